@@ -1,0 +1,39 @@
+# The commands of the project; each works from a fresh clone with Python 3.11 or newer, git and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run up test check install lock clean
+
+run: install  ## the whole pipeline once, with a summary
+	@$(BIN)/catalog-pipeline run
+
+up: install  ## the Dagster UI, the daemon and what they need, until Ctrl-C
+	@exec $(BIN)/catalog-pipeline up
+
+test: install  ## the tests
+	@$(BIN)/pytest -n 2 $(PYTEST)
+
+check: install  ## lint, formatting, types and import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+install: $(VENV)/installed  ## the virtual environment with pinned dependencies
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing dependencies into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock:  ## pin the dependencies anew; needs uv
+	uv pip compile pyproject.toml --extra dev --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --no-header --no-strip-extras --output-file requirements.lock
+
+clean:  ## remove what was made, the embedded database included
+	rm -rf $(VENV) .catalog build *.egg-info
