@@ -1,0 +1,68 @@
+"""Catalog courses: the conceptual course that runs are runs of."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from catalog_pipeline.models.base import Base, CatalogRow, Listed, folded
+
+COURSE_STATUSES = ("draft", "published", "archived")
+
+
+class CatalogCourse(CatalogRow, Listed, Base):
+    """One course of one organization. Its runs are in `run_association`."""
+
+    __tablename__ = "catalog_course"
+
+    organization_id: Mapped[int] = mapped_column(
+        BigInteger,
+        ForeignKey("catalog.organization.id", ondelete="RESTRICT"),
+        comment="The owning organization.",
+    )
+    course_code: Mapped[str] = mapped_column(comment="The second part of the key.")
+    key: Mapped[str] = mapped_column(comment="Org+Code, in the case it came in; unique whatever its case.")
+    title: Mapped[str] = mapped_column(comment="Title for people; the course code where nobody gave one.")
+    short_description: Mapped[str | None] = mapped_column(comment="HTML.")
+    full_description: Mapped[str | None] = mapped_column(comment="HTML.")
+    topic: Mapped[str | None] = mapped_column(comment="The first subject.")
+    language: Mapped[str | None] = mapped_column(
+        comment="Language code of the advertised or first run, as upstream spells it."
+    )
+    course_type: Mapped[str | None] = mapped_column(comment="Slug of the course type, such as verified-audit.")
+    product_source: Mapped[str | None] = mapped_column(comment="Slug of the product source, such as edx or 2u.")
+    product_status: Mapped[str | None] = mapped_column(comment="published or archived, where upstream says so.")
+    status: Mapped[str] = mapped_column(
+        server_default=text("'draft'"),
+        comment="archived: product_status is, or missing upstream; else published: some run is; else draft.",
+    )
+    uuid: Mapped[UUID | None] = mapped_column(unique=True, comment="The upstream's uuid.")
+    key_for_reruns: Mapped[str | None] = mapped_column(
+        comment="Org+Code that new runs of this course carry instead of its own key."
+    )
+    external_identifier: Mapped[str | None] = mapped_column(comment="The partner's own product number.")
+
+    __table_args__ = (
+        Index("catalog_course_organization_code_key", organization_id, folded(course_code), unique=True),
+        Index("catalog_course_key_key", folded(key), unique=True),
+        Index(
+            "catalog_course_key_for_reruns_idx",
+            folded(key_for_reruns),
+            postgresql_where=key_for_reruns.isnot(None),
+        ),
+        Index(
+            "catalog_course_external_identifier_key",
+            product_source,
+            course_type,
+            external_identifier,
+            unique=True,
+            postgresql_where=external_identifier.isnot(None),
+            postgresql_nulls_not_distinct=True,
+        ),
+        Index("catalog_course_status_topic_idx", status, topic),
+        CheckConstraint(f"status IN {COURSE_STATUSES}", name="status"),
+        CheckConstraint("length(course_code) BETWEEN 1 AND 255", name="course_code_length"),
+        CheckConstraint("length(key) BETWEEN 3 AND 255", name="key_length"),
+        CheckConstraint("length(title) BETWEEN 1 AND 255", name="title_length"),
+        {"schema": "catalog", "comment": "One row per catalog course: the concept that runs are runs of."},
+    )

@@ -1,0 +1,85 @@
+"""Documents as received, and the crawls that brought them."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from catalog_pipeline.models.base import Base
+
+
+class Document(Base):
+    """One document of an upstream, as last received."""
+
+    __tablename__ = "document"
+    __table_args__ = (
+        UniqueConstraint("source", "scope", "kind", "key"),
+        Index(
+            "document_pending_idx",
+            "source",
+            "kind",
+            postgresql_where=text("payload_hash IS DISTINCT FROM settled_hash"),
+        ),
+        {
+            "schema": "landing",
+            "comment": "One row per upstream document: its last payload, and what has been decided of it.",
+        },
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True, comment="Surrogate key.")
+    source: Mapped[str] = mapped_column(comment="Where it came from: discovery, lms.")
+    scope: Mapped[str] = mapped_column(
+        comment="The part of the source it belongs to; empty where the source has one part."
+    )
+    kind: Mapped[str] = mapped_column(comment="What it describes: organization, course, program, course_run.")
+    key: Mapped[str] = mapped_column(comment="The upstream's uuid where it has one, else its key.")
+    payload: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        comment="The JSON as received, zstd-compressed; `catalog-pipeline show KEY --raw` prints it.",
+    )
+    payload_hash: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        comment="xxh3-128 of the payload without the fields that move by the clock; null while missing upstream.",
+    )
+    changed_at: Mapped[datetime] = mapped_column(
+        server_default=text("now()"), comment="When payload_hash last changed."
+    )
+    missing_since: Mapped[datetime | None] = mapped_column(comment="Since when a complete crawl no longer found it.")
+    settled_hash: Mapped[bytes | None] = mapped_column(
+        LargeBinary, comment="The payload_hash last published or rejected; pending while it differs."
+    )
+    settled_rules: Mapped[int | None] = mapped_column(comment="The version of the rules it was last decided by.")
+
+
+class Crawl(Base):
+    """One crawl of one kind of document."""
+
+    __tablename__ = "crawl"
+    __table_args__ = (
+        CheckConstraint("mode IN ('full', 'incremental')", name="mode"),
+        CheckConstraint("outcome IN ('complete', 'incomplete')", name="outcome"),
+        Index("crawl_source_kind_idx", "source", "kind", "id"),
+        {"schema": "landing", "comment": "One row per ended crawl of one kind of document."},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True, comment="Surrogate key.")
+    source: Mapped[str] = mapped_column(comment="The crawled source: discovery, lms.")
+    scope: Mapped[str] = mapped_column(comment="The crawled part of the source; empty where it has one part.")
+    kind: Mapped[str] = mapped_column(comment="The kind of document.")
+    url: Mapped[str] = mapped_column(comment="The list's address, without query.")
+    mode: Mapped[str] = mapped_column(comment="full: all documents; incremental: those changed since the watermark.")
+    outcome: Mapped[str] = mapped_column(
+        comment="complete: every page was read and the count reached; incomplete: nothing was kept of it."
+    )
+    started_at: Mapped[datetime] = mapped_column(comment="When the first page was asked for.")
+    finished_at: Mapped[datetime] = mapped_column(
+        server_default=text("clock_timestamp()"), comment="When the last page was landed."
+    )
+    pages: Mapped[int] = mapped_column(comment="Pages read, re-read ones included.")
+    documents: Mapped[int] = mapped_column(comment="Distinct documents seen.")
+    created: Mapped[int] = mapped_column(comment="Documents not known before.")
+    changed: Mapped[int] = mapped_column(comment="Known documents with a new payload_hash, returned ones included.")
+    missing: Mapped[int] = mapped_column(comment="Documents that this crawl found gone.")
+    watermark: Mapped[datetime | None] = mapped_column(
+        comment="The largest data_modified_timestamp seen so far by complete crawls."
+    )

@@ -1,0 +1,140 @@
+"""Every setting of the pipeline, in one place, with defaults that work on a laptop.
+
+A setting comes from the environment (`CATALOG_…`) or from `.env` in the working directory; the environment wins.
+"""
+
+import difflib
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from catalog_pipeline.errors import SettingsError
+
+PREFIX = "CATALOG_"
+DOTENV = ".env"
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("give a whole URL, such as https://discovery.example.org")
+    if parts.username or parts.password:
+        raise ValueError("leave user and password out of the URL; there are settings for credentials")
+    return value.rstrip("/")
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseSettings):
+    """The pipeline's configuration. Field descriptions are the documentation; `.env.example` repeats them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=DOTENV, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    home: Path = Field(Path(".catalog"), description="The folder of everything embedded: database, Dagster, logs.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="Postgres 17 or newer, as postgresql://user:password@host:port/name."
+        " Unset: an embedded server in the home folder.",
+    )
+
+    discovery_url: HttpUrl | None = Field(
+        None,
+        description="course-discovery, without /api/v1."
+        " With neither it nor CATALOG_LMS_URL set, the bundled sample upstream serves.",
+    )
+    lms_url: HttpUrl | None = Field(
+        None, description="The LMS whose course list is read. Runs that discovery lists stay discovery's."
+    )
+    oauth_token_url: HttpUrl | None = Field(
+        None, description="The token endpoint; <CATALOG_LMS_URL>/oauth2/access_token when unset."
+    )
+    discovery_client_id: str | None = Field(None, description="OAuth2 client id, for discovery and the LMS.")
+    discovery_client_secret: SecretStr | None = Field(None, description="OAuth2 client secret of that client.")
+
+    page_size: int = Field(100, ge=1, le=1000, description="Documents a page; the LMS serves 100 at most.")
+    parallel_pages: int = Field(4, ge=1, le=16, description="Pages asked for at once, for each crawl.")
+    page_deadline: float = Field(120, gt=0, description="Seconds in which one page must be read to its end.")
+    request_retries: int = Field(5, ge=0, le=20, description="Further tries after a broken connection or a 5xx.")
+    retry_backoff: float = Field(1, ge=0, description="Seconds before the first further try; doubles each time.")
+    rate_limit_wait: float = Field(
+        300, ge=0, description="Longest wait, in seconds, that a 429's Retry-After may ask of a crawl in all."
+    )
+
+    reject_share: Share = Field(0.5, description="A load with a larger share of rejected documents is refused whole.")
+    removal_share: Share = Field(
+        0.2, description="A load that would archive a larger share of what stands is held back."
+    )
+
+    automation: bool = Field(False, description="Schedules and sensors run from the start. `make up` turns it on.")
+    ui_port: int = Field(3000, ge=1, le=65535, description="The port of the Dagster UI under `make up`.")
+    nightly_cron: str = Field("15 2 * * *", description="When the night's chain starts, in UTC.")
+    sample_courses: int = Field(400, ge=0, description="Courses in the bundled sample upstream.")
+    sample_seed: int = Field(1, description="The seed of the bundled sample upstream.")
+    max_runtime: int = Field(7200, ge=60, description="Seconds after which a Dagster run is ended.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and urlsplit(value.get_secret_value()).scheme not in ("postgresql", "postgres"):
+            raise ValueError("give a Postgres URL, such as postgresql://user:password@host:5432/catalog")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_credentials(self) -> "Settings":
+        if (self.discovery_client_id is None) != (self.discovery_client_secret is None):
+            raise ValueError("set CATALOG_DISCOVERY_CLIENT_ID and CATALOG_DISCOVERY_CLIENT_SECRET together")
+        if self.discovery_client_id and not self.token_url:
+            raise ValueError("a client id needs CATALOG_OAUTH_TOKEN_URL (or CATALOG_LMS_URL)")
+        return self
+
+    @cached_property
+    def token_url(self) -> str | None:
+        """Where access tokens come from, if anywhere."""
+        return self.oauth_token_url or (f"{self.lms_url}/oauth2/access_token" if self.lms_url else None)
+
+    @property
+    def uses_sample(self) -> bool:
+        """True when no upstream is configured, so that the bundled sample stands in."""
+        return self.discovery_url is None and self.lms_url is None
+
+    @property
+    def folder(self) -> Path:
+        """The home folder, absolute, so that a child process with another working directory finds it."""
+        return self.home.expanduser().absolute()
+
+
+def setting_name(field: str) -> str:
+    """The environment variable of a field: `page_size` → `CATALOG_PAGE_SIZE`."""
+    return PREFIX + field.upper()
+
+
+def load_settings() -> Settings:
+    """Read the settings. Raises SettingsError, naming the variable, for an unknown one or a bad value."""
+    known = {setting_name(field) for field in Settings.model_fields}
+    for name in sorted(_given_names() - known):
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else "`.env.example` lists them all."
+        raise SettingsError(f"{name} is not a setting; {hint}")
+    try:
+        return Settings()  # pyright: ignore[reportCallIssue]
+    except ValidationError as error:
+        # Only location and message: pydantic's own text would print the value, which may be a secret.
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = setting_name(str(first["loc"][0])) if first["loc"] else "settings"
+        raise SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def _given_names() -> set[str]:
+    from dotenv import dotenv_values
+
+    names = {*os.environ, *(dotenv_values(DOTENV) if Path(DOTENV).is_file() else {})}
+    return {name.upper() for name in names if name.upper().startswith(PREFIX)}
