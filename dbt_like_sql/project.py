@@ -1,0 +1,109 @@
+"""All SQL models together: their order, and whether the tables and columns they name exist. No database."""
+
+from collections.abc import Iterable
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+from catalog_pipeline.models import metadata
+from dbt_like_sql import lineage
+from dbt_like_sql.model import SqlModel, SqlModelError, read_model
+
+MODELS = Path(__file__).parent / "models"
+
+VIEWS = frozenset({"catalog.run"})
+"""Views that migrations make. Columns that a model takes from them are not checked here, but by Postgres."""
+
+
+def load_models(folder: Path = MODELS) -> tuple[SqlModel, ...]:
+    """Every model below `folder`, each after those that it reads.
+
+    Raises SqlModelError for an invalid file, a name already taken, an unknown table, or a cycle.
+    Cheap: columns are checked by `check_columns` only.
+    """
+    models = {model.full_name: model for model in map(read_model, _files(folder))}
+    for model in models.values():
+        _check_tables(model, models.keys())
+    graph = {name: [read for read in model.dependencies if read in models] for name, model in models.items()}
+    try:
+        return tuple(models[name] for name in TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        circle = " → ".join(reversed(error.args[1]))
+        first = models[error.args[1][0]]
+        raise SqlModelError(
+            first.path, f"the models read each other in a circle: {circle}; cut it somewhere"
+        ) from error
+
+
+def check_columns(models: Iterable[SqlModel]) -> None:
+    """Raise SqlModelError unless each model selects columns that exist, and declares just those it selects."""
+    models = tuple(models)
+    known = known_columns(models)
+    for model in models:
+        try:
+            selected = lineage.output_columns(model.sql, known)
+        except lineage.QueryError as error:
+            raise SqlModelError(model.path, str(error)) from error
+        _check_declared(model, selected)
+        _check_relationships(model, known)
+
+
+def column_lineage(model: SqlModel, models: Iterable[SqlModel]) -> dict[str, list[tuple[str, str]]]:
+    """For each column of `model`, the (`schema.table`, column) pairs it is computed from. Slow: tens of ms."""
+    try:
+        return lineage.column_lineage(model.sql, known_columns(models))
+    except lineage.QueryError as error:
+        raise SqlModelError(model.path, str(error)) from error
+
+
+def known_columns(models: Iterable[SqlModel]) -> dict[str, tuple[str, ...]]:
+    """The columns of every table and model by `schema.table`; without the views that migrations make."""
+    return _table_columns() | {model.full_name: tuple(model.columns) for model in models}
+
+
+@cache
+def _table_columns() -> dict[str, tuple[str, ...]]:
+    return {table.fullname: tuple(column.name for column in table.columns) for table in metadata.tables.values()}
+
+
+def _files(folder: Path) -> list[Path]:
+    files = sorted(folder.rglob("*.sql"))
+    for path in files:
+        if path.parent.parent != folder:
+            raise SqlModelError(path, f"move it to {folder}/<schema>/{path.name}: the folder names the schema")
+    return files
+
+
+def _check_tables(model: SqlModel, models: Iterable[str]) -> None:
+    """What it reads and refers to exists, and what it would write is not the catalog's."""
+    ours = metadata.tables.keys() | VIEWS
+    if model.full_name in ours:
+        raise SqlModelError(model.path, f"the catalog has a table {model.full_name} already: choose another name")
+    if unknown := [name for name in model.dependencies if name not in ours | set(models)]:
+        raise SqlModelError(
+            model.path, f"it reads {', '.join(unknown)}, which is neither a table nor a model: correct the name"
+        )
+
+
+def _check_declared(model: SqlModel, selected: tuple[str, ...]) -> None:
+    declared = tuple(model.columns)
+    problems = []
+    if undeclared := [name for name in selected if name not in declared]:
+        problems.append(f"it selects {', '.join(undeclared)}: describe that under `columns`, or drop it")
+    if unselected := [name for name in declared if name not in selected]:
+        problems.append(f"it declares {', '.join(unselected)}: select that, or drop it from `columns`")
+    if twice := sorted({name for name in selected if selected.count(name) > 1}):
+        problems.append(f"it selects {', '.join(twice)} twice: rename one with AS")
+    if problems:
+        raise SqlModelError(model.path, "; ".join(problems))
+
+
+def _check_relationships(model: SqlModel, known: dict[str, tuple[str, ...]]) -> None:
+    for name, column in model.columns.items():
+        if column.tests.relationships is None:
+            continue
+        table, _, target = column.tests.relationships.rpartition(".")
+        if table not in VIEWS and target not in known.get(table, ()):
+            raise SqlModelError(
+                model.path, f"column {name} refers to {column.tests.relationships}, which does not exist: correct it"
+            )

@@ -1,0 +1,220 @@
+"""Building one SQL model, and running its tests. The caller owns the transaction."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from psycopg import errors
+from psycopg.sql import SQL, Composable, Identifier, Literal
+from sqlalchemy import Connection
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+
+from dbt_like_sql import relations
+from dbt_like_sql.model import ColumnTests, SqlModel, SqlModelError
+from dbt_like_sql.statements import execute, listed, literals, names, query, relation
+
+NOT_A_KEY = (errors.UniqueViolation, errors.NotNullViolation)
+STAGED = Identifier("pg_temp", "staged")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a build did: rows that the relation has now, and those that changed in a table (a view: none)."""
+
+    rows: int
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """One test of one column, or of the key (column None). `sql` lists what failed; run it as it is."""
+
+    __test__ = False
+
+    name: str
+    column: str | None
+    passed: bool
+    failing_rows: int
+    sql: str
+
+
+def build(connection: Connection, model: SqlModel) -> Counts:
+    """Bring the model's view or table, its comments included, to what its file says.
+
+    A table's unchanged rows are not touched. Grants outlive a change of columns. All or nothing, even where the
+    caller goes on after an error. Raises SqlModelError where Postgres refuses the query, where `key` is no key,
+    and where other views depend on columns that changed.
+    """
+    with _refusals(model), connection.begin_nested():
+        counts = _build_view(connection, model) if model.materialized == "view" else _build_table(connection, model)
+        relations.comment(connection, model)
+    return counts
+
+
+def run_tests(connection: Connection, model: SqlModel) -> list[TestResult]:
+    """Test what `build` made: the key, then the columns' tests. One query, however many tests."""
+    tests = list(_tests(model, relation(model)))
+    if not tests:
+        return []
+    copied = Identifier("tested")  # read once: a view is computed anew each time it is named
+    counts = [
+        SQL("SELECT {} AS test, count(*) AS failing FROM ({}) AS failure").format(Literal(number), failing)
+        for number, (_, _, failing) in enumerate(_tests(model, copied))
+    ]
+    statement = SQL("WITH {} AS MATERIALIZED (SELECT * FROM {}) {} ORDER BY test").format(
+        copied, relation(model), listed(counts, " UNION ALL ")
+    )
+    rows = execute(connection, statement).all()
+    return [
+        TestResult(name, column, row.failing == 0, row.failing, failing.as_string())
+        for (name, column, failing), row in zip(tests, rows, strict=True)
+    ]
+
+
+def _build_view(connection: Connection, model: SqlModel) -> Counts:
+    create = SQL("CREATE OR REPLACE VIEW {} AS {}").format(relation(model), query(model))
+    if relations.kind(connection, model) == "table" or not _replaced(connection, create):
+        _make_anew(connection, model, create)
+    return Counts(_count(connection, model))
+
+
+def _replaced(connection: Connection, create: Composable) -> bool:
+    """Whether the view could be replaced in place: Postgres lets it gain columns, not lose or alter them."""
+    try:
+        with connection.begin_nested():
+            execute(connection, create)
+    except DBAPIError as error:
+        if isinstance(error.orig, errors.InvalidTableDefinition):
+            return False
+        raise
+    return True
+
+
+def _build_table(connection: Connection, model: SqlModel) -> Counts:
+    create = SQL("CREATE TABLE {} (LIKE {} INCLUDING INDEXES)").format(relation(model), STAGED)
+    _stage(connection, model)
+    found = relations.kind(connection, model)
+    if found is None:
+        execute(connection, create)
+    elif found == "view" or not relations.has_shape(connection, model, STAGED):
+        _make_anew(connection, model, create)
+    merged = execute(connection, _merge(model)).one()
+    execute(connection, SQL("DROP TABLE {}").format(STAGED))
+    return Counts(_count(connection, model), merged.inserted, merged.updated, merged.deleted)
+
+
+def _stage(connection: Connection, model: SqlModel) -> None:
+    """Keep the query's rows, unique by key: MERGE itself lets a key come twice where one of the rows is unchanged."""
+    statement = SQL(
+        "CREATE TEMP TABLE {name} AS {query}; ALTER TABLE {staged} ADD PRIMARY KEY ({key}); ANALYZE {staged}"
+    )
+    execute(
+        connection,
+        statement.format(name=Identifier("staged"), staged=STAGED, query=query(model), key=names(model.key)),
+    )
+
+
+def _make_anew(connection: Connection, model: SqlModel, create: Composable) -> None:
+    """Drop and create, with the grants that were. Safe: all it holds comes from the query."""
+    granted = relations.grants(connection, model)
+    relations.drop(connection, model)
+    execute(connection, create)
+    relations.grant(connection, model, granted)
+
+
+def _merge(model: SqlModel) -> Composable:
+    """Insert, update and delete just what differs between staged rows and the table; and count it."""
+    others = [column for column in model.columns if column not in model.key]
+    same_key = listed(
+        (SQL("{} = {}").format(Identifier("old", column), Identifier("new", column)) for column in model.key), " AND "
+    )
+    return SQL(
+        """WITH merged AS (
+            MERGE INTO {table} AS old USING {staged} AS new ON {same_key}
+            {update}
+            WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({new_values})
+            WHEN NOT MATCHED BY SOURCE THEN DELETE
+            RETURNING merge_action() AS action
+        )
+        SELECT count(*) FILTER (WHERE action = 'INSERT') AS inserted,
+               count(*) FILTER (WHERE action = 'UPDATE') AS updated,
+               count(*) FILTER (WHERE action = 'DELETE') AS deleted
+        FROM merged"""
+    ).format(
+        table=relation(model),
+        staged=STAGED,
+        same_key=same_key,
+        update=_update(others) if others else SQL(""),
+        columns=names(model.columns),
+        new_values=names(model.columns, of="new"),
+    )
+
+
+def _update(columns: list[str]) -> Composable:
+    return SQL("WHEN MATCHED AND ROW({old}) IS DISTINCT FROM ROW({new}) THEN UPDATE SET {assignments}").format(
+        old=names(columns, of="old"),
+        new=names(columns, of="new"),
+        assignments=listed(SQL("{} = {}").format(Identifier(column), Identifier("new", column)) for column in columns),
+    )
+
+
+def _count(connection: Connection, model: SqlModel) -> int:
+    return execute(connection, SQL("SELECT count(*) FROM {}").format(relation(model))).scalar_one()
+
+
+def _tests(model: SqlModel, source: Composable) -> Iterator[tuple[str, str | None, Composable]]:
+    """Name, column and the query for what fails in `source`, for each test of the model."""
+    if model.key:
+        no_key = listed((SQL("{} IS NULL").format(Identifier(column)) for column in model.key), " OR ")
+        yield "key", None, _grouped(source, model.key, SQL("HAVING count(*) > 1 OR {}").format(no_key))
+    for name, column in model.columns.items():
+        for test, failing in _column_tests(name, column.tests, source):
+            yield test, name, failing
+
+
+def _column_tests(name: str, tests: ColumnTests, source: Composable) -> Iterator[tuple[str, Composable]]:
+    column = Identifier(name)
+    if tests.not_null:
+        yield "not_null", SQL("SELECT * FROM {} WHERE {} IS NULL").format(source, column)
+    if tests.unique:
+        yield "unique", _grouped(source, (name,), SQL("HAVING count(*) > 1 AND {} IS NOT NULL").format(column))
+    if tests.accepted_values:
+        accepted = literals(tests.accepted_values)
+        yield "accepted_values", SQL("SELECT * FROM {} WHERE {} NOT IN ({})").format(source, column, accepted)
+    if tests.relationships:
+        yield "relationships", _orphans(source, name, *tests.relationships.split("."))
+
+
+def _grouped(source: Composable, key: tuple[str, ...], having: Composable) -> Composable:
+    return SQL("SELECT {key}, count(*) AS times FROM {source} GROUP BY {key} {having}").format(
+        key=names(key), source=source, having=having
+    )
+
+
+def _orphans(source: Composable, column: str, schema: str, table: str, target: str) -> Composable:
+    return SQL(
+        "SELECT * FROM {source} AS child WHERE {value} IS NOT NULL"
+        " AND NOT EXISTS (SELECT FROM {parents} AS parent WHERE {target} = {value})"
+    ).format(
+        source=source,
+        value=Identifier("child", column),
+        parents=Identifier(schema, table),
+        target=Identifier("parent", target),
+    )
+
+
+@contextmanager
+def _refusals(model: SqlModel) -> Iterator[None]:
+    """Postgres's refusals as errors that name the file. A lost connection passes as it is."""
+    try:
+        yield
+    except (DataError, IntegrityError, NotSupportedError, ProgrammingError) as error:
+        if isinstance(error.orig, NOT_A_KEY):
+            problem = (
+                f"its key ({', '.join(model.key)}) is null or not unique in its rows: correct the key or the query"
+            )
+        else:
+            problem = "Postgres refuses it: correct the query"
+        raise SqlModelError(model.path, f"{problem}. {str(error.orig).strip()}") from error
