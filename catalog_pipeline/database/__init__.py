@@ -1,0 +1,1 @@
+"""Connections, the schema, and moving many rows at once."""

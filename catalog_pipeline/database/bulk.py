@@ -1,0 +1,88 @@
+"""Moving many rows at once: COPY into a staging table, MERGE out of it. One statement each, never a row at a time."""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import psycopg
+import pyarrow as pa
+import pyarrow.csv
+from sqlalchemy import Connection, Table, text
+
+
+def create_staging(connection: Connection, name: str, columns: Mapping[str, str]) -> None:
+    """Make the temporary table `name` (column → SQL type), which goes with the transaction."""
+    body = ", ".join(f"{quoted(column)} {kind}" for column, kind in columns.items())
+    connection.execute(text(f"CREATE TEMP TABLE {name} ({body}) ON COMMIT DROP"))
+
+
+def copy_frame(connection: Connection, table: str, frame: pd.DataFrame) -> None:
+    """Append a frame (column names as the table's) by COPY. Nulls stay null, empty text stays empty."""
+    if frame.empty:
+        return
+    buffer = io.BytesIO()
+    arrow = pa.Table.from_pandas(frame, preserve_index=False)
+    pyarrow.csv.write_csv(arrow, buffer, pyarrow.csv.WriteOptions(include_header=False))
+    names = ", ".join(quoted(column) for column in frame.columns)
+    with driver(connection).cursor().copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)") as copy:
+        copy.write(buffer.getbuffer())
+
+
+def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Append tuples by COPY; for what is not a frame, such as bytes."""
+    names = ", ".join(quoted(column) for column in columns)
+    with driver(connection).cursor().copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+
+
+def analyze(connection: Connection, *tables: str) -> None:
+    """Let the planner know how large the staging tables are; without it, it joins them badly."""
+    connection.execute(text(f"ANALYZE {', '.join(tables)}"))
+
+
+def merge(
+    connection: Connection,
+    target: Table,
+    source: str,
+    columns: Sequence[str],
+    *,
+    insert_only: Sequence[str] = (),
+    where: str = "true",
+) -> dict[str, int]:
+    """Merge the staged rows of `source` into `target` by `id`, which staging has assigned already.
+
+    `columns` are compared, updated and inserted; `insert_only` are just inserted; `where` restricts which
+    matched rows may be updated (t: target, s: staged). Unchanged rows are not touched.
+    Returns how many rows were created, updated and unchanged.
+    """
+    ours = ", ".join(f"t.{quoted(column)}" for column in columns)
+    theirs = ", ".join(f"s.{quoted(column)}" for column in columns)
+    assignments = ", ".join(f"{quoted(column)} = s.{quoted(column)}" for column in columns)
+    inserted = ["id", *columns, *insert_only]
+    statement = f"""
+        WITH merged AS (
+            MERGE INTO {target.fullname} AS t USING {source} AS s ON t.id = s.id
+            WHEN MATCHED AND ({where}) AND ({ours}) IS DISTINCT FROM ({theirs}) THEN UPDATE SET {assignments}
+            WHEN NOT MATCHED THEN INSERT ({", ".join(map(quoted, inserted))}) OVERRIDING SYSTEM VALUE
+                VALUES ({", ".join(f"s.{quoted(column)}" for column in inserted)})
+            RETURNING merge_action() AS action
+        )
+        SELECT count(*) FILTER (WHERE action = 'INSERT') AS created,
+               count(*) FILTER (WHERE action = 'UPDATE') AS updated,
+               (SELECT count(*) FROM {source}) - count(*) AS unchanged
+        FROM merged"""
+    return dict(connection.execute(text(statement)).one()._mapping)
+
+
+def quoted(identifier: str) -> str:
+    """A column's name, quoted: `end` is a reserved word."""
+    return f'"{identifier}"'
+
+
+def driver(connection: Connection) -> "psycopg.Connection[Any]":
+    """The psycopg connection beneath, in the same transaction."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
+    return raw

@@ -1,0 +1,132 @@
+"""The database server, ours or theirs, and engines on it. Nothing here knows what the tables mean."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from catalog_pipeline.embedded import EmbeddedPostgres
+from catalog_pipeline.errors import DatabaseError
+from catalog_pipeline.settings import Settings
+
+MINIMUM_VERSION = 17
+CATALOG_DATABASE = "catalog"
+SESSION = {
+    "timezone": "UTC",
+    "jit": "off",  # compiling costs more than it saves on loads of this size
+    "idle_in_transaction_session_timeout": "60s",  # a forgotten transaction would hold back event readers
+    "transaction_timeout": "30min",
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running Postgres server, by the URL of the catalog's database."""
+
+    catalog_url: str
+
+    def url(self, driver: str = "postgresql+psycopg") -> str:
+        """The catalog database's URL, for one driver. It holds the password."""
+        return make_url(self.catalog_url).set(drivername=driver).render_as_string(hide_password=False)
+
+    def dagster_url(self) -> str:
+        """The URL of Dagster's own database, on the same server; dagster-postgres needs psycopg2."""
+        url = make_url(self.catalog_url)
+        return url.set(drivername="postgresql+psycopg2", database=f"{url.database}_dagster").render_as_string(
+            hide_password=False
+        )
+
+    def display(self) -> str:
+        """The URL without its password, for people."""
+        return make_url(self.catalog_url).render_as_string(hide_password=True)
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Server]:
+    """Yield the configured server, or the embedded one, which runs while anyone holds it."""
+    if settings.database_url is not None:
+        yield Server(settings.database_url.get_secret_value())
+        return
+    with EmbeddedPostgres(settings.folder) as embedded:
+        yield Server(embedded.url(CATALOG_DATABASE))
+
+
+def ensure_databases(server: Server) -> None:
+    """Make the catalog's database and Dagster's where they are missing. Raises DatabaseError."""
+    for url in (server.url("postgresql"), server.dagster_url()):
+        _ensure_database(url)
+
+
+def make_engine(server: Server, actor: str | None = None) -> Engine:
+    """An engine on the catalog's database whose sessions speak UTC and name themselves."""
+    options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+    connect_args = {
+        "options": options,
+        "application_name": f"catalog-pipeline {actor or getpass.getuser()}"[:63],
+        "connect_timeout": 10,
+    }
+    return create_engine(server.url(), connect_args=connect_args, pool_pre_ping=True, pool_size=5)
+
+
+@contextmanager
+def connected(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction, committed at the end. Raises DatabaseError when none is to be had."""
+    try:
+        connection = engine.connect()
+    except OperationalError as error:
+        raise unreachable(engine.url.render_as_string(hide_password=True), error) from None
+    with connection, connection.begin():
+        yield connection
+
+
+def unreachable(url: str, error: Exception) -> DatabaseError:
+    """The DatabaseError that says which database is out of reach, why, and what to check."""
+    cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    return DatabaseError(
+        f"Cannot reach the database {url}: {cause}. Check CATALOG_DATABASE_URL and that the server runs."
+    )
+
+
+def server_version(connection: Connection) -> int:
+    """The server's major version."""
+    return int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10000
+
+
+def _ensure_database(url: str) -> None:
+    parsed = make_url(url).set(drivername="postgresql")
+    shown = parsed.render_as_string(hide_password=True)
+    try:
+        if _exists(parsed.render_as_string(hide_password=False)):
+            return
+        maintenance = parsed.set(database="postgres").render_as_string(hide_password=False)
+        with psycopg.connect(maintenance, autocommit=True, connect_timeout=10) as connection:
+            if connection.info.server_version // 10000 < MINIMUM_VERSION:
+                raise DatabaseError(
+                    f"{shown} is Postgres {connection.info.server_version // 10000};"
+                    f" Postgres {MINIMUM_VERSION} or newer is needed."
+                )
+            connection.execute(
+                sql.SQL(
+                    "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'"
+                    " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+                ).format(sql.Identifier(parsed.database or CATALOG_DATABASE))
+            )
+    except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+        return  # another process was faster
+    except psycopg.Error as error:
+        raise unreachable(shown, error) from None
+
+
+def _exists(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=10).close()
+    except psycopg.OperationalError as error:
+        if f'database "{make_url(url).database}" does not exist' in str(error):
+            return False
+        raise
+    return True

@@ -1,0 +1,1 @@
+"""Alembic migrations, oldest first. They go forward only: a backup is the way back."""

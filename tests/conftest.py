@@ -1,0 +1,103 @@
+"""Real servers for all tests: one Postgres a session, a database a test, the sample upstream over HTTP."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import Connection, Engine
+
+from catalog_pipeline.database.engine import Server, connected, ensure_databases, make_engine
+from catalog_pipeline.database.schema import migrate
+from catalog_pipeline.embedded import EmbeddedPostgres
+from catalog_pipeline.settings import Settings
+
+UNSAFE_AND_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+TEMPLATE = "template_catalog"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_developer() -> Iterator[None]:
+    """Tests see no CATALOG_ variable and no .env of whoever runs them."""
+    kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("CATALOG_", "DAGSTER_"))}
+    yield
+    os.environ.update(kept)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home folder of a short path, as the socket of an embedded server needs."""
+    folder = Path(tempfile.mkdtemp(prefix="cat", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """One server a session."""
+    folder = Path(tempfile.mkdtemp(prefix="cat", dir="/tmp"))
+    folder.chmod(0o755)
+    with EmbeddedPostgres(folder, settings=UNSAFE_AND_FAST) as server:
+        yield server
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: EmbeddedPostgres) -> str:
+    """The name of a migrated database that nobody is connected to."""
+    server = Server(postgres.url(TEMPLATE))
+    ensure_databases(server)
+    engine = make_engine(server)
+    migrate(engine)
+    engine.dispose()
+    return TEMPLATE
+
+
+@pytest.fixture
+def server(postgres: EmbeddedPostgres, template: str) -> Iterator[Server]:
+    """A migrated database of the test's own."""
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        yield Server(postgres.url(name))
+        for database in (name, f"{name}_dagster"):
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+@pytest.fixture
+def engine(server: Server) -> Iterator[Engine]:
+    """An engine on the test's database."""
+    made = make_engine(server, "test")
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """A connection in a transaction on the test's database."""
+    with connected(engine) as made:
+        yield made
+
+
+@pytest.fixture
+def settings(home: Path) -> Settings:
+    """Settings with a home of the test's own, and no patience."""
+    return Settings(
+        _env_file=None,
+        home=home,
+        retry_backoff=0.01,
+        request_retries=2,
+        page_deadline=5,
+        rate_limit_wait=5,
+        page_size=20,
+    )  # pyright: ignore[reportCallIssue]
