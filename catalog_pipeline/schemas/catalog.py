@@ -1,0 +1,127 @@
+"""The frames that loads hand to the catalog: one pandera schema per table, typed by Arrow.
+
+A row's `document` is its place in the chunk of documents it was read from. Functional schemas rather than classes,
+because the types are values (a decimal of 12 digits, an instant in UTC) that annotations cannot state.
+"""
+
+import pandas as pd
+import pandera.pandas as pa
+
+from catalog_pipeline.models.program import PROGRAM_STATUSES
+from catalog_pipeline.models.run import PACINGS, RESTRICTION_TYPES, RUN_STATUSES
+from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT
+
+UUID_PATTERN = r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
+COURSE_KEY_PATTERN = r"[^+/\s]+\+[^+/\s]+"
+LONG_TEXT = 100_000
+
+
+def _text(limit: int = 255) -> pa.Column:
+    return pa.Column(TEXT, pa.Check.str_length(min_value=1, max_value=limit))
+
+
+def _optional_text(limit: int = 255) -> pa.Column:
+    return pa.Column(TEXT, pa.Check.str_length(max_value=limit), nullable=True)
+
+
+def _uuid(*, nullable: bool = False) -> pa.Column:
+    return pa.Column(TEXT, pa.Check.str_matches(f"^{UUID_PATTERN}$"), nullable=nullable)
+
+
+def _one_of(values: tuple[str, ...], *, nullable: bool = False) -> pa.Column:
+    return pa.Column(TEXT, pa.Check.isin(list(values)), nullable=nullable)
+
+
+def _instant() -> pa.Column:
+    return pa.Column(INSTANT, nullable=True)
+
+
+def _document() -> pa.Column:
+    return pa.Column(NUMBER)
+
+
+def _not_before_start(frame: pd.DataFrame) -> pd.Series:
+    return ~(frame["end"] < frame["start"])
+
+
+ORGANIZATION = pa.DataFrameSchema(
+    {"document": _document(), "key": _text(), "name": _optional_text(), "uuid": _uuid(nullable=True)},
+    strict=True,
+)
+
+CATALOG_COURSE = pa.DataFrameSchema(
+    {
+        "document": _document(),
+        "key": pa.Column(TEXT, [pa.Check.str_matches(f"^{COURSE_KEY_PATTERN}$"), pa.Check.str_length(max_value=255)]),
+        "uuid": _uuid(),
+        "title": _text(),
+        "short_description": _optional_text(LONG_TEXT),
+        "full_description": _optional_text(LONG_TEXT),
+        "topic": _optional_text(),
+        "language": _optional_text(64),
+        "course_type": _optional_text(),
+        "product_source": _optional_text(),
+        "product_status": _one_of(("published", "archived"), nullable=True),
+        "key_for_reruns": pa.Column(TEXT, pa.Check.str_matches(f"^{COURSE_KEY_PATTERN}$"), nullable=True),
+        "external_identifier": _optional_text(),
+        "first_owner": _optional_text(),
+    },
+    strict=True,
+)
+
+COURSE_RUN = pa.DataFrameSchema(
+    {
+        "document": _document(),
+        "run_key": _text(),
+        "uuid": _uuid(nullable=True),
+        "title": _text(),
+        "status": _one_of(RUN_STATUSES),
+        "pacing": _one_of(PACINGS, nullable=True),
+        "language": _optional_text(64),
+        "start": _instant(),
+        "end": _instant(),
+        "enrollment_start": _instant(),
+        "enrollment_end": _instant(),
+        "go_live": _instant(),
+        "upgrade_deadline": _instant(),
+        "restriction_type": _one_of(RESTRICTION_TYPES, nullable=True),
+        "price": pa.Column(MONEY, pa.Check.ge(0), nullable=True),
+        "currency": pa.Column(TEXT, pa.Check.str_matches(r"^[A-Z]{3}$"), nullable=True),
+        "has_seats": pa.Column(FLAG, nullable=True),
+        "variant_id": _uuid(nullable=True),
+    },
+    checks=pa.Check(_not_before_start, error="end: end_before_start"),
+    strict=True,
+)
+
+PROGRAM = pa.DataFrameSchema(
+    {
+        "document": _document(),
+        "uuid": _uuid(),
+        "title": _text(),
+        "type": _optional_text(),
+        "status": _one_of(PROGRAM_STATUSES),
+        "marketing_slug": _optional_text(),
+    },
+    strict=True,
+)
+
+PROGRAM_COURSE = pa.DataFrameSchema(
+    {
+        "document": _document(),
+        "program_uuid": _uuid(),
+        "course_uuid": _uuid(nullable=True),
+        "course_key": _text(),
+        "position": pa.Column(NUMBER, pa.Check.ge(1)),
+    },
+    strict=True,
+)
+
+FRAMES = {
+    "organization": ORGANIZATION,
+    "catalog_course": CATALOG_COURSE,
+    "course_run": COURSE_RUN,
+    "program": PROGRAM,
+    "program_course": PROGRAM_COURSE,
+}
+"""Schema by table name."""

@@ -1,0 +1,257 @@
+"""Asking an upstream: tokens, retries, rate limits, deadlines, and pages fetched ahead."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+import requests
+from urllib3.util import Retry
+
+from catalog_pipeline.errors import UpstreamError, UpstreamRefusedError
+from catalog_pipeline.settings import Settings
+from catalog_pipeline.sources.documents import decode
+from catalog_pipeline.sources.listing import Listing, Page
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 10
+TOKEN_RENEWAL = 30  # seconds before its expiry that a token is renewed
+LONGEST_BACKOFF = 60
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An OAuth2 client and where its tokens come from. The secret never shows in a repr."""
+
+    token_url: str
+    client_id: str
+    client_secret: str
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.token_url!r}, {self.client_id!r})"
+
+
+class TransientError(Exception):
+    """Something that another try may cure: what it was, and how long the upstream asks us to wait."""
+
+    def __init__(self, what: str, wait: float | None = None) -> None:
+        super().__init__(what)
+        self.wait = wait
+
+
+class NotFoundError(UpstreamRefusedError):
+    """404."""
+
+
+class ApiClient:
+    """A client of one upstream, safe to use from several threads."""
+
+    def __init__(self, base_url: str, credentials: Credentials | None, settings: Settings) -> None:
+        self.base_url = base_url
+        self.asked = 0
+        self._credentials = credentials
+        self._settings = settings
+        self._session = requests.Session()
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=settings.parallel_pages)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+        self._lock = threading.Lock()
+        self._token: str | None = None
+        self._token_expires = 0.0
+        self._waited = 0.0
+
+    def get(self, path: str, params: Mapping[str, str]) -> Any:
+        """GET JSON. Raises UpstreamRefusedError where trying again is hopeless, UpstreamError after all retries."""
+        url = f"{self.base_url}{path}?{urlencode(params)}"
+        return self._with_retries(url, lambda: self._authorized(url))
+
+    def _with_retries(self, url: str, attempt: Any) -> Any:
+        tries = self._settings.request_retries + 1
+        for number in range(1, tries + 1):
+            try:
+                return attempt()
+            except TransientError as error:
+                if number == tries:
+                    raise UpstreamError(
+                        f"{url} failed {tries} times, the last time with: {error}."
+                        " Check that the upstream is up and that the URL is right, then run again."
+                    ) from None
+                wait = self._wait(number, error, url)
+                logger.warning("%s: %s; trying again in %.1f s (%d of %d)", url, error, wait, number, tries - 1)
+                time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _wait(self, number: int, error: TransientError, url: str) -> float:
+        if error.wait is None:
+            backoff = min(self._settings.retry_backoff * 2 ** (number - 1), LONGEST_BACKOFF)
+            return backoff * random.uniform(0.75, 1.25)
+        with self._lock:
+            self._waited += error.wait
+            if self._waited > self._settings.rate_limit_wait:
+                raise UpstreamError(
+                    f"{url}: the upstream limits our rate and asks for {error.wait:.0f} s more, over the"
+                    f" {self._settings.rate_limit_wait:.0f} s of CATALOG_RATE_LIMIT_WAIT."
+                    " Ask for a higher limit, raise the setting, or run later."
+                )
+        return error.wait
+
+    def _authorized(self, url: str) -> Any:
+        token = self._current_token()
+        response, body = self._exchange("GET", url, headers={"Authorization": f"JWT {token}"} if token else {})
+        if response.status_code == requests.codes.unauthorized and token:
+            # Tokens may end in mid-crawl, by the upstream's clock rather than ours: one new one, then no more.
+            self._forget(token)
+            fresh = self._current_token()
+            response, body = self._exchange("GET", url, headers={"Authorization": f"JWT {fresh}"})
+        self._refuse(url, response.status_code)
+        return self._json(url, response, body)
+
+    def _current_token(self) -> str | None:
+        if self._credentials is None:
+            return None
+        with self._lock:
+            if self._token is None or time.monotonic() > self._token_expires - TOKEN_RENEWAL:
+                self._token, lifetime = self._new_token(self._credentials)
+                self._token_expires = time.monotonic() + max(lifetime, TOKEN_RENEWAL * 2)
+            return self._token
+
+    def _forget(self, token: str) -> None:
+        with self._lock:
+            if self._token == token:
+                self._token = None
+
+    def _new_token(self, credentials: Credentials) -> tuple[str, float]:
+        url = credentials.token_url
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": credentials.client_id,
+            "client_secret": credentials.client_secret,
+            "token_type": "jwt",
+        }
+        response, body = self._exchange("POST", url, data=form)
+        if response.status_code in (400, 401, 403):
+            raise UpstreamRefusedError(
+                f"{url} answered {response.status_code}: check CATALOG_DISCOVERY_CLIENT_ID,"
+                " CATALOG_DISCOVERY_CLIENT_SECRET and CATALOG_OAUTH_TOKEN_URL."
+            )
+        self._refuse(url, response.status_code)
+        answer = self._json(url, response, body)
+        try:
+            return answer["access_token"], float(answer["expires_in"])
+        except (KeyError, TypeError, ValueError):
+            raise UpstreamRefusedError(f"{url} answered without access_token and expires_in.") from None
+
+    def _exchange(self, method: str, url: str, **kwargs: Any) -> tuple[requests.Response, bytes]:
+        """One request, read to its end within the deadline. Raises TransientError."""
+        deadline = time.monotonic() + self._settings.page_deadline
+        self.asked += 1
+        try:
+            with self._session.request(
+                method, url, stream=True, timeout=(CONNECT_TIMEOUT, self._settings.page_deadline), **kwargs
+            ) as response:
+                body = bytearray()
+                for chunk in response.iter_content(CHUNK):
+                    body += chunk
+                    if time.monotonic() > deadline:
+                        raise TransientError(f"not read to its end in {self._settings.page_deadline:.0f} s")
+        except requests.exceptions.SSLError as error:
+            raise UpstreamRefusedError(
+                f"{url}: TLS failed ({_cause(error)}). Check the certificate, the URL's host and the clock."
+            ) from None
+        except requests.exceptions.RequestException as error:
+            raise TransientError(_cause(error)) from None
+        if response.status_code == requests.codes.too_many_requests:
+            raise TransientError("429, rate limited", wait=_retry_after(response))
+        if response.status_code >= 500:
+            raise TransientError(f"status {response.status_code}")
+        return response, bytes(body)
+
+    @staticmethod
+    def _refuse(url: str, status: int) -> None:
+        if status == requests.codes.ok:
+            return
+        if status == requests.codes.not_found:
+            raise NotFoundError(f"{url} answered 404: check the upstream's URL.")
+        what = {
+            401: "check CATALOG_DISCOVERY_CLIENT_ID and CATALOG_DISCOVERY_CLIENT_SECRET.",
+            403: "the client's user lacks permission to read this list.",
+        }.get(status, "this is not an answer that the list gives; check the upstream's URL.")
+        raise UpstreamRefusedError(f"{url} answered {status}: {what}")
+
+    @staticmethod
+    def _json(url: str, response: requests.Response, body: bytes) -> Any:
+        try:
+            return decode(body)
+        except (ValueError, RecursionError):
+            kind = response.headers.get("Content-Type", "no content type")
+            raise TransientError(f"status {response.status_code} with {kind} that is not JSON") from None
+
+
+def read_pages(client: ApiClient, listing: Listing, extra: Mapping[str, str], first: int = 1) -> Iterator[Page]:
+    """Yield a list's pages from number `first` on, in order, a few fetched ahead, up to the upstream's last page.
+
+    The end is where the upstream says so (no next page, or 404 past the end), not where a first count says.
+    """
+    settings = client._settings
+    params = {**listing.params, **extra, "page_size": str(min(settings.page_size, listing.largest_page))}
+
+    def fetch(number: int) -> Page | None:
+        try:
+            return _page(client, listing, {**params, "page": str(number)})
+        except NotFoundError:
+            if number == 1:
+                raise
+            return None
+
+    with ThreadPoolExecutor(settings.parallel_pages, "pages") as pool:
+        ahead: list[Future[Page | None]] = []
+        number = first
+        try:
+            page = fetch(number)
+            while page is not None:
+                yield page
+                if page.is_last:
+                    return
+                remaining = -(-page.count // int(params["page_size"])) - number
+                while len(ahead) < max(1, min(settings.parallel_pages, remaining)):
+                    ahead.append(pool.submit(fetch, number + len(ahead) + 1))
+                page = ahead.pop(0).result()
+                number += 1
+        finally:
+            for future in ahead:
+                future.cancel()
+
+
+def _page(client: ApiClient, listing: Listing, params: Mapping[str, str]) -> Page:
+    body = client.get(listing.path, params)
+    try:
+        page = listing.read_page(body)
+    except (KeyError, TypeError):
+        page = None
+    if page is None or not isinstance(page.documents, list) or not isinstance(page.count, int):
+        raise UpstreamRefusedError(
+            f"{client.base_url}{listing.path} answered JSON that is not a page of a list: check the upstream's URL."
+        )
+    return page
+
+
+def _retry_after(response: requests.Response) -> float:
+    header = response.headers.get("Retry-After")
+    try:
+        return max(0.0, Retry().parse_retry_after(header)) if header else 60.0
+    except Exception:  # an unreadable header is as good as none
+        return 60.0
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without the object addresses and nesting of urllib3's text."""
+    reason = error.args[0] if error.args else error
+    reason = getattr(reason, "reason", reason)
+    return str(reason).split("object at 0x")[-1].split(": ", 1)[-1].strip("() ") or type(error).__name__

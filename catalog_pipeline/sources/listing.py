@@ -1,0 +1,77 @@
+"""What an upstream's list of documents is, whoever serves it, and how its columns are picked."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list: its documents, and how many the upstream says there are in all."""
+
+    documents: list[Any]
+    count: int
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One kind of document that an upstream lists, page by page."""
+
+    source: str
+    kind: str
+    path: str
+    params: Mapping[str, str]
+    read_page: Callable[[Any], Page]
+    key: Callable[[Document], str | None]
+    modified_param: str | None = None
+    """The query parameter that asks for what changed since an instant, where there is one."""
+    largest_page: int = 1000
+
+
+@dataclass
+class Picked:
+    """Columns by table, each a list of cells, and the documents whose shape is not what it must be."""
+
+    tables: dict[str, dict[str, list[Any]]]
+    misfits: dict[int, str] = field(default_factory=dict)
+
+
+def pick(
+    documents: Iterable[tuple[int, Any]],
+    columns: Mapping[str, Iterable[str]],
+    rows_of: Callable[[int, Document], Iterable[tuple[str, tuple[Any, ...]]]],
+) -> Picked:
+    """Ask `rows_of` for each document's rows (table, cells in the order of `columns`).
+
+    A document in which a list or an object is not one is a misfit, with the reason, and gives no rows.
+    """
+    rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in columns}
+    misfits = {}
+    for number, document in documents:
+        try:
+            found = list(rows_of(number, document))
+        except (TypeError, AttributeError, KeyError, IndexError) as error:
+            misfits[number] = f"The document's shape is not what it must be ({error})."
+            continue
+        for table, cells in found:
+            rows[table].append(cells)
+    tables = {
+        table: dict(zip(names, map(list, zip(*rows[table], strict=True)), strict=True))
+        if rows[table]
+        else {name: [] for name in names}
+        for table, names in columns.items()
+    }
+    return Picked(tables, misfits)
+
+
+def modified_at(document: Document) -> datetime | None:
+    """A document's `data_modified_timestamp`, where it has a readable one."""
+    try:
+        moment = datetime.fromisoformat(document["data_modified_timestamp"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else None

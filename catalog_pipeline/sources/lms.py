@@ -1,0 +1,47 @@
+"""The LMS: its course list, and the columns picked from it. Each element is a run; courses follow from keys."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from catalog_pipeline.schemas.catalog import FRAMES
+from catalog_pipeline.sources.listing import Document, Listing, Page, Picked, pick
+
+SOURCE = "lms"
+PACINGS = {"instructor": "instructor_paced", "self": "self_paced"}
+
+
+def _read_page(body: Any) -> Page:
+    paging = body["pagination"]
+    return Page(body["results"], paging["count"], paging["next"] is None)
+
+
+def _key(document: Document) -> str | None:
+    return document.get("course_id") or document.get("id")
+
+
+RUNS = Listing(SOURCE, "course_run", "/api/courses/v1/courses/", {}, _read_page, _key, largest_page=100)
+LISTINGS = (RUNS,)
+
+
+def pick_columns(_kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
+    """The cells of the list's elements: one run each."""
+    return pick(documents, {"course_run": FRAMES["course_run"].columns}, _rows)
+
+
+def _rows(number: int, document: Document) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    get = document.get
+    pacing = get("pacing")
+    cells = {
+        "document": number,
+        "run_key": _key(document),
+        "title": get("name"),
+        # The list says no status: what it shows is published, what it hides is not.
+        "status": "unpublished" if get("hidden") else "published",
+        "pacing": PACINGS.get(pacing, pacing),
+        # A course that nobody dated comes with 2030-01-01 and the start type `empty`.
+        "start": None if get("start_type") == "empty" else get("start"),
+        "end": get("end"),
+        "enrollment_start": get("enrollment_start"),
+        "enrollment_end": get("enrollment_end"),
+    }
+    yield "course_run", tuple(cells.get(column) for column in FRAMES["course_run"].columns)

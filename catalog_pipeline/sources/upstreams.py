@@ -1,0 +1,95 @@
+"""Which upstreams there are, by the settings: the configured ones, or the bundled sample in their place."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from catalog_pipeline.errors import UsageError
+from catalog_pipeline.settings import Settings
+from catalog_pipeline.sources import discovery, lms
+from catalog_pipeline.sources.http import ApiClient, Credentials
+from catalog_pipeline.sources.listing import Listing
+
+SOURCES: dict[str, ModuleType] = {discovery.SOURCE: discovery, lms.SOURCE: lms}
+"""Module by name, in the order in which they are loaded: discovery owns what both list."""
+
+
+@dataclass
+class Upstreams:
+    """The upstreams' addresses, and clients of them."""
+
+    settings: Settings
+    urls: dict[str, str]
+    credentials: Credentials | None
+    _clients: dict[str, ApiClient] = field(default_factory=dict)
+
+    def configured(self) -> list[str]:
+        """The names of the sources that there are."""
+        return [name for name in SOURCES if name in self.urls]
+
+    @staticmethod
+    def listings(source: str) -> tuple[Listing, ...]:
+        """What a source lists."""
+        return SOURCES[source].LISTINGS
+
+    def client(self, source: str) -> ApiClient:
+        """The client of a source. Raises UsageError where it is not configured."""
+        if source not in self.urls:
+            raise UsageError(f"{source} is not configured: set CATALOG_{source.upper()}_URL.")
+        if source not in self._clients:
+            self._clients[source] = ApiClient(self.urls[source], self.credentials, self.settings)
+        return self._clients[source]
+
+
+def configured_sources(settings: Settings) -> list[str]:
+    """The names of the sources that the settings give, without reaching any."""
+    return [name for name in SOURCES if settings.uses_sample or getattr(settings, f"{name}_url")]
+
+
+@contextmanager
+def upstreams(settings: Settings) -> Iterator[Upstreams]:
+    """Yield the upstreams; the bundled sample serves, for as long as it is asked, where none is configured."""
+    if not settings.uses_sample:
+        urls = {name: url for name in SOURCES if (url := getattr(settings, f"{name}_url"))}
+        yield Upstreams(settings, urls, _credentials(settings))
+        return
+    from catalog_pipeline.sources.sample.catalog import build_catalog
+    from catalog_pipeline.sources.sample.server import SampleServer
+
+    catalog = build_catalog(settings.sample_courses, settings.sample_seed)
+    catalog.advance(sample_day(settings))
+    with SampleServer(catalog) as server:
+        credentials = Credentials(f"{server.url}/oauth2/access_token", server.client_id, server.client_secret)
+        yield Upstreams(settings, dict.fromkeys(SOURCES, server.url), credentials)
+
+
+def sample_day(settings: Settings) -> int:
+    """How many days the bundled sample has been advanced."""
+    try:
+        return json.loads(_sample_file(settings).read_text())["day"]
+    except FileNotFoundError:
+        return 0
+
+
+def set_sample_day(settings: Settings, day: int) -> None:
+    """Remember the bundled sample's day: whoever serves it next serves that day."""
+    file = _sample_file(settings)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps({"day": day}))
+    new.replace(file)
+
+
+def _sample_file(settings: Settings) -> Path:
+    return settings.folder / f"sample-{settings.sample_courses}-{settings.sample_seed}.json"
+
+
+def _credentials(settings: Settings) -> Credentials | None:
+    if not settings.discovery_client_id or settings.discovery_client_secret is None or settings.token_url is None:
+        return None
+    return Credentials(
+        settings.token_url, settings.discovery_client_id, settings.discovery_client_secret.get_secret_value()
+    )
