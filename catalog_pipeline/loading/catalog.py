@@ -1,0 +1,355 @@
+"""Publishes a source's pending documents into the schema `catalog`: one transaction, all or nothing."""
+
+from datetime import UTC, datetime
+from typing import cast
+
+from sqlalchemy import Engine, Table
+
+from catalog_pipeline.database.bulk import create_staging, merge
+from catalog_pipeline.loading import identity
+from catalog_pipeline.loading.associations import associate_unassociated
+from catalog_pipeline.loading.course_status import course_status, settle_course_statuses
+from catalog_pipeline.loading.identity import resolve
+from catalog_pipeline.loading.publication import LoadHeldError, LoadReport, Publication, publishing
+from catalog_pipeline.loading.staging import Source, stage
+from catalog_pipeline.models.base import FOLD_COLLATION, Base
+from catalog_pipeline.models.course import CatalogCourse
+from catalog_pipeline.models.organization import Organization
+from catalog_pipeline.models.program import Program, ProgramCourse
+from catalog_pipeline.models.run import CourseRun
+from catalog_pipeline.rules import VERSION
+from catalog_pipeline.settings import Settings
+
+COURSE_COLUMNS = [
+    *("organization_id", "course_code", "key", "title", "short_description", "full_description", "topic"),
+    *("language", "course_type", "product_source", "product_status", "uuid", "key_for_reruns"),
+    *("external_identifier", "listed_by_id", "missing_since"),
+]
+RUN_COLUMNS = [
+    *("run_key", "key_org", "key_course", "key_run", "uuid", "title", "status", "pacing", "language"),
+    *("start", "end", "enrollment_start", "enrollment_end", "go_live", "upgrade_deadline"),
+    *("restriction_type", "price", "currency", "has_seats", "listed_by_id", "missing_since"),
+]
+PROGRAM_COLUMNS = ["uuid", "title", "type", "status", "marketing_slug", "listed_by_id", "missing_since"]
+
+OWNED_BY_DISCOVERY = """
+    t.missing_since IS NULL AND EXISTS (
+        SELECT FROM landing.document d WHERE d.id = t.listed_by_id AND d.source = 'discovery')"""
+
+
+def publish(
+    engine: Engine,
+    source: Source,
+    settings: Settings,
+    *,
+    as_of: datetime | None = None,
+    accept_removals: bool = False,
+) -> LoadReport:
+    """Decide and publish what is pending of a source.
+
+    Raises LoadRefusedError when too many documents are bad, LoadHeldError when too much would be archived (unless
+    `accept_removals`); the documents then stay pending, and the catalog as it was.
+    """
+    with publishing(engine, source.SOURCE, as_of or datetime.now(UTC)) as publication:
+        publication.execute("SET LOCAL work_mem = '64MB'")
+        _reopen_rejected(publication)
+        stage(publication, source, settings.reject_share)
+        create_staging(publication.connection, "deferred", {"document_id": "bigint PRIMARY KEY"})
+        if publication.report.documents:
+            _publish_organizations(publication)
+            _publish_runs(publication, source.SOURCE)
+            _publish_courses(publication)
+            _associate(publication, source.SOURCE)
+            _publish_variants(publication)
+            _publish_programs(publication)
+            _archive_missing(publication, source.SOURCE, 1.0 if accept_removals else settings.removal_share)
+            settle_course_statuses(publication)
+            _settle(publication)
+    return publication.report
+
+
+def _table(model: type[Base]) -> Table:
+    return cast(Table, model.__table__)
+
+
+def _reopen_rejected(publication: Publication) -> None:
+    """A document that was rejected for want of a course is pending again once the course is there."""
+    publication.execute(f"""
+        UPDATE landing.document AS d SET settled_hash = NULL
+        FROM ops.rejected_record r JOIN catalog.catalog_course c
+          ON lower(c.key COLLATE {FOLD_COLLATION}) = lower(r.value COLLATE {FOLD_COLLATION})
+        WHERE d.id = r.document_id AND r.cleared_at IS NULL AND r.rule = 'unknown_course'""")
+
+
+def _publish_organizations(publication: Publication) -> None:
+    # Courses of whose key and owners nothing is known get an organization made from their key.
+    publication.execute(f"""
+        INSERT INTO staged_organization (document_id, key, name, listed, folded)
+        SELECT DISTINCT ON (f.folded) NULL::bigint, c.key_org, c.key_org, false, f.folded
+        FROM staged_catalog_course c, lower(c.key_org COLLATE {FOLD_COLLATION}) AS f (folded)
+        WHERE c.first_owner IS NULL AND NOT EXISTS (SELECT FROM staged_organization o WHERE o.folded = f.folded)
+        ORDER BY f.folded, c.key_org""")
+    resolve(publication, identity.ORGANIZATION)
+    # What is only mentioned is made where it is missing, and otherwise left as it is.
+    publication.execute("DELETE FROM resolved_organization WHERE NOT listed AND found_id IS NOT NULL")
+    publication.execute("""
+        ALTER TABLE resolved_organization ADD COLUMN listed_by_id bigint, ADD COLUMN missing_since timestamptz""")
+    publication.execute("""
+        UPDATE resolved_organization SET name = coalesce(name, key),
+               listed_by_id = CASE WHEN listed THEN document_id END""")
+    columns = ["key", "name", "uuid", "listed_by_id", "missing_since"]
+    counts = merge(publication.connection, _table(Organization), "resolved_organization", columns)
+    publication.count("catalog.organization", counts)
+
+
+def _publish_runs(publication: Publication, source: str) -> None:
+    resolve(publication, identity.COURSE_RUN)
+    publication.execute("""
+        ALTER TABLE resolved_course_run ADD COLUMN listed_by_id bigint GENERATED ALWAYS AS (document_id) STORED,
+                                        ADD COLUMN missing_since timestamptz""")
+    owned = "true" if source == "discovery" else f"NOT ({OWNED_BY_DISCOVERY})"
+    counts = merge(publication.connection, _table(CourseRun), "resolved_course_run", RUN_COLUMNS, where=owned)
+    publication.count("catalog.course_run", counts)
+
+
+def _publish_courses(publication: Publication) -> None:
+    resolve(publication, identity.CATALOG_COURSE)
+    _reject_shared_places(publication)
+    publication.execute("""
+        ALTER TABLE resolved_catalog_course ADD COLUMN listed_by_id bigint GENERATED ALWAYS AS (document_id) STORED,
+                                            ADD COLUMN missing_since timestamptz, ADD COLUMN status text""")
+    # A new course is inserted with the status that its own runs give; settle_course_statuses keeps it from then on.
+    publication.execute(f"""
+        UPDATE resolved_catalog_course c SET status = {course_status("c", "r.published")}
+        FROM (SELECT d.id AS document_id, coalesce(bool_or(r.status = 'published'), false) AS published
+              FROM pending d LEFT JOIN resolved_course_run r ON r.document_id = d.id GROUP BY d.id) r
+        WHERE r.document_id = c.document_id""")
+    counts = merge(
+        publication.connection,
+        _table(CatalogCourse),
+        "resolved_catalog_course",
+        COURSE_COLUMNS,
+        insert_only=["status"],
+    )
+    publication.count("catalog.catalog_course", counts)
+
+
+def _reject_shared_places(publication: Publication) -> None:
+    """Two courses may not share a code in one organization, nor a partner's product number."""
+    publication.execute(f"""
+        CREATE TEMP TABLE shared_code ON COMMIT DROP AS
+        SELECT r.id, r.document_id, r.key, coalesce(t.key, r.holder) AS other
+        FROM (SELECT *, row_number() OVER place AS place_rank, first_value(key) OVER place AS holder
+              FROM resolved_catalog_course
+              WINDOW place AS (PARTITION BY organization_id, folded_code ORDER BY found_id IS NULL, key COLLATE "C")) r
+        LEFT JOIN catalog.catalog_course t ON t.organization_id = r.organization_id AND t.id <> r.id
+             AND lower(t.course_code COLLATE {FOLD_COLLATION}) = r.folded_code
+        WHERE r.place_rank > 1 OR t.id IS NOT NULL""")
+    publication.reject(
+        "catalog.catalog_course",
+        """SELECT document_id, key AS record_key, 'course_code' AS column_name, 'duplicate_code' AS rule, key AS value,
+                  format('The organization has a course of this code already: %s.', other) AS message
+           FROM shared_code""",
+    )
+    publication.execute("DELETE FROM resolved_catalog_course r USING shared_code s WHERE r.id = s.id")
+    publication.execute("""
+        CREATE TEMP TABLE shared_identifier ON COMMIT DROP AS
+        SELECT r.id, r.document_id, r.key, r.external_identifier, coalesce(t.key, r.holder) AS other
+        FROM (SELECT *, row_number() OVER place AS place_rank, first_value(key) OVER place AS holder
+              FROM resolved_catalog_course WHERE external_identifier IS NOT NULL
+              WINDOW place AS (PARTITION BY product_source, course_type, external_identifier
+                               ORDER BY found_id IS NULL, key COLLATE "C")) r
+        LEFT JOIN catalog.catalog_course t ON t.external_identifier = r.external_identifier AND t.id <> r.id
+             AND (t.product_source, t.course_type) IS NOT DISTINCT FROM (r.product_source, r.course_type)
+        WHERE r.place_rank > 1 OR t.id IS NOT NULL""")
+    publication.reject(
+        "catalog.catalog_course",
+        """SELECT document_id, key AS record_key, 'external_identifier' AS column_name,
+                  'duplicate_external_identifier' AS rule, external_identifier AS value,
+                  format('%s has this product number already; this course is kept without one.', other) AS message
+           FROM shared_identifier""",
+        rows=False,
+    )
+    publication.execute("""
+        UPDATE resolved_catalog_course r SET external_identifier = NULL FROM shared_identifier s WHERE r.id = s.id""")
+
+
+def _associate(publication: Publication, source: str) -> None:
+    """Runs go to the course whose document lists them; what nobody associates goes by its key. Manual ones stay."""
+    if source == "discovery":
+        publication.execute(f"""
+            CREATE TEMP TABLE listed_association ON COMMIT DROP AS
+            SELECT r.id AS course_run_id, coalesce(c.id, k.id) AS catalog_course_id, a.id AS found_id,
+                   format('discovery lists the run under %s.', coalesce(c.key, k.key)) AS reason
+            FROM resolved_course_run r
+            LEFT JOIN resolved_catalog_course c ON c.document_id = r.document_id
+            -- A course whose key collided is not there; its runs belong to the one that stands.
+            LEFT JOIN staged_catalog_course s ON s.document_id = r.document_id
+            LEFT JOIN catalog.catalog_course k ON lower(k.key COLLATE {FOLD_COLLATION}) = s.folded
+            LEFT JOIN catalog.run_association a ON a.course_run_id = r.id
+            WHERE coalesce(c.id, k.id) IS NOT NULL""")
+        counts = publication.connection.exec_driver_sql("""
+            WITH merged AS (
+                MERGE INTO catalog.run_association t USING listed_association s ON t.id = s.found_id
+                WHEN MATCHED AND t.source <> 'manual'
+                     AND (t.catalog_course_id, t.source) IS DISTINCT FROM (s.catalog_course_id, 'discovery')
+                    THEN UPDATE SET catalog_course_id = s.catalog_course_id, source = 'discovery',
+                                    reason = s.reason, decided_at = now()
+                WHEN NOT MATCHED THEN INSERT (course_run_id, catalog_course_id, source, reason)
+                    VALUES (s.course_run_id, s.catalog_course_id, 'discovery', s.reason)
+                RETURNING merge_action() AS action)
+            SELECT count(*) FILTER (WHERE action = 'INSERT') AS created,
+                   count(*) FILTER (WHERE action = 'UPDATE') AS updated,
+                   (SELECT count(*) FROM listed_association) - count(*) AS unchanged FROM merged""")
+        publication.count("catalog.run_association", dict(counts.one()._mapping))
+    associate_unassociated(publication)
+
+
+def _publish_variants(publication: Publication) -> None:
+    """One run for each variant: of several that name it, the one that starts last, then by key."""
+    publication.execute("""
+        CREATE TEMP TABLE claimed_variant ON COMMIT DROP AS
+        WITH claims AS (
+            SELECT s.variant_id, r.id AS course_run_id, r.document_id, r.run_key, r.start, c.product_source
+            FROM resolved_course_run r JOIN staged_course_run s USING (document_id, run_key)
+            LEFT JOIN staged_catalog_course c ON c.document_id = r.document_id
+            WHERE s.variant_id IS NOT NULL
+            UNION ALL
+            SELECT v.variant_id, v.course_run_id, NULL, r.run_key, r.start, v.product_source
+            FROM catalog.course_variant v JOIN catalog.course_run r ON r.id = v.course_run_id
+            WHERE NOT EXISTS (SELECT FROM resolved_course_run n WHERE n.id = v.course_run_id)
+              AND EXISTS (SELECT FROM staged_course_run s WHERE s.variant_id = v.variant_id))
+        SELECT *, row_number() OVER best AS rank, first_value(run_key) OVER best AS winner FROM claims
+        WINDOW best AS (PARTITION BY variant_id ORDER BY start DESC NULLS LAST, run_key)""")
+    publication.reject(
+        "catalog.course_variant",
+        """SELECT document_id, run_key AS record_key, 'variant_id' AS column_name, 'variant_conflict' AS rule,
+                  variant_id::text AS value,
+                  format('%s names this variant too and starts last: it keeps the variant, this run has none.', winner)
+                      AS message
+           FROM claimed_variant WHERE rank > 1 AND document_id IS NOT NULL""",
+    )
+    deleted = publication.execute("""
+        DELETE FROM catalog.course_variant v
+        WHERE (EXISTS (SELECT FROM resolved_course_run r WHERE r.id = v.course_run_id)
+               OR EXISTS (SELECT FROM claimed_variant c WHERE c.variant_id = v.variant_id))
+          AND NOT EXISTS (SELECT FROM claimed_variant c WHERE c.rank = 1 AND c.variant_id = v.variant_id
+                          AND c.course_run_id = v.course_run_id)""")
+    counts = publication.connection.exec_driver_sql("""
+        WITH winners AS (SELECT c.*, v.id FROM claimed_variant c LEFT JOIN catalog.course_variant v USING (variant_id)
+                         WHERE rank = 1),
+        merged AS (
+            MERGE INTO catalog.course_variant t USING winners s ON t.id = s.id
+            WHEN MATCHED AND t.product_source IS DISTINCT FROM s.product_source
+                THEN UPDATE SET product_source = s.product_source
+            WHEN NOT MATCHED THEN INSERT (variant_id, course_run_id, product_source)
+                VALUES (s.variant_id, s.course_run_id, s.product_source)
+            RETURNING merge_action() AS action)
+        SELECT count(*) FILTER (WHERE action = 'INSERT') AS created,
+               count(*) FILTER (WHERE action = 'UPDATE') AS updated,
+               (SELECT count(*) FROM winners) - count(*) AS unchanged FROM merged""")
+    publication.count("catalog.course_variant", {**counts.one()._mapping, "deleted": deleted})
+
+
+def _publish_programs(publication: Publication) -> None:
+    publication.execute("""
+        CREATE TEMP TABLE resolved_program ON COMMIT DROP AS
+        SELECT DISTINCT ON (s.uuid) s.*, s.document_id AS listed_by_id, NULL::timestamptz AS missing_since,
+               coalesce(p.id, nextval(pg_get_serial_sequence('catalog.program', 'id'))) AS id
+        FROM staged_program s LEFT JOIN catalog.program p ON p.uuid = s.uuid
+        ORDER BY s.uuid, s.document_id""")
+    counts = merge(publication.connection, _table(Program), "resolved_program", PROGRAM_COLUMNS)
+    publication.count("catalog.program", counts)
+    publication.execute(f"""
+        CREATE TEMP TABLE resolved_program_course ON COMMIT DROP AS
+        SELECT s.document_id, s.course_key, p.id AS program_id, coalesce(u.id, k.id) AS catalog_course_id,
+               min(s.position) AS position
+        FROM staged_program_course s JOIN resolved_program p ON p.uuid = s.program_uuid
+        LEFT JOIN catalog.catalog_course u ON u.uuid = s.course_uuid
+        LEFT JOIN catalog.catalog_course k ON lower(k.key COLLATE {FOLD_COLLATION}) = s.folded
+        GROUP BY 1, 2, 3, 4""")
+    publication.reject(
+        "catalog.program_course",
+        """SELECT document_id, course_key AS record_key, 'course_key' AS column_name, 'unknown_course' AS rule,
+                  course_key AS value,
+                  'The catalog has no such course; the program is decided anew when it appears.' AS message
+           FROM resolved_program_course WHERE catalog_course_id IS NULL""",
+    )
+    publication.execute("""
+        DELETE FROM resolved_program_course WHERE catalog_course_id IS NULL""")
+    publication.execute("""
+        ALTER TABLE resolved_program_course ADD COLUMN id bigint""")
+    publication.execute("""
+        UPDATE resolved_program_course r
+        SET id = coalesce((SELECT t.id FROM catalog.program_course t
+                           WHERE t.program_id = r.program_id AND t.catalog_course_id = r.catalog_course_id),
+                          nextval(pg_get_serial_sequence('catalog.program_course', 'id')))""")
+    counts = merge(
+        publication.connection,
+        _table(ProgramCourse),
+        "resolved_program_course",
+        ["program_id", "catalog_course_id", "position"],
+    )
+    deleted = publication.execute("""
+        DELETE FROM catalog.program_course t USING resolved_program p
+        WHERE t.program_id = p.id AND NOT EXISTS (SELECT FROM resolved_program_course r WHERE r.id = t.id)""")
+    publication.count("catalog.program_course", {**counts, "deleted": deleted})
+
+
+GONE = """
+    t.missing_since IS NULL
+    -- What stands of a document that was rejected whole, or deferred, keeps standing.
+    AND t.listed_by_id IN (
+        SELECT p.id FROM pending p WHERE NOT p.rejected AND p.id NOT IN (SELECT document_id FROM deferred))
+    AND NOT EXISTS (SELECT FROM resolved_{table} n WHERE n.id = t.id)"""
+
+ARCHIVES = {
+    "organization": "missing_since = now()",
+    "catalog_course": "missing_since = now()",
+    "course_run": "missing_since = now(), status = 'archived'",
+    "program": "missing_since = now(), status = 'archived'",
+}
+
+
+def _archive_missing(publication: Publication, source: str, removal_share: float) -> None:
+    """Archive what its document no longer lists, and what no document lists any more; hold back if it is too much."""
+    gone = {}
+    for table in ARCHIVES:
+        publication.execute(
+            f"CREATE TEMP TABLE gone_{table} ON COMMIT DROP AS"
+            f" SELECT t.id FROM catalog.{table} t WHERE {GONE.format(table=table)}"
+        )
+        gone[table] = publication.scalar(f"SELECT count(*) FROM gone_{table}")
+        standing = publication.scalar(
+            f"""SELECT count(*) FROM catalog.{table} t JOIN landing.document d ON d.id = t.listed_by_id
+                WHERE d.source = :source AND t.missing_since IS NULL""",
+            source=source,
+        )
+        if gone[table] > removal_share * standing:
+            raise LoadHeldError(
+                f"{gone[table]} of the {standing} rows of catalog.{table} that {source} owns are gone upstream, over"
+                f" the {removal_share:.0%} of CATALOG_REMOVAL_SHARE: the load is held back, nothing was changed."
+                " If it is meant, run `catalog-pipeline refresh --accept-removals`."
+            )
+    for table, assignments in ARCHIVES.items():
+        if gone[table]:
+            updated = publication.execute(
+                f"UPDATE catalog.{table} t SET {assignments} FROM gone_{table} g WHERE g.id = t.id"
+            )
+            publication.count(f"catalog.{table}", {"updated": updated})
+    # A run that discovery dropped may still be listed by the LMS, which then owns it.
+    publication.execute(
+        """
+        UPDATE landing.document d SET settled_hash = NULL
+        FROM gone_course_run g JOIN catalog.course_run r ON r.id = g.id
+        WHERE d.source = 'lms' AND d.key = r.run_key AND d.missing_since IS NULL AND d.source <> :source""",
+        source=source,
+    )
+
+
+def _settle(publication: Publication) -> None:
+    publication.execute(
+        """UPDATE landing.document d SET settled_hash = p.payload_hash, settled_rules = :version
+           FROM pending p WHERE p.id = d.id AND NOT EXISTS (SELECT FROM deferred f WHERE f.document_id = d.id)""",
+        version=VERSION,
+    )

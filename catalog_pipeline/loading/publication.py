@@ -1,0 +1,150 @@
+"""One load, from its lock to its report: everything it does is one transaction, and its counts add up."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import Connection, Engine, text
+
+from catalog_pipeline.database.bulk import copy_frame
+from catalog_pipeline.database.engine import connected
+from catalog_pipeline.database.schema import check_version
+from catalog_pipeline.errors import ExitCode, LoadRefusedError
+
+PUBLISH_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('catalog.publish', 0))"
+
+
+class LoadHeldError(LoadRefusedError):
+    """A load would archive more than it may."""
+
+
+@dataclass
+class LoadReport:
+    """What a load did: rows by table and outcome, and what it left."""
+
+    source: str
+    load_id: int
+    outcome: str = "applied"
+    detail: str | None = None
+    documents: int = 0
+    rejected_documents: int = 0
+    counts: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    seconds: float = 0.0
+
+    def total(self, *outcomes: str) -> int:
+        """Rows of all tables with any of these outcomes."""
+        return sum(counter[outcome] for counter in self.counts.values() for outcome in outcomes)
+
+    @property
+    def changed(self) -> int:
+        """Rows written to the catalog."""
+        return self.total("created", "updated", "deleted")
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit status that tells this outcome."""
+        return ExitCode.SOME_ROWS_LEFT if self.total("rejected", "deferred") else ExitCode.DONE
+
+
+@dataclass
+class Publication:
+    """A load in progress: its transaction, its clock, its report, and the rejects found so far."""
+
+    connection: Connection
+    report: LoadReport
+    as_of: datetime
+
+    def count(self, table: str, counts: dict[str, int]) -> None:
+        """Add outcomes of a table (schema.table)."""
+        self.report.counts[table].update({outcome: n for outcome, n in counts.items() if n})
+
+    def execute(self, statement: str, **parameters: Any) -> int:
+        """Run a statement; returns how many rows it touched."""
+        return self.connection.execute(text(statement), parameters).rowcount
+
+    def scalar(self, statement: str, **parameters: Any) -> Any:
+        """Run a query for one value."""
+        return self.connection.execute(text(statement), parameters).scalar_one()
+
+    def reject(self, table: str, query: str, *, deferred: bool = False, rows: bool = True, **parameters: Any) -> None:
+        """Record the rejects that `query` finds: document_id, record_key, column_name, rule, value, message.
+
+        With `rows`, each counts as a row of `table` that was rejected (or deferred); otherwise only a value was.
+        """
+        found = self.execute(
+            f"""
+            INSERT INTO ops.rejected_record
+                (load_id, table_name, document_id, record_key, column_name, rule, value, message)
+            SELECT :load_id, :table_name, document_id, record_key, column_name, rule, left(value, 200), message
+            FROM ({query}) AS found""",
+            load_id=self.report.load_id,
+            table_name=table,
+            **parameters,
+        )
+        if rows:
+            self.count(table, {"deferred" if deferred else "rejected": found})
+
+    def reject_frame(self, frame: pd.DataFrame) -> None:
+        """Record rejects from a frame with the columns of `ops.rejected_record`."""
+        copy_frame(self.connection, "ops.rejected_record", frame.assign(load_id=self.report.load_id))
+
+
+@contextmanager
+def publishing(engine: Engine, source: str, as_of: datetime) -> Iterator[Publication]:
+    """Open a load: take the publish lock, and commit at the end what was done in between, all or nothing.
+
+    A load that raises LoadRefusedError is undone, but for its row in `ops.load` (refused or held, with the
+    reason); the error goes on. Any other error undoes everything.
+    """
+    with connected(engine) as connection:
+        check_version(connection)
+        connection.execute(text(PUBLISH_LOCK))
+        connection.execute(text("SELECT set_config('catalog.actor', :actor, true)"), {"actor": f"load:{source}"})
+        load_id = connection.execute(
+            text(
+                "INSERT INTO ops.load (source, outcome, as_of, started_at, documents, rejected_documents)"
+                " VALUES (:source, 'applied', :as_of, clock_timestamp(), 0, 0) RETURNING id"
+            ),
+            {"source": source, "as_of": as_of},
+        ).scalar_one()
+        publication = Publication(connection, LoadReport(source, load_id), as_of)
+        refusal = None
+        savepoint = connection.begin_nested()
+        try:
+            yield publication
+        except LoadRefusedError as error:
+            savepoint.rollback()
+            refusal = error
+            publication.report.outcome = "held" if isinstance(error, LoadHeldError) else "refused"
+            publication.report.detail = str(error)
+            publication.report.counts.clear()
+        else:
+            savepoint.commit()
+        _finish(publication)
+    publication.report.seconds = (datetime.now(UTC) - publication.report.started_at).total_seconds()
+    if refusal is not None:
+        raise refusal
+
+
+def _finish(publication: Publication) -> None:
+    report = publication.report
+    publication.execute(
+        "UPDATE ops.load SET outcome = :outcome, detail = :detail, finished_at = clock_timestamp(),"
+        " documents = :documents, rejected_documents = :rejected WHERE id = :id",
+        id=report.load_id,
+        outcome=report.outcome,
+        detail=report.detail,
+        documents=report.documents,
+        rejected=report.rejected_documents,
+    )
+    rows = [
+        {"load_id": report.load_id, "table_name": table, "outcome": outcome, "n": n}
+        for table, counter in report.counts.items()
+        for outcome, n in counter.items()
+    ]
+    copy_frame(publication.connection, "ops.load_count", pd.DataFrame(rows))
