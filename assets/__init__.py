@@ -1,0 +1,1 @@
+"""The pipeline's assets and their checks, one module per area: short stories that call `catalog_pipeline`."""

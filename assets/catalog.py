@@ -1,0 +1,132 @@
+"""The catalog's tables: published from landed documents, in one transaction for each source."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster import AssetExecutionContext, AssetKey, MaterializeResult
+
+from assets.failures import told
+from assets.tables import column_schema, rejects_preview, table_metadata
+from catalog_pipeline.loading.associations import associate
+from catalog_pipeline.loading.catalog import publish
+from catalog_pipeline.loading.publication import LoadReport
+from catalog_pipeline.sources import discovery, lms
+from resources.database import CatalogDatabase
+from resources.upstreams import UpstreamClients
+
+GROUP = "catalog"
+OWNERS = ["team:data-engineering"]
+LANDED = AssetKey(["landing", "discovery"])
+TABLES = {
+    "organization": "Who offers courses: one row per organization key.",
+    "catalog_course": "The conceptual courses that runs are runs of.",
+    "course_run": "Course runs, with schedule, price and status.",
+    "course_variant": "Partner variants: one run each.",
+    "program": "Programs.",
+    "program_course": "The courses of each program, in order.",
+}
+
+
+class PublishConfig(dg.Config):
+    """How to publish."""
+
+    accept_removals: bool = False
+    """Archive what is gone upstream however much it is; otherwise a load that archives too much is held back."""
+
+
+def _spec(table: str, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        ["catalog", table],
+        deps=[LANDED],
+        description=description,
+        group_name=GROUP,
+        owners=OWNERS,
+        kinds={"postgres", "pandera"},
+        code_version="1",
+        metadata={"dagster/table_name": f"catalog.{table}", "dagster/column_schema": column_schema(f"catalog.{table}")},
+    )
+
+
+@dg.multi_asset(
+    name="publish_discovery",
+    specs=[_spec(table, description) for table, description in TABLES.items()],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "documents_valid",
+            asset=["catalog", "catalog_course"],
+            description="No pending document was rejected: `catalog-pipeline rejects` lists those that were.",
+        )
+    ],
+    can_subset=False,  # one transaction fills them all
+)
+def publish_discovery(
+    context: AssetExecutionContext, config: PublishConfig, database: CatalogDatabase, upstreams: UpstreamClients
+) -> Iterator[MaterializeResult]:
+    """Decide the pending discovery documents, and publish them."""
+    with told():
+        report = publish(database.engine, discovery, upstreams.settings, accept_removals=config.accept_removals)
+    metadata = table_metadata(database.engine, report)
+    for table in TABLES:
+        checks = [_documents_valid(database, report)] if table == "catalog_course" else []
+        yield MaterializeResult(
+            asset_key=["catalog", table], metadata=metadata[f"catalog.{table}"], check_results=checks
+        )
+    _log_written(context, {"catalog.run_association": metadata["catalog.run_association"]}, report)
+
+
+@dg.asset(
+    key=["lms", "course_run"],
+    # After discovery, where both are refreshed: what discovery lists is discovery's.
+    deps=[["landing", "lms"]],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres", "pandera"},
+    code_version="1",
+    metadata={"dagster/table_name": "catalog.course_run"},
+)
+def publish_lms(
+    context: AssetExecutionContext, config: PublishConfig, database: CatalogDatabase, upstreams: UpstreamClients
+) -> MaterializeResult:
+    """The runs that the LMS lists and discovery does not, with courses and organizations made from their keys."""
+    with told():
+        report = publish(database.engine, lms, upstreams.settings, accept_removals=config.accept_removals)
+    metadata = table_metadata(database.engine, report)
+    _log_written(context, {name: values for name, values in metadata.items() if report.counts.get(name)}, report)
+    return MaterializeResult(metadata={**metadata["catalog.course_run"], **rejects_preview(database.engine, report)})
+
+
+@dg.asset(
+    key=["catalog", "run_association"],
+    deps=[["catalog", "course_run"], ["catalog", "catalog_course"], ["lms", "course_run"]],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres"},
+    code_version="1",
+    metadata={
+        "dagster/table_name": "catalog.run_association",
+        "dagster/column_schema": column_schema("catalog.run_association"),
+    },
+)
+def run_association(database: CatalogDatabase) -> MaterializeResult:
+    """The course of each run: as discovery lists it, else as its key says. Loads write it too; this is the net."""
+    with told():
+        report = associate(database.engine)
+    return MaterializeResult(metadata=table_metadata(database.engine, report)["catalog.run_association"])
+
+
+def _documents_valid(database: CatalogDatabase, report: LoadReport) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        passed=report.rejected_documents == 0,
+        check_name="documents_valid",
+        asset_key=["catalog", "catalog_course"],
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"rejected_documents": report.rejected_documents, **rejects_preview(database.engine, report)},
+    )
+
+
+def _log_written(context: AssetExecutionContext, metadata: dict[str, dict[str, object]], report: LoadReport) -> None:
+    """Tables that this step wrote, though other assets own them, are materialized too."""
+    for name, values in metadata.items():
+        context.log_event(
+            dg.AssetMaterialization(name.split("."), description=f"Written by load {report.load_id}.", metadata=values)
+        )

@@ -1,0 +1,30 @@
+"""The jobs: what a person or the night starts as one piece. An asset job has one partitioning."""
+
+import dagster as dg
+from dagster import AssetSelection
+
+from assets.catalog import publish_discovery, publish_lms, run_association
+from assets.checks import catalog_checks
+from assets.landing import discovery_documents, lms_documents
+from assets.marts import MARTS
+
+refresh_discovery = dg.define_asset_job(
+    "refresh_discovery",
+    AssetSelection.assets(discovery_documents, publish_discovery),
+    description="Crawl course-discovery and publish what changed.",
+)
+refresh_lms = dg.define_asset_job(
+    "refresh_lms",
+    AssetSelection.assets(lms_documents, publish_lms),
+    description="Crawl the LMS's course list and publish what discovery does not list.",
+)
+associate_runs = dg.define_asset_job(
+    "associate_runs",
+    AssetSelection.assets(run_association) | AssetSelection.checks(catalog_checks),
+    description="Give every run without a course the one that its key tells, and check the catalog.",
+)
+build_marts = dg.define_asset_job(
+    "build_marts", AssetSelection.assets(*MARTS), description="Build the SQL models and run their tests."
+)
+
+JOBS = [refresh_discovery, refresh_lms, associate_runs, build_marts]

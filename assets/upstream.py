@@ -1,0 +1,19 @@
+"""What the pipeline reads and does not make: the lists of course-discovery and of the LMS."""
+
+import dagster as dg
+
+GROUP = "upstream"
+
+
+def _list(source: str, name: str, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        [source, name], description=description, group_name=GROUP, kinds={"json"}, owners=["team:data-engineering"]
+    )
+
+
+UPSTREAM = [
+    _list("discovery", "organizations", "course-discovery's `/api/v1/organizations/`."),
+    _list("discovery", "courses", "course-discovery's `/api/v1/courses/`, each with its runs."),
+    _list("discovery", "programs", "course-discovery's `/api/v1/programs/`, each with its courses."),
+    _list("lms", "courses", "The LMS's `/api/courses/v1/courses/`: one element a run."),
+]

@@ -1,0 +1,35 @@
+"""The code location: gathers assets, checks, jobs, schedules, sensors and resources. No logic, no I/O."""
+
+import dagster as dg
+
+from assets.catalog import publish_discovery, publish_lms, run_association
+from assets.checks import catalog_checks
+from assets.jobs import JOBS
+from assets.landing import discovery_documents, lms_documents
+from assets.marts import MARTS
+from assets.upstream import UPSTREAM
+from catalog_pipeline.settings import load_settings
+from resources.database import CatalogDatabase
+from resources.upstreams import UpstreamClients
+from sensors import nightly
+
+_settings = load_settings()
+
+defs = dg.Definitions(
+    assets=[
+        *UPSTREAM,
+        discovery_documents,
+        lms_documents,
+        publish_discovery,
+        publish_lms,
+        run_association,
+        *MARTS,
+    ],
+    asset_checks=[catalog_checks],
+    jobs=JOBS,
+    schedules=[nightly.schedule(_settings)],
+    sensors=[nightly.sensor(_settings)],
+    resources={"database": CatalogDatabase(), "upstreams": UpstreamClients()},
+    # Steps are few and heavy on the database: a process for each would cost three seconds and save nothing.
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,135 @@
+"""The night: jobs in a row. A schedule starts the first, one sensor each next one; `make run` walks the same list."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+
+from assets import jobs
+from catalog_pipeline.settings import Settings, load_settings
+from catalog_pipeline.sources.upstreams import configured_sources
+
+NIGHT_TAG = "catalog/night"
+STATUS = dg.DefaultSensorStatus
+ENDED = {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One job of the night."""
+
+    job: str
+    source: str | None = None
+    """The source without which the stage is left out."""
+    needs: tuple[str, ...] = ()
+    """Stages that must have succeeded; any other failed stage is skipped over."""
+
+
+NIGHT = (
+    Stage(jobs.refresh_discovery.name, source="discovery"),
+    Stage(jobs.refresh_lms.name, source="lms"),
+    Stage(jobs.associate_runs.name),
+    Stage(jobs.build_marts.name),
+)
+
+
+def stages(settings: Settings) -> list[Stage]:
+    """The night's stages, without those whose source is not configured."""
+    sources = configured_sources(settings)
+    return [stage for stage in NIGHT if stage.source is None or stage.source in sources]
+
+
+def next_stage(tonight: list[Stage], statuses: Mapping[str, DagsterRunStatus]) -> Stage | None:
+    """The stage to start now, by the statuses of tonight's runs so far; None while one works, and at the end."""
+    if not statuses or any(status not in ENDED for status in statuses.values()):
+        return None
+    last = max(number for number, stage in enumerate(tonight) if stage.job in statuses) if statuses else -1
+    for stage in tonight[last + 1 :]:
+        if all(statuses.get(job) == DagsterRunStatus.SUCCESS for job in stage.needs):
+            return stage
+    return None
+
+
+def request(stage: Stage, night: str) -> dg.RunRequest:
+    """The run of a stage; its key holds the night's date, so that nothing runs twice."""
+    return dg.RunRequest(run_key=f"{night}:{stage.job}", job_name=stage.job, tags={NIGHT_TAG: night})
+
+
+def schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """The schedule that starts the night's first stage."""
+    first = stages(settings)[0]
+
+    @dg.schedule(
+        name="nightly",
+        cron_schedule=settings.nightly_cron,
+        execution_timezone="UTC",
+        job_name=first.job,
+        description="Starts the night; the sensor `night` starts each next stage.",
+        default_status=dg.DefaultScheduleStatus.RUNNING if settings.automation else dg.DefaultScheduleStatus.STOPPED,
+    )
+    def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return request(first, f"{context.scheduled_execution_time:%Y-%m-%d}")
+
+    return nightly
+
+
+def sensor(settings: Settings) -> dg.SensorDefinition:
+    """The sensor that starts the next stage when one has ended, however it ended."""
+
+    @dg.sensor(
+        name="night",
+        jobs=jobs.JOBS,
+        minimum_interval_seconds=20,
+        description="Starts the night's next stage when the one before has ended.",
+        default_status=STATUS.RUNNING if settings.automation else STATUS.STOPPED,
+    )
+    def night(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        tonight = stages(load_settings())
+        found = False
+        for date in _nights():
+            statuses = statuses_of(context.instance, date)
+            stage = next_stage(tonight, statuses)
+            if stage:
+                found = True
+                yield request(stage, date)
+        if not found:
+            yield dg.SkipReason("No stage of a night is due.")
+
+    return night
+
+
+def statuses_of(instance: DagsterInstance, night: str) -> dict[str, DagsterRunStatus]:
+    """The status of each job's last run of a night."""
+    runs = instance.get_runs(RunsFilter(tags={NIGHT_TAG: night}))
+    return {run.job_name: run.status for run in reversed(list(runs))}
+
+
+def walk(
+    defs: dg.Definitions, instance: DagsterInstance, tonight: list[Stage], *, accept_removals: bool = False
+) -> Iterator[tuple[Stage, DagsterRun | None]]:
+    """Run the stages one after the other in this process; yields each before (None) and after its run."""
+    statuses: dict[str, DagsterRunStatus] = {}
+    for stage in tonight:
+        if any(statuses.get(job) != DagsterRunStatus.SUCCESS for job in stage.needs):
+            continue
+        yield stage, None
+        job = defs.resolve_job_def(stage.job)
+        config = (
+            {"ops": {op: {"config": {"accept_removals": True}} for op in _publishing(job)}} if accept_removals else {}
+        )
+        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=config)
+        run = instance.get_run_by_id(result.run_id)
+        assert run is not None
+        statuses[stage.job] = run.status
+        yield stage, run
+
+
+def _publishing(job: dg.JobDefinition) -> list[str]:
+    return [name for name in job.graph.node_dict if name.startswith(("publish", "lms__course_run"))]
+
+
+def _nights() -> list[str]:
+    today = datetime.now(UTC).date()
+    return [f"{today - timedelta(days=days):%Y-%m-%d}" for days in (1, 0)]

@@ -1,0 +1,118 @@
+"""`make run`: the night's list, walked in one process through Dagster, and a summary that a person can read."""
+
+import logging
+import time
+import warnings
+from typing import Any
+
+from dagster import DagsterEventType, DagsterInstance, DagsterRun
+
+from catalog_pipeline import inspection
+from catalog_pipeline.console import console, errors, print_json, print_table
+from catalog_pipeline.database.engine import connected, ensure_databases, make_engine, serving
+from catalog_pipeline.database.schema import migrate
+from catalog_pipeline.errors import ExitCode
+from catalog_pipeline.models.ops import ROW_OUTCOMES
+from catalog_pipeline.settings import Settings
+from resources.instance import instance
+from sensors.nightly import stages, walk
+
+
+def walk_night(settings: Settings, *, accept_removals: bool = False, as_json: bool = False) -> ExitCode:
+    """Walk the night and print its summary. DONE when all stages succeeded, else what the first failure says.
+
+    Rejected rows do not fail a night: the summary counts them.
+    """
+    started = time.monotonic()
+    _be_quiet()
+    with serving(settings) as server:
+        ensure_databases(server)
+        engine = make_engine(server)
+        migrate(engine)
+        with connected(engine) as connection:
+            before = inspection.last_load(connection)
+        with instance(settings, server) as found:
+            from catalog_pipeline.definitions import defs
+
+            runs = []
+            for stage, run in walk(defs, found, stages(settings), accept_removals=accept_removals):
+                if run is None:
+                    console.print(f"{stage.job} …", style="dim") if not as_json else None
+                else:
+                    runs.append(run)
+            checks = [check for run in runs for check in _checks(found, run)]
+            failures = [failure for run in runs for failure in _failures(found, run)]
+        with connected(engine) as connection:
+            summary = {
+                "tables": _tables(inspection.table_counts(connection), inspection.loaded_since(connection, before)),
+                "stages": [{"job": run.job_name, "status": run.status.value} for run in runs],
+                "checks": checks,
+                "failures": failures,
+                "seconds": round(time.monotonic() - started, 1),
+            }
+        engine.dispose()
+    print_json(summary) if as_json else _print(summary)
+    return ExitCode(failures[0]["exit_code"]) if failures else ExitCode.DONE
+
+
+def _be_quiet() -> None:
+    """Dagster tells every event on standard error; a person wants the summary, and the UI has the rest."""
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", module="dagster")
+
+
+def _tables(counts: dict[str, int], loaded: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+    rows = []
+    for name, n in counts.items():
+        done = {outcome: int(loaded.get(name, {}).get(outcome, 0)) for outcome in ROW_OUTCOMES}
+        done["unchanged"] = n - done["created"] - done["updated"]
+        rows.append({"table": name, "rows": n, **done})
+    return rows
+
+
+def _checks(found: DagsterInstance, run: DagsterRun) -> list[dict[str, Any]]:
+    records = found.all_logs(run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION)
+    evaluations = [record.dagster_event.asset_check_evaluation_data for record in records if record.dagster_event]
+    return [
+        {"asset": check.asset_key.to_user_string(), "check": check.check_name, "passed": check.passed,
+         "severity": check.severity.value}
+        for check in evaluations
+    ]  # fmt: skip
+
+
+def _failures(found: DagsterInstance, run: DagsterRun) -> list[dict[str, Any]]:
+    if run.is_success:
+        return []
+    rows = []
+    for record in found.all_logs(run.run_id, of_type=DagsterEventType.STEP_FAILURE):
+        event = record.dagster_event
+        told = event.step_failure_data.user_failure_data if event else None
+        error = event.step_failure_data.error if event else None
+        code = told.metadata.get("exit_code") if told else None
+        rows.append(
+            {
+                "step": event.step_key if event else None,
+                "message": (told.description if told else None) or (error.message.strip() if error else "failed"),
+                "exit_code": int(code.value) if code else int(ExitCode.UNEXPECTED),
+            }
+        )
+    return rows or [{"step": run.job_name, "message": f"{run.status.value}", "exit_code": int(ExitCode.UNEXPECTED)}]
+
+
+def _print(summary: dict[str, Any]) -> None:
+    console.print()
+    print_table(summary["tables"])
+    console.print()
+    failed = [check for check in summary["checks"] if not check["passed"]]
+    console.print(f"Checks: {len(summary['checks']) - len(failed)} passed, {len(failed)} failed.")
+    for check in failed:
+        console.print(f"  {check['severity'].lower()}: {check['asset']} {check['check']}", style="yellow")
+    for failure in summary["failures"]:
+        errors.print(f"{failure['step']} failed: {failure['message']}", style="red")
+    changed = sum(row["created"] + row["updated"] for row in summary["tables"])
+    if not summary["failures"]:
+        rejected = sum(row["rejected"] for row in summary["tables"])
+        console.print(f"{changed} rows created or updated." if changed else "Nothing changed.")
+        if rejected:
+            console.print(f"{rejected} rows rejected: `catalog-pipeline rejects` says why.")
+    console.print(f"{summary['seconds']} seconds.")
