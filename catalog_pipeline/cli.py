@@ -1,0 +1,307 @@
+"""The `catalog-pipeline` command: thin verbs over the rest. Imports wait for the verb that needs them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalog_pipeline.errors import CatalogError, ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from catalog_pipeline.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="An Open edX course catalog, kept by a pipeline.",
+)
+sample_app = typer.Typer(no_args_is_help=True, help="The bundled sample upstream.")
+app.add_typer(sample_app, name="sample")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command; errors of ours are one line, with the exit status that tells their kind."""
+    try:
+        app()
+    except CatalogError as error:
+        _fail(str(error), error.exit_code)
+    except Exception as error:
+        if type(error).__module__.startswith(("sqlalchemy", "psycopg")) and "OperationalError" in type(error).__name__:
+            cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+            _fail(f"The database went out of reach: {cause}. Run again when it is back.", ExitCode.UNREACHABLE)
+        raise
+
+
+def _fail(message: str, code: ExitCode) -> None:
+    sys.stderr.write(f"error: {message}\n")
+    raise SystemExit(int(code))
+
+
+def _settings() -> Settings:
+    from catalog_pipeline.settings import load_settings
+
+    return load_settings()
+
+
+@contextmanager
+def _database(*, migrated: bool = True) -> Iterator[tuple[Settings, Engine]]:
+    """The settings, and an engine on a database whose schema is this code's."""
+    from catalog_pipeline.database.engine import connected, ensure_databases, make_engine, serving
+    from catalog_pipeline.database.schema import check_version, migrate
+
+    settings = _settings()
+    with serving(settings) as server:
+        ensure_databases(server)
+        engine = make_engine(server)
+        try:
+            if settings.database_url is None:
+                migrate(engine)  # the embedded database is ours: nobody else keeps its schema
+            if migrated:
+                with connected(engine) as connection:
+                    check_version(connection)
+            yield settings, engine
+        finally:
+            engine.dispose()
+
+
+@app.command()
+def run(
+    accept_removals: Annotated[bool, typer.Option(help="Archive what is gone upstream, however much.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Materialize the whole pipeline through Dagster, in this process. Example: catalog-pipeline run"""
+    from sensors.walk import walk_night
+
+    raise SystemExit(int(walk_night(_settings(), accept_removals=accept_removals, as_json=as_json)))
+
+
+@app.command()
+def up() -> None:
+    """Bring up the Dagster UI, the daemon and what they need, until Ctrl-C. Example: catalog-pipeline up"""
+    from sensors.up import bring_up
+
+    raise SystemExit(int(bring_up(_settings())))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema to this version. Example: catalog-pipeline migrate"""
+    from catalog_pipeline.database.schema import migrate as migrate_schema
+
+    with _database(migrated=False) as (_, engine):
+        migrate_schema(engine)
+    typer.echo("The schema is up to date.")
+
+
+@app.command()
+def refresh(
+    source: Annotated[str, typer.Argument(help="discovery, lms or all")] = "all",
+    full: Annotated[bool, typer.Option("--full", help="Read everything, so that removals are seen.")] = False,
+    accept_removals: Annotated[bool, typer.Option(help="Archive what is gone upstream, however much.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Crawl upstreams and publish what changed. Example: catalog-pipeline refresh discovery --full"""
+    from catalog_pipeline.loading.refresh import refresh as refresh_source
+    from catalog_pipeline.reports import print_refreshes
+    from catalog_pipeline.sources.upstreams import SOURCES, upstreams
+
+    if source not in ("all", *SOURCES):
+        raise UsageError(f"{source!r} is no source; the sources are {', '.join(SOURCES)} and all.")
+    with _database() as (settings, engine), upstreams(settings) as found:
+        sources = found.configured() if source == "all" else [source]
+        done = [refresh_source(engine, found, name, full=full, accept_removals=accept_removals) for name in sources]
+        print_refreshes(done, as_json=as_json)
+    raise SystemExit(int(max(one.report.exit_code for one in done)))
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Tables, last crawls and loads, what is pending and rejected. Example: catalog-pipeline status --json"""
+    from catalog_pipeline import inspection
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.reports import print_status
+
+    with _database() as (_, engine), connected(engine) as connection:
+        print_status(inspection.status(connection), as_json=as_json)
+
+
+@app.command()
+def show(
+    key: Annotated[str, typer.Argument(help="A run's, course's or organization's key, or a uuid.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Print the upstream document as received.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What the catalog holds under a key. Example: catalog-pipeline show course-v1:edX+DemoX+2026"""
+    from catalog_pipeline import inspection
+    from catalog_pipeline.console import print_json
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.reports import print_shown
+
+    with _database() as (_, engine), connected(engine) as connection:
+        if raw:
+            print_json(inspection.document(connection, key))
+        else:
+            print_shown(inspection.show(connection, key), as_json=as_json)
+
+
+@app.command()
+def rejects(
+    source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Only by this rule.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """What did not reach the catalog, and why. Example: catalog-pipeline rejects --rule case_collision"""
+    from catalog_pipeline import inspection
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.reports import REJECT_COLUMNS, print_rows
+
+    with _database() as (_, engine), connected(engine) as connection:
+        found = inspection.rejects(connection, source=source, rule=rule)
+    print_rows(found, as_json=as_json, as_csv=as_csv, columns=REJECT_COLUMNS, nothing="Nothing is rejected.")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """What is configured, reachable and migrated, and what to do about what is not. Example: catalog-pipeline doctor"""
+    from catalog_pipeline.database.engine import ensure_databases, make_engine, serving
+    from catalog_pipeline.database.schema import migrate as migrate_schema
+    from catalog_pipeline.inspection import doctor as examine
+    from catalog_pipeline.reports import print_findings
+
+    settings = _settings()
+    with serving(settings) as server:
+        if settings.database_url is None:
+            ensure_databases(server)
+            migrate_schema(make_engine(server))
+        findings = examine(settings, server)
+    print_findings(findings, as_json=as_json)
+    raise SystemExit(int(ExitCode.DONE if all(finding.ok for finding in findings) else ExitCode.UNREACHABLE))
+
+
+@app.command()
+def keys(
+    file: Annotated[Path, typer.Argument(help="A file with one key a line, or - for standard input.")],
+    as_json: AsJson = False,
+) -> None:
+    """What course keys say. Example: echo course-v1:edX+DemoX+2026 | catalog-pipeline keys -"""
+    from catalog_pipeline.reports import print_keys
+
+    if str(file) == "-":
+        lines = sys.stdin.buffer.read()
+    else:
+        try:
+            lines = file.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
+    all_valid = print_keys(lines.decode("utf-8", "replace").split("\n"), as_json=as_json)
+    raise SystemExit(int(ExitCode.DONE if all_valid else ExitCode.SOME_ROWS_LEFT))
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="One query; it cannot write.")],
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Query the database, read-only. Example: catalog-pipeline sql "select * from marts.catalog_overview" """
+    import psycopg
+    from sqlalchemy import text
+
+    from catalog_pipeline.database.bulk import driver
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.reports import print_rows
+
+    with _database() as (_, engine), connected(engine) as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
+        try:
+            # A prepared statement is one statement: no COMMIT can end the read-only transaction before a second.
+            cursor = driver(connection).execute(query.encode(), prepare=True)
+        except psycopg.Error as error:
+            raise UsageError(f"The database refuses this query: {str(error).strip()}") from None
+        if cursor.description is None:
+            raise UsageError("That is no query: it returns no rows.")
+        columns = [column.name for column in cursor.description]
+        found = [dict(zip(columns, row, strict=True)) for row in cursor]
+    print_rows(found, as_json=as_json, as_csv=as_csv, columns=columns, nothing="No rows.")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def psql(context: typer.Context) -> None:
+    """Open psql on the database; options are psql's. Example: catalog-pipeline psql -c '\\dt catalog.*'"""
+    import signal
+    import subprocess
+
+    from catalog_pipeline.database.engine import ensure_databases, serving
+    from catalog_pipeline.embedded import binary
+
+    with serving(_settings()) as server:
+        ensure_databases(server)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: we stay, and hold the server
+        code = subprocess.call([binary("psql"), server.url("postgresql"), *context.args])
+    raise SystemExit(code)
+
+
+@sample_app.command("serve")
+def sample_serve(
+    courses: Annotated[int | None, typer.Option(help="How many courses; CATALOG_SAMPLE_COURSES if not given.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed; CATALOG_SAMPLE_SEED if not given.")] = None,
+    day: Annotated[int, typer.Option(help="Days to advance before serving.")] = 0,
+    port: Annotated[int, typer.Option(help="The port on loopback.")] = 8018,
+) -> None:
+    """Serve the sample upstream until Ctrl-C. Example: catalog-pipeline sample serve --courses 2000 --seed 1"""
+    from catalog_pipeline.sources.sample.catalog import build_catalog
+    from catalog_pipeline.sources.sample.server import SampleServer
+
+    settings = _settings()
+    catalog = build_catalog(
+        settings.sample_courses if courses is None else courses, settings.sample_seed if seed is None else seed
+    )
+    catalog.advance(day)
+    with SampleServer(catalog, port=port) as server:
+        typer.echo(
+            f"CATALOG_DISCOVERY_URL={server.url}\nCATALOG_LMS_URL={server.url}\n"
+            f"CATALOG_DISCOVERY_CLIENT_ID={server.client_id}\nCATALOG_DISCOVERY_CLIENT_SECRET={server.client_secret}"
+        )
+        import signal
+
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            return
+
+
+@sample_app.command("advance")
+def sample_advance(
+    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 1, as_json: AsJson = False
+) -> None:
+    """Let days pass in the bundled sample upstream, and say what changes. Example: catalog-pipeline sample advance"""
+    from catalog_pipeline.reports import print_changes
+    from catalog_pipeline.sources.sample.catalog import build_catalog
+    from catalog_pipeline.sources.upstreams import sample_day, set_sample_day
+
+    settings = _settings()
+    if not settings.uses_sample:
+        raise UsageError("The upstreams are configured; the bundled sample is not in use.")
+    day = sample_day(settings)
+    catalog = build_catalog(settings.sample_courses, settings.sample_seed)
+    catalog.advance(day)
+    changes = catalog.advance(days)
+    set_sample_day(settings, day + days)
+    print_changes(changes, as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""How results are shown: tables for people, JSON and CSV for programs. What is shown is not decided here."""
+
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Row = Mapping[str, Any]
+console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON; instants as ISO 8601, what JSON has no form for as text."""
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+
+
+def print_json_lines(rows: Sequence[Row]) -> None:
+    """Print one JSON object a line."""
+    for row in rows:
+        sys.stdout.write(json.dumps(row, default=_plain, ensure_ascii=False) + "\n")
+
+
+def print_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Print CSV. A text that a spreadsheet would run as a formula gets a quote in front."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell_for_spreadsheets(row[column]) for column in columns] for row in rows)
+
+
+def print_table(rows: Sequence[Row], title: str | None = None, columns: Sequence[str] | None = None) -> None:
+    """Print rows as a table; numbers to the right, nothing for null."""
+    names = list(columns or (rows[0] if rows else []))
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in names))
+    console.print(table)
+
+
+def print_fields(row: Row, title: str | None = None) -> None:
+    """Print one row, a field a line, without the empty ones."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in row.items():
+        if value is not None:
+            table.add_row(name.replace("_", " "), _cell(value))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return str(value).replace("[", "\\[")
+
+
+def _cell_for_spreadsheets(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return _plain(value) if isinstance(value, datetime) else value
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

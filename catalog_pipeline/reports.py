@@ -1,0 +1,131 @@
+"""What each verb prints of what it found: one function a verb, for people or as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from catalog_pipeline.console import console, print_csv, print_fields, print_json, print_json_lines, print_table
+from catalog_pipeline.inspection import Finding
+from catalog_pipeline.loading.refresh import Refresh
+from catalog_pipeline.models.ops import ROW_OUTCOMES
+from catalog_pipeline.rules.course_keys import parse_keys
+from catalog_pipeline.schemas.parsing import TEXT
+
+Row = dict[str, Any]
+REJECT_COLUMNS = ["source", "record_key", "column_name", "rule", "value", "message"]
+
+
+def print_rows(rows: Sequence[Row], *, as_json: bool, as_csv: bool, columns: Sequence[str], nothing: str) -> None:
+    """Rows as they are."""
+    if as_json:
+        print_json(rows)
+    elif as_csv:
+        print_csv(rows, columns)
+    elif rows:
+        print_table(rows, columns=columns)
+    else:
+        console.print(nothing)
+
+
+def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
+    """What the sources brought: crawls, and rows by table and outcome."""
+    crawls = [
+        {
+            "source": crawl.listing.source,
+            "kind": crawl.listing.kind,
+            "mode": crawl.mode,
+            "pages": crawl.pages,
+            "documents": len(crawl.seen),
+            **crawl.counts,
+        }
+        for one in done
+        for crawl in one.crawls
+    ]
+    loads = [
+        {
+            "source": one.report.source,
+            "outcome": one.report.outcome,
+            "documents": one.report.documents,
+            "rejected_documents": one.report.rejected_documents,
+            "seconds": round(one.report.seconds, 3),
+            "counts": {table: dict(counts) for table, counts in one.report.counts.items() if counts},
+        }
+        for one in done
+    ]
+    if as_json:
+        print_json({"crawls": crawls, "loads": loads})
+        return
+    print_table(crawls)
+    console.print()
+    rows = [
+        {"source": load["source"], "table": table, **{outcome: counts.get(outcome, 0) for outcome in ROW_OUTCOMES}}
+        for load in loads
+        for table, counts in load["counts"].items()
+    ]
+    if rows:
+        print_table(rows)
+    else:
+        console.print("Nothing changed upstream: no document is pending.")
+
+
+def print_status(status: Row, *, as_json: bool) -> None:
+    """The status of the whole."""
+    if as_json:
+        print_json(status)
+        return
+    print_table([{"table": table, "rows": n} for table, n in status["tables"].items()])
+    titles = {"crawls": "Last crawls", "loads": "Last loads", "pending": "Pending", "open_rejects": "Open rejects"}
+    for name, title in titles.items():
+        if status[name]:
+            console.print()
+            print_table(status[name], title)
+
+
+def print_shown(found: Row, *, as_json: bool) -> None:
+    """One thing of the catalog, and what belongs to it."""
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        if isinstance(value, list):
+            console.print()
+            print_table(value, name.capitalize())
+        else:
+            print_fields(value, name.capitalize())
+
+
+def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """The doctor's findings, a line each."""
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+        return
+    for finding in findings:
+        mark = "[green]ok  [/green]" if finding.ok else "[red]FAIL[/red]"
+        console.print(f"{mark} {finding.what:10} {finding.detail}", markup=True)
+
+
+def print_keys(lines: Sequence[str], *, as_json: bool) -> bool:
+    """What keys say, one a line; a last empty line is none. Returns whether all are keys of runs."""
+    import pandas as pd
+
+    given = pd.Series([line.removesuffix("\r") for line in lines], dtype=TEXT)
+    given = given.iloc[:-1] if len(given) and given.iloc[-1] == "" else given
+    parsed = parse_keys(given).astype(object)
+    parsed = parsed.where(parsed.notna(), None)
+    rows = [
+        {"input": key, **row} for key, row in zip(given, parsed.drop(columns="stored").to_dict("records"), strict=True)
+    ]
+    if as_json:
+        print_json_lines(rows)
+    else:
+        print_table(rows, columns=["input", "kind", "org", "course", "run", "course_key", "reason"])
+    return all(row["valid"] for row in rows)
+
+
+def print_changes(changes: Sequence[Any], *, as_json: bool) -> None:
+    """What the days changed in the sample."""
+    rows = [asdict(change) for change in changes]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows)
