@@ -81,9 +81,11 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Materialize the whole pipeline through Dagster, in this process. Example: catalog-pipeline run"""
+    settings = _settings()
+    from catalog_pipeline.definitions import defs
     from sensors.walk import walk_night
 
-    raise SystemExit(int(walk_night(_settings(), accept_removals=accept_removals, as_json=as_json)))
+    raise SystemExit(int(walk_night(settings, defs, accept_removals=accept_removals, as_json=as_json)))
 
 
 @app.command()

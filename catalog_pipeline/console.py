@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 Row = Mapping[str, Any]
-console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+WIDTH_WITHOUT_TERMINAL = 160
+console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -39,7 +40,9 @@ def print_table(rows: Sequence[Row], title: str | None = None, columns: Sequence
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in names:
         numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(
+            name.replace("_", " "), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric
+        )
     for row in rows:
         table.add_row(*(_cell(row.get(name)) for name in names))
     console.print(table)

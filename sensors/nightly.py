@@ -13,6 +13,8 @@ from catalog_pipeline.sources.upstreams import configured_sources
 
 NIGHT_TAG = "catalog/night"
 STATUS = dg.DefaultSensorStatus
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+"""Dagster tells every event on standard error; who walks the night prints a summary, and the UI has the rest."""
 ENDED = {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
 
 
@@ -116,9 +118,9 @@ def walk(
             continue
         yield stage, None
         job = defs.resolve_job_def(stage.job)
-        config = (
-            {"ops": {op: {"config": {"accept_removals": True}} for op in _publishing(job)}} if accept_removals else {}
-        )
+        config: dict[str, object] = {"loggers": QUIET}
+        if accept_removals:
+            config["ops"] = {op: {"config": {"accept_removals": True}} for op in _publishing(job)}
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=config)
         run = instance.get_run_by_id(result.run_id)
         assert run is not None

@@ -1,11 +1,9 @@
 """`make run`: the night's list, walked in one process through Dagster, and a summary that a person can read."""
 
-import logging
 import time
-import warnings
 from typing import Any
 
-from dagster import DagsterEventType, DagsterInstance, DagsterRun
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, Definitions
 
 from catalog_pipeline import inspection
 from catalog_pipeline.console import console, errors, print_json, print_table
@@ -18,13 +16,14 @@ from resources.instance import instance
 from sensors.nightly import stages, walk
 
 
-def walk_night(settings: Settings, *, accept_removals: bool = False, as_json: bool = False) -> ExitCode:
+def walk_night(
+    settings: Settings, defs: Definitions, *, accept_removals: bool = False, as_json: bool = False
+) -> ExitCode:
     """Walk the night and print its summary. DONE when all stages succeeded, else what the first failure says.
 
     Rejected rows do not fail a night: the summary counts them.
     """
     started = time.monotonic()
-    _be_quiet()
     with serving(settings) as server:
         ensure_databases(server)
         engine = make_engine(server)
@@ -32,8 +31,6 @@ def walk_night(settings: Settings, *, accept_removals: bool = False, as_json: bo
         with connected(engine) as connection:
             before = inspection.last_load(connection)
         with instance(settings, server) as found:
-            from catalog_pipeline.definitions import defs
-
             runs = []
             for stage, run in walk(defs, found, stages(settings), accept_removals=accept_removals):
                 if run is None:
@@ -55,17 +52,12 @@ def walk_night(settings: Settings, *, accept_removals: bool = False, as_json: bo
     return ExitCode(failures[0]["exit_code"]) if failures else ExitCode.DONE
 
 
-def _be_quiet() -> None:
-    """Dagster tells every event on standard error; a person wants the summary, and the UI has the rest."""
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    warnings.filterwarnings("ignore", module="dagster")
-
-
 def _tables(counts: dict[str, int], loaded: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
     rows = []
     for name, n in counts.items():
         done = {outcome: int(loaded.get(name, {}).get(outcome, 0)) for outcome in ROW_OUTCOMES}
-        done["unchanged"] = n - done["created"] - done["updated"]
+        # A row may be written by two loads of a night: what neither wrote is unchanged.
+        done["unchanged"] = max(0, n - done["created"] - done["updated"])
         rows.append({"table": name, "rows": n, **done})
     return rows
 
@@ -100,8 +92,12 @@ def _failures(found: DagsterInstance, run: DagsterRun) -> list[dict[str, Any]]:
 
 
 def _print(summary: dict[str, Any]) -> None:
+    always = ["table", "rows", "created", "updated", "unchanged", "rejected", "deferred"]
+    some = [name for name in ("deleted", "duplicate") if any(row[name] for row in summary["tables"])]
     console.print()
-    print_table(summary["tables"])
+    print_table(
+        [{**row, "table": row["table"].removeprefix("catalog.")} for row in summary["tables"]], columns=always + some
+    )
     console.print()
     failed = [check for check in summary["checks"] if not check["passed"]]
     console.print(f"Checks: {len(summary['checks']) - len(failed)} passed, {len(failed)} failed.")

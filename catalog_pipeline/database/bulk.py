@@ -49,12 +49,10 @@ def merge(
     columns: Sequence[str],
     *,
     insert_only: Sequence[str] = (),
-    where: str = "true",
 ) -> dict[str, int]:
     """Merge the staged rows of `source` into `target` by `id`, which staging has assigned already.
 
-    `columns` are compared, updated and inserted; `insert_only` are just inserted; `where` restricts which
-    matched rows may be updated (t: target, s: staged). Unchanged rows are not touched.
+    `columns` are compared, updated and inserted; `insert_only` are just inserted. Unchanged rows are not touched.
     Returns how many rows were created, updated and unchanged.
     """
     ours = ", ".join(f"t.{quoted(column)}" for column in columns)
@@ -64,7 +62,7 @@ def merge(
     statement = f"""
         WITH merged AS (
             MERGE INTO {target.fullname} AS t USING {source} AS s ON t.id = s.id
-            WHEN MATCHED AND ({where}) AND ({ours}) IS DISTINCT FROM ({theirs}) THEN UPDATE SET {assignments}
+            WHEN MATCHED AND ({ours}) IS DISTINCT FROM ({theirs}) THEN UPDATE SET {assignments}
             WHEN NOT MATCHED THEN INSERT ({", ".join(map(quoted, inserted))}) OVERRIDING SYSTEM VALUE
                 VALUES ({", ".join(f"s.{quoted(column)}" for column in inserted)})
             RETURNING merge_action() AS action

@@ -104,11 +104,15 @@ def _publish_organizations(publication: Publication) -> None:
 
 def _publish_runs(publication: Publication, source: str) -> None:
     resolve(publication, identity.COURSE_RUN)
+    if source != "discovery":
+        # What discovery lists is discovery's: for another source's documents it stays as it is.
+        kept = publication.execute(f"""
+            DELETE FROM resolved_course_run r USING catalog.course_run t WHERE t.id = r.id AND {OWNED_BY_DISCOVERY}""")
+        publication.count("catalog.course_run", {"unchanged": kept})
     publication.execute("""
         ALTER TABLE resolved_course_run ADD COLUMN listed_by_id bigint GENERATED ALWAYS AS (document_id) STORED,
                                         ADD COLUMN missing_since timestamptz""")
-    owned = "true" if source == "discovery" else f"NOT ({OWNED_BY_DISCOVERY})"
-    counts = merge(publication.connection, _table(CourseRun), "resolved_course_run", RUN_COLUMNS, where=owned)
+    counts = merge(publication.connection, _table(CourseRun), "resolved_course_run", RUN_COLUMNS)
     publication.count("catalog.course_run", counts)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from catalog_pipeline.models.base import Base
 
 LOAD_OUTCOMES = ("applied", "refused", "held")
-ROW_OUTCOMES = ("created", "updated", "unchanged", "rejected", "deferred", "duplicate")
+ROW_OUTCOMES = ("created", "updated", "unchanged", "deleted", "rejected", "deferred", "duplicate")
 
 
 class Load(Base):
@@ -46,7 +46,7 @@ class LoadCount(Base):
     )
     table_name: Mapped[str] = mapped_column(primary_key=True, comment="schema.table")
     outcome: Mapped[str] = mapped_column(
-        primary_key=True, comment="created, updated, unchanged, rejected, deferred or duplicate."
+        primary_key=True, comment="created, updated, unchanged, deleted, rejected, deferred or duplicate."
     )
     n: Mapped[int] = mapped_column(comment="Number of rows.")
 

@@ -415,10 +415,11 @@ def test_without_discovery_runs_come_from_the_lms_and_courses_from_their_keys(
 def test_the_lms_does_not_touch_what_discovery_lists_and_takes_it_over_when_discovery_drops_it(
     catalog: Catalog, upstream: Upstream
 ) -> None:
-    upstream.courses = [course("A+1", run(R1), run(R2))]
+    upstream.courses = [course("A+1", run(R1, variant_id=uuid_of("v")), run(R2))]
     upstream.lists["lms"] = [lms_run(R1), lms_run(R3)]
     catalog.refresh()
-    catalog.refresh("lms")
+    assert catalog.refresh("lms").counts["catalog.course_run"] == Counter(created=1, unchanged=1)
+    assert catalog.value("SELECT count(*) FROM catalog.course_variant") == 1
     title = "SELECT title FROM catalog.course_run WHERE run_key = :key"
     assert catalog.value(title, key=R1) == f"Run {R1}"
     assert catalog.courses_of_runs()[R3] == "A+1"
