@@ -4,11 +4,13 @@ from typing import Any
 
 import dagster as dg
 from sqlalchemy import Engine, text
+from sqlalchemy.dialects import postgresql
 
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.models import metadata as tables
 
+POSTGRES = postgresql.dialect()
 PREVIEWED = 20
 
 
@@ -18,7 +20,7 @@ def column_schema(name: str) -> dg.TableSchema:
         [
             dg.TableColumn(
                 column.name,
-                str(column.type).lower(),
+                column.type.compile(POSTGRES).lower(),
                 description=column.comment,
                 constraints=dg.TableColumnConstraints(nullable=bool(column.nullable), unique=bool(column.unique)),
             )

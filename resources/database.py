@@ -1,7 +1,5 @@
 """The catalog's database, for the length of a run."""
 
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +9,7 @@ from sqlalchemy import Engine
 
 from catalog_pipeline.database.engine import make_engine, serving
 from catalog_pipeline.settings import load_settings
-from resources.instance import process_tags
+from resources.instance import process_tag
 
 
 class CatalogDatabase(dg.ConfigurableResource):
@@ -28,7 +26,7 @@ class CatalogDatabase(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["CatalogDatabase"]:
         """Open the engine, and mark the run with the process that works on it."""
         if context.run and context.instance and not context.instance.is_ephemeral:
-            context.instance.add_run_tags(context.run.run_id, process_tags(os.getpid(), socket.gethostname()))
+            context.instance.add_run_tags(context.run.run_id, process_tag())
         with serving(load_settings()) as server:
             self._engine = make_engine(server, f"run {context.run.run_id[:8]}" if context.run else None)
             try:

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from dagster import DagsterRunStatus, RunsFilter
 from catalog_pipeline.database.engine import Server
 from catalog_pipeline.settings import Settings
 
-HOST_TAG, PID_TAG, STARTED_TAG = "catalog/host", "catalog/pid", "catalog/process_started"
+PROCESS_TAG = "catalog/process"
+"""Names the process that works on a run: host, pid, and its start, which tells it from a later one of that pid."""
 STORAGE_URL = "DAGSTER_STORAGE_URL"
 UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 
@@ -47,9 +48,9 @@ def instance(settings: Settings, server: Server) -> Iterator[dg.DagsterInstance]
         yield found
 
 
-def process_tags(pid: int, host: str) -> dict[str, str]:
-    """Tags that name the process that works on a run; its start time tells it from a later one of the same pid."""
-    return {PID_TAG: str(pid), HOST_TAG: host, STARTED_TAG: f"{psutil.Process(pid).create_time():.2f}"}
+def process_tag() -> dict[str, str]:
+    """The tag that names this process."""
+    return {PROCESS_TAG: f"{socket.gethostname()}/{os.getpid()}/{psutil.Process().create_time():.2f}"}
 
 
 def sweep_dead_runs(found: dg.DagsterInstance) -> list[str]:
@@ -60,21 +61,23 @@ def sweep_dead_runs(found: dg.DagsterInstance) -> list[str]:
     dead = [
         run
         for run in found.get_runs(RunsFilter(statuses=UNFINISHED))
-        if run.tags.get(HOST_TAG) == socket.gethostname() and not _is_alive(run.tags)
+        if PROCESS_TAG in run.tags and _is_dead(*run.tags[PROCESS_TAG].rsplit("/", 2))
     ]
     for run in dead:
         found.report_run_failed(
-            run, f"Process {run.tags[PID_TAG]} died in the middle. Nothing is half done: run it again."
+            run, f"Its process ({run.tags[PROCESS_TAG]}) died in the middle. Nothing is half done: run it again."
         )
         found.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return [run.run_id for run in dead]
 
 
-def _is_alive(tags: Mapping[str, str]) -> bool:
+def _is_dead(host: str, pid: str, started: str) -> bool:
+    if host != socket.gethostname():
+        return False  # that host's to say
     try:
-        return f"{psutil.Process(int(tags[PID_TAG])).create_time():.2f}" == tags[STARTED_TAG]
-    except (psutil.NoSuchProcess, KeyError, ValueError):
-        return False
+        return f"{psutil.Process(int(pid)).create_time():.2f}" != started
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _configuration(settings: Settings, home: Path) -> dict[str, object]:
@@ -102,4 +105,5 @@ def _configuration(settings: Settings, home: Path) -> dict[str, object]:
             "config": {"base_dir": str(home / "logs")},
         },
         "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
     }

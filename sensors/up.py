@@ -28,7 +28,8 @@ class ProcessEndedError(CatalogError):
 def bring_up(settings: Settings) -> ExitCode:
     """Serve until Ctrl-C or SIGTERM. Raises UsageError when the port is taken, ProcessEndedError when a child dies."""
     _check_port(settings.ui_port)
-    signal.signal(signal.SIGTERM, _exit)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)  # a shell that starts us in the background has SIGINT ignored
     with serving(settings) as server:
         ensure_databases(server)
         engine = make_engine(server)
