@@ -264,25 +264,20 @@ def sample_serve(
 ) -> None:
     """Serve the sample upstream until Ctrl-C. Example: catalog-pipeline sample serve --courses 2000 --seed 1"""
     from catalog_pipeline.sources.sample.catalog import build_catalog
-    from catalog_pipeline.sources.sample.server import SampleServer
+    from catalog_pipeline.sources.sample.server import CLIENT_ID, CLIENT_SECRET, serve
 
     settings = _settings()
     catalog = build_catalog(
         settings.sample_courses if courses is None else courses, settings.sample_seed if seed is None else seed
     )
-    catalog.advance(day)
-    with SampleServer(catalog, port=port) as server:
-        typer.echo(
-            f"CATALOG_DISCOVERY_URL={server.url}\nCATALOG_LMS_URL={server.url}\n"
-            f"CATALOG_DISCOVERY_CLIENT_ID={server.client_id}\nCATALOG_DISCOVERY_CLIENT_SECRET={server.client_secret}"
-        )
-        import signal
 
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-        try:
-            signal.pause()
-        except KeyboardInterrupt:
-            return
+    def tell(url: str) -> None:
+        typer.echo(
+            f"CATALOG_DISCOVERY_URL={url}\nCATALOG_LMS_URL={url}\n"
+            f"CATALOG_DISCOVERY_CLIENT_ID={CLIENT_ID}\nCATALOG_DISCOVERY_CLIENT_SECRET={CLIENT_SECRET}"
+        )
+
+    serve(catalog, port=port, day=day, on_ready=tell)
 
 
 @sample_app.command("advance")

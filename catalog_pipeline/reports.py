@@ -12,6 +12,7 @@ from catalog_pipeline.rules.course_keys import parse_keys
 from catalog_pipeline.schemas.parsing import TEXT
 
 Row = dict[str, Any]
+KEY_COLUMNS = ["valid", "kind", "org", "course", "run", "course_key", "reason"]
 REJECT_COLUMNS = ["source", "record_key", "column_name", "rule", "value", "message"]
 
 
@@ -112,9 +113,7 @@ def print_keys(lines: Sequence[str], *, as_json: bool) -> bool:
     given = given.iloc[:-1] if len(given) and given.iloc[-1] == "" else given
     parsed = parse_keys(given).astype(object)
     parsed = parsed.where(parsed.notna(), None)
-    rows = [
-        {"input": key, **row} for key, row in zip(given, parsed.drop(columns="stored").to_dict("records"), strict=True)
-    ]
+    rows = [{"input": key, **row} for key, row in zip(given, parsed[KEY_COLUMNS].to_dict("records"), strict=True)]
     if as_json:
         print_json_lines(rows)
     else:

@@ -1,0 +1,176 @@
+"""The pipeline as its user meets it: run, run again, let days pass, look."""
+
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import psycopg
+from conftest import COMMAND, Command
+
+from catalog_pipeline.database.engine import Server
+from catalog_pipeline.embedded import EmbeddedPostgres
+
+
+def test_run_materializes_everything_and_a_second_run_changes_nothing(command: Command) -> None:
+    first = command("run").stdout
+    assert "refresh_discovery …" in first
+    assert "rows created or updated" in first
+    assert "catalog-pipeline rejects" in first
+    assert command("run").stdout.count("Nothing changed.") == 1
+    again = command.json("run")
+    assert all(row["unchanged"] == row["rows"] > 0 for row in again["tables"])
+    assert {stage["status"] for stage in again["stages"]} == {"SUCCESS"}
+    assert len(again["checks"]) == 10
+    overview = command.json("sql", "select course_key, status from marts.catalog_overview")
+    assert len(overview) == next(row["rows"] for row in again["tables"] if row["table"] == "catalog.catalog_course")
+
+
+def test_three_days_of_the_sample_change_exactly_what_they_say(command: Command) -> None:
+    command.json("refresh", "--full", status=3)
+    runs = 'select run_key, course_key, status, start, "end", title from catalog.run'
+    courses = "select key, title, status, product_status from catalog.catalog_course"
+    before = {row["run_key"]: row for row in command.json("sql", runs)}
+    courses_before = {row["key"]: row for row in command.json("sql", courses)}
+    changes = command.json("sample", "advance", "--days", "3")
+    command.json("refresh", "--full")
+    after = {row["run_key"]: row for row in command.json("sql", runs)}
+    courses_after = {row["key"]: row for row in command.json("sql", courses)}
+
+    said = {change["key"] for change in changes if change["entity"] == "course_run"}
+    moved = {key for key, row in after.items() if before.get(key) != row}
+    assert moved <= said | _runs_of(changes, after)
+    assert {c["key"] for c in changes if c["kind"] == "run_added"} <= set(after)
+    for change in changes:
+        if change["kind"] == "date_moved" and after[change["key"]]["status"] != "archived":
+            last = [c for c in changes if (c["key"], c["field"]) == (change["key"], change["field"])][-1]
+            assert after[change["key"]][change["field"]] == last["new"].replace("Z", "+00:00")
+        if change["kind"] == "run_removed":
+            assert after[change["key"]]["status"] == "archived"
+        if change["kind"] == "course_removed" and change["entity"] == "course":
+            assert courses_after[change["key"]]["status"] == "archived"
+        if change["kind"] == "retitled":
+            assert courses_after[change["key"]] != courses_before.get(change["key"])
+    unsaid = {key for key, row in courses_after.items() if courses_before.get(key) != row}
+    assert unsaid <= {change["key"] for change in changes if change["entity"] == "course"} | {
+        row["course_key"] for key in moved for row in (before.get(key, after[key]), after[key])
+    }
+
+
+def _runs_of(changes: list[dict[str, str]], after: dict[str, dict[str, str]]) -> set[str]:
+    """The runs of courses that came or went."""
+    courses = {change["key"] for change in changes if change["kind"] in ("course_added", "course_removed")}
+    return {key for key, row in after.items() if row["course_key"] in courses}
+
+
+def test_an_upstream_that_is_down_fails_the_stage_says_what_to_check_and_exits_5(command: Command) -> None:
+    command.env |= {"CATALOG_DISCOVERY_URL": "http://127.0.0.1:9", "CATALOG_REQUEST_RETRIES": "1"}
+    failed = command("run", status=5)
+    assert "http://127.0.0.1:9/api/v1/organizations/" in failed.stderr
+    assert "Check that the upstream is up" in failed.stderr
+    assert "Connection refused" in failed.stderr
+
+
+def test_without_discovery_the_lms_alone_fills_the_catalog(command: Command) -> None:
+    port = _free_port()
+    served = subprocess.Popen(
+        [COMMAND, "sample", "serve", "--courses", "60", "--port", str(port)],
+        env=command.env, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert served.stdout
+        given = dict(served.stdout.readline().strip().split("=", 1) for _ in range(4))
+        command.env |= {name: value for name, value in given.items() if name != "CATALOG_DISCOVERY_URL"}
+        summary = command.json("run")
+    finally:
+        served.terminate()
+        served.wait()
+    assert [stage["job"] for stage in summary["stages"]] == ["refresh_lms", "associate_runs", "build_marts"]
+    rows = {row["table"]: row["rows"] for row in summary["tables"]}
+    assert rows["catalog.course_run"] == rows["catalog.run_association"] > 100
+    assert command.json("sql", "select distinct association_source from catalog.run") == [{"association_source": "key"}]
+
+
+def test_a_run_of_a_process_that_was_killed_is_swept_and_the_next_run_converges(
+    command: Command, server: Server
+) -> None:
+    process = subprocess.Popen([COMMAND, "run"], env=command.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    publishing = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = %s::oid"
+    with psycopg.connect(server.url("postgresql"), autocommit=True) as connection:
+        database = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
+        _wait_until(lambda: bool(connection.execute(publishing, database).fetchone() != (0,)))
+        connection.execute("SELECT pg_sleep(0.3)")
+    process.kill()
+    process.wait()
+    summary = command.json("run")
+    assert {stage["status"] for stage in summary["stages"]} == {"SUCCESS"}
+    with psycopg.connect(server.dagster_url().replace("+psycopg2", "")) as connection:
+        statuses = dict(connection.execute("SELECT status, count(*) FROM runs GROUP BY 1").fetchall())
+    assert set(statuses) <= {"SUCCESS", "FAILURE"}
+
+
+def test_up_serves_the_ui_and_ctrl_c_stops_everything_it_started(home: Path) -> None:
+    command = Command(home, None)
+    port = _free_port()
+    command.env["CATALOG_UI_PORT"] = str(port)
+    process = subprocess.Popen(
+        [COMMAND, "up"], env=command.env, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        _wait_for(f"http://127.0.0.1:{port}/server_info")
+        family = psutil.Process(process.pid).children(recursive=True)
+        assert len(family) >= 2
+        taken = Command(home, None)
+        taken.env["CATALOG_UI_PORT"] = str(port)
+        assert f"Port {port} is taken" in taken("up", status=2).stderr
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(45)
+    assert process.returncode == 0
+    assert [child for child in family if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
+    assert _servers_of(home) == []
+
+
+def test_two_commands_share_the_embedded_server_and_the_last_one_stops_it(home: Path) -> None:
+    command = Command(home, None)
+    with EmbeddedPostgres(home):
+        assert Counter(finding["ok"] for finding in command.json("doctor")) == Counter({True: 4})
+        assert len(_servers_of(home)) == 1
+    assert _servers_of(home) == []
+
+
+def _servers_of(home: Path) -> list[int]:
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if str(home / "data") in (process.info["cmdline"] or []) and process.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def _wait_for(url: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=2).read()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, f"{url} does not answer"
+            time.sleep(0.3)

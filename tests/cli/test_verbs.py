@@ -1,0 +1,134 @@
+"""Each verb: what it prints, as JSON too, and what it says to bad input."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import Command
+
+from catalog_pipeline.database.engine import Server
+
+VERBS = ["run", "up", "migrate", "refresh", "status", "show", "rejects", "doctor", "keys", "sql", "psql"]
+
+
+@pytest.fixture
+def filled(command: Command) -> Command:
+    command("refresh", status=3)
+    return command
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(home: Path, verb: str) -> None:
+    assert "Example: " in " ".join(Command(home, None)(verb, "--help").stdout.split())
+
+
+def test_refresh_tells_crawls_and_loads(command: Command) -> None:
+    told = command.json("refresh", "discovery", "--full", status=3)
+    assert {crawl["kind"]: crawl["mode"] for crawl in told["crawls"]} == dict.fromkeys(
+        ("organization", "course", "program"), "full"
+    )
+    assert told["loads"][0]["counts"]["catalog.catalog_course"]["created"] > 50
+    assert command.json("refresh", "discovery")["loads"][0]["counts"] == {}
+    assert "Nothing changed upstream" in command("refresh", "discovery").stdout
+
+
+def test_status_show_and_rejects_answer_for_people_and_programs(filled: Command) -> None:
+    status = filled.json("status")
+    assert status["tables"]["catalog.course_run"] > 100
+    assert status["pending"] == []
+    assert "Last crawls" in filled("status").stdout
+    run = filled.json("sql", "select run_key, course_key, organization_key from catalog.run limit 1")[0]
+    assert (
+        filled.json("show", run["run_key"].upper().replace("COURSE-V1", "course-v1"))["run"]["run_key"]
+        == run["run_key"]
+    )
+    assert run["run_key"] in [row["run_key"] for row in filled.json("show", run["course_key"])["runs"]]
+    assert filled.json("show", run["organization_key"])["organization"]["key"] == run["organization_key"]
+    raw = json.loads(filled("show", run["run_key"], "--raw").stdout)
+    assert run["run_key"] in json.dumps(raw, ensure_ascii=False)
+    rejects = filled.json("rejects", "--rule", "case_collision")
+    assert {reject["rule"] for reject in rejects} == {"case_collision"}
+    assert filled("rejects", "--csv").stdout.startswith("source,record_key,")
+
+
+def test_sql_reads_and_cannot_write(filled: Command) -> None:
+    assert filled("sql", "select 1 as a, '=x' as b", "--csv").stdout == "a,b\n1,'=x\n"
+    for statement in ("delete from catalog.program", "commit; delete from catalog.program", "select nonsense"):
+        assert "The database refuses this query" in filled("sql", statement, status=2).stderr
+    assert filled.json("sql", "select count(*) as n from catalog.program")[0]["n"] > 0
+
+
+def test_psql_is_psql(command: Command) -> None:
+    assert command("psql", "-At", "-c", "select 1 + 1").stdout == "2\n"
+    command("psql", "-c", "select nonsense", status=1)
+
+
+def test_keys_says_what_each_line_is(command: Command) -> None:
+    lines = "course-v1:edX+DemoX+2026\r\nedX+DemoX\n\nlibrary-v1:edX+Lib\ncourse-v1:é+日本+٣\n"
+    told = command("keys", "-", "--json", status=3, input=lines).stdout.splitlines()
+    rows = [json.loads(line) for line in told]
+    assert [row["input"] for row in rows] == [
+        "course-v1:edX+DemoX+2026",
+        "edX+DemoX",
+        "",
+        "library-v1:edX+Lib",
+        "course-v1:é+日本+٣",
+    ]
+    assert [row["valid"] for row in rows] == [True, False, False, False, True]
+    assert list(rows[0]) == ["input", "valid", "kind", "org", "course", "run", "course_key", "reason"]
+    assert all(row["reason"] for row in rows if not row["valid"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (["refresh", "studio"], 2, "'studio' is no source"),
+        (["show", "course-v1:no+such+run"], 2, "has no run, course or organization"),
+        (["show", "nothing", "--raw"], 2, "No upstream document"),
+        (["keys", "/no/such/file"], 2, "cannot be read: No such file"),
+        (["sql", "do $$ begin end $$"], 2, "returns no rows"),
+        (["frobnicate"], 2, "No such command"),
+    ],
+)
+def test_bad_input_is_answered_in_one_line(command: Command, arguments: list[str], status: int, said: str) -> None:
+    done = command(*arguments, status=status)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("CATALOG_DISCOVERY_ULR", "x", "did you mean CATALOG_DISCOVERY_URL?"),
+        ("CATALOG_DISCOVERY_URL", "discovery.example", "give a whole URL"),
+        ("CATALOG_PAGE_SIZE", "many", "CATALOG_PAGE_SIZE"),
+        ("CATALOG_DATABASE_URL", "mysql://ann:secret@h/d", "give a Postgres URL"),
+    ],
+)
+def test_a_wrong_setting_is_told_at_start(command: Command, name: str, value: str, said: str) -> None:
+    command.env[name] = value
+    done = command("status", status=2)
+    assert said in done.stderr
+    assert "secret" not in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_database_out_of_reach_exits_5_without_showing_the_password(command: Command) -> None:
+    command.env["CATALOG_DATABASE_URL"] = "postgresql://ann:secret@127.0.0.1:9/catalog"
+    done = command("status", status=5)
+    assert "127.0.0.1:9/catalog" in done.stderr
+    assert "secret" not in done.stdout + done.stderr
+
+
+def test_an_older_or_newer_schema_is_told_at_start(command: Command, server: Server) -> None:
+    command("psql", "-c", "update ops.alembic_version set version_num = '9999'")
+    assert "newer than this code" in command("status", status=4).stderr
+    command("psql", "-c", "drop schema ops cascade")
+    assert "catalog-pipeline migrate" in command("status", status=4).stderr
+
+
+def test_the_doctor_says_what_is_wrong_and_what_to_do(command: Command) -> None:
+    command.env |= {"CATALOG_LMS_URL": "http://127.0.0.1:9", "CATALOG_REQUEST_RETRIES": "0"}
+    findings = command.json("doctor", status=5)
+    assert {finding["what"]: finding["ok"] for finding in findings} == {"database": True, "schema": True, "lms": False}
+    assert "Check that the upstream is up" in findings[-1]["detail"]
