@@ -1,4 +1,4 @@
-"""An upstream of the test's own making, over HTTP: documents are put into lists, and served as discovery and the LMS do."""
+"""An upstream of the test's own making, over HTTP: what is put into its lists is served as discovery and the LMS do."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -64,10 +64,10 @@ def test_deciding_everything_anew_writes_nothing_new(catalog: Catalog, upstream:
 def test_what_moved_upstream_moves_here_and_nothing_else(catalog: Catalog, upstream: Upstream) -> None:
     upstream.courses = [course("A+1", run(R1), run(R2)), course("A+2")]
     catalog.refresh()
-    before = dict((row[:2], row[2]) for row in catalog.versions())
+    before = {row[:2]: row[2] for row in catalog.versions()}
     upstream.courses[0]["course_runs"][0]["end"] = "2026-07-01T00:00:00Z"
     report = catalog.refresh()
-    after = dict((row[:2], row[2]) for row in catalog.versions())
+    after = {row[:2]: row[2] for row in catalog.versions()}
     assert Counter(table for (table, _), xmin in after.items() if before[table, _] != xmin) == Counter(
         {"catalog.course_run": 1, "landing.document": 1}
     )
@@ -324,7 +324,7 @@ def test_a_load_that_would_archive_too_much_is_held_back(
     upstream.courses = documents[gone:]
     standing = "SELECT count(*) FROM catalog.course_run WHERE status = 'published'"
     if held:
-        with pytest.raises(LoadHeldError, match="81 of the 100 .*--accept-removals"):
+        with pytest.raises(LoadHeldError, match=r"81 of the 100 .*--accept-removals"):
             catalog.refresh()
         assert catalog.value(standing) == 100
         assert catalog.rows("SELECT outcome FROM ops.load ORDER BY id") == [("applied",), ("held",)]
