@@ -158,6 +158,20 @@ def show(
 
 
 @app.command()
+def history(
+    key: Annotated[str, typer.Argument(help="A run's, course's or organization's key, or a program's uuid.")],
+    as_json: AsJson = False,
+) -> None:
+    """When what changed from what to what, and by whom. Example: catalog-pipeline history course-v1:edX+DemoX+2026"""
+    from catalog_pipeline import inspection
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.reports import print_history
+
+    with _database() as (_, engine), connected(engine) as connection:
+        print_history(inspection.history(connection, key), as_json=as_json)
+
+
+@app.command()
 def rejects(
     source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
     rule: Annotated[str | None, typer.Option(help="Only by this rule.")] = None,

@@ -123,6 +123,21 @@ def show(connection: Connection, key: str) -> Row:
     )
 
 
+def history(connection: Connection, key: str) -> list[Row]:
+    """What happened to a run, course, organization or program, oldest first. Raises UsageError if nothing did."""
+    found = rows(
+        connection,
+        f"""SELECT at, actor, entity, action, changes FROM ops.change_event
+            WHERE key IS NOT NULL AND lower(key COLLATE {FOLD_COLLATION})
+                                    = lower(CAST(:key AS text) COLLATE {FOLD_COLLATION})
+            ORDER BY xid, id""",
+        key=key,
+    )
+    if not found:
+        raise UsageError(f"Nothing is known to have happened to {key!r}; keys look like course-v1:edX+DemoX+2026.")
+    return found
+
+
 def document(connection: Connection, key: str) -> list[Row]:
     """The landed documents that are, or list, what has this key. Raises UsageError if there is none."""
     keys = {"course_run": "run_key", "catalog_course": "key", "organization": "key"}

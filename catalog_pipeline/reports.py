@@ -95,6 +95,22 @@ def print_shown(found: Row, *, as_json: bool) -> None:
             print_fields(value, name.capitalize())
 
 
+def print_history(events: Sequence[Row], *, as_json: bool) -> None:
+    """What happened: a line for each column that changed; a row that came or went is one line."""
+    if as_json:
+        print_json(events)
+        return
+    lines = []
+    for event in events:
+        what = {"at": event["at"], "by": event["actor"], "what": f"{event['entity']} {event['action']}"}
+        if event["action"] == "updated":
+            lines += [{**what, "field": f, "from": c[0], "to": c[1]} if c else {**what, "field": f}
+                      for f, c in event["changes"].items()]  # fmt: skip
+        else:
+            lines.append(what)
+    print_table(lines, columns=["at", "by", "what", "field", "from", "to"])
+
+
 def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     """The doctor's findings, a line each."""
     if as_json:

@@ -104,7 +104,6 @@ def publishing(engine: Engine, source: str, as_of: datetime) -> Iterator[Publica
     with connected(engine) as connection:
         check_version(connection)
         connection.execute(text(PUBLISH_LOCK))
-        connection.execute(text("SELECT set_config('catalog.actor', :actor, true)"), {"actor": f"load:{source}"})
         load_id = connection.execute(
             text(
                 "INSERT INTO ops.load (source, outcome, as_of, started_at, documents, rejected_documents)"
@@ -112,6 +111,7 @@ def publishing(engine: Engine, source: str, as_of: datetime) -> Iterator[Publica
             ),
             {"source": source, "as_of": as_of},
         ).scalar_one()
+        connection.execute(text("SELECT set_config('catalog.actor', :actor, true)"), {"actor": f"load:{load_id}"})
         publication = Publication(connection, LoadReport(source, load_id), as_of)
         refusal = None
         savepoint = connection.begin_nested()

@@ -15,9 +15,20 @@ from sqlalchemy import (
     func,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
+from sqlalchemy.types import UserDefinedType
 
 FOLD_COLLATION = "pg_c_utf8"
 """Lower-casing by this built-in collation is the same on every server, and equals Arrow's `utf8_lower`."""
+
+
+class TransactionId(UserDefinedType[str]):
+    """Postgres's xid8: a transaction's 64-bit id, which never wraps around."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Its name in SQL."""
+        return "xid8"
 
 
 class Base(DeclarativeBase):

@@ -23,8 +23,8 @@ class CatalogCourse(CatalogRow, Listed, Base):
     course_code: Mapped[str] = mapped_column(comment="The second part of the key.")
     key: Mapped[str] = mapped_column(comment="Org+Code, in the case it came in; unique whatever its case.")
     title: Mapped[str] = mapped_column(comment="Title for people; the course code where nobody gave one.")
-    short_description: Mapped[str | None] = mapped_column(comment="HTML.")
-    full_description: Mapped[str | None] = mapped_column(comment="HTML.")
+    short_description: Mapped[str | None] = mapped_column(comment="HTML.", info={"long_text": True})
+    full_description: Mapped[str | None] = mapped_column(comment="HTML.", info={"long_text": True})
     topic: Mapped[str | None] = mapped_column(comment="The first subject.")
     language: Mapped[str | None] = mapped_column(
         comment="Language code of the advertised or first run, as upstream spells it."

@@ -1,11 +1,13 @@
 """What the pipeline says of its own work: loads, their counts, and what they rejected."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from catalog_pipeline.models.base import Base
+from catalog_pipeline.models.base import FOLD_COLLATION, Base, TransactionId
 
 LOAD_OUTCOMES = ("applied", "refused", "held")
 ROW_OUTCOMES = ("created", "updated", "unchanged", "deleted", "rejected", "deferred", "duplicate")
@@ -80,3 +82,33 @@ class RejectedRecord(Base):
     message: Mapped[str] = mapped_column(comment="What is wrong and what would be accepted.")
     rejected_at: Mapped[datetime] = mapped_column(server_default=text("now()"), comment="When.")
     cleared_at: Mapped[datetime | None] = mapped_column(comment="When the document was decided anew; null while open.")
+
+
+class ChangeEvent(Base):
+    """One row of the schema `catalog` that was created, updated or deleted, whoever did it and by whatever path.
+
+    Written by triggers alone. Events are ordered by (xid, id): an id is given before its transaction commits, so that
+    readers take only what lies below the oldest transaction that is still running.
+    """
+
+    __tablename__ = "change_event"
+    __table_args__ = (
+        CheckConstraint("action IN ('created', 'updated', 'deleted')", name="action"),
+        Index("change_event_key_idx", text(f"lower(key COLLATE {FOLD_COLLATION})")),
+        Index("change_event_entity_idx", "entity", "entity_id"),
+        {"schema": "ops", "comment": "One row per created, updated or deleted row of the catalog: history and audit."},
+    )
+
+    xid: Mapped[str] = mapped_column(
+        TransactionId, server_default=text("pg_current_xact_id()"), primary_key=True, comment="The transaction."
+    )
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True, comment="Order within it.")
+    at: Mapped[datetime] = mapped_column(server_default=text("now()"), comment="When the transaction began.")
+    entity: Mapped[str] = mapped_column(comment="The table, without its schema.")
+    entity_id: Mapped[int] = mapped_column(BigInteger, comment="The id of the row.")
+    key: Mapped[str | None] = mapped_column(comment="The row's key: of a run's association, the run's.")
+    action: Mapped[str] = mapped_column(comment="created, updated or deleted.")
+    changes: Mapped[dict[str, Any]] = mapped_column(
+        JSONB, comment="Column to [old, new]; of long text its md5; of personal data []."
+    )
+    actor: Mapped[str] = mapped_column(comment="load:17, cli:ann, api:ann; sql: and the role for anything else.")

@@ -8,7 +8,7 @@ from conftest import Command
 
 from catalog_pipeline.database.engine import Server
 
-VERBS = ["run", "up", "migrate", "refresh", "status", "show", "rejects", "doctor", "keys", "sql", "psql"]
+VERBS = ["run", "up", "migrate", "refresh", "status", "show", "history", "rejects", "doctor", "keys", "sql", "psql"]
 
 
 @pytest.fixture
@@ -51,6 +51,16 @@ def test_status_show_and_rejects_answer_for_people_and_programs(filled: Command)
     assert filled("rejects", "--csv").stdout.startswith("source,record_key,")
 
 
+def test_history_tells_when_what_changed_and_by_whom(filled: Command) -> None:
+    run = filled.json("sql", "select run_key from catalog.run where start is not null limit 1")[0]["run_key"]
+    filled("psql", "-c", f"update catalog.course_run set start = start - interval '1 day' where run_key = '{run}'")
+    events = filled.json("history", run)
+    assert [event["action"] for event in events] == ["created", "created", "updated"]
+    assert list(events[-1]["changes"]) == ["start"]
+    assert [event["actor"].split(":")[0] for event in events] == ["load", "load", "sql"]
+    assert "course_run updated" in filled("history", run).stdout
+
+
 def test_sql_reads_and_cannot_write(filled: Command) -> None:
     assert filled("sql", "select 1 as a, '=x' as b", "--csv").stdout == "a,b\n1,'=x\n"
     for statement in ("delete from catalog.program", "commit; delete from catalog.program", "select nonsense"):
@@ -84,6 +94,7 @@ def test_keys_says_what_each_line_is(command: Command) -> None:
     [
         (["refresh", "studio"], 2, "'studio' is no source"),
         (["show", "course-v1:no+such+run"], 2, "has no run, course or organization"),
+        (["history", "nothing"], 2, "Nothing is known"),
         (["show", "nothing", "--raw"], 2, "No upstream document"),
         (["keys", "/no/such/file"], 2, "cannot be read: No such file"),
         (["sql", "do $$ begin end $$"], 2, "returns no rows"),

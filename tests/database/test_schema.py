@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from catalog_pipeline.database.bulk import driver
 from catalog_pipeline.database.engine import Server, connected, ensure_databases, make_engine
 from catalog_pipeline.database.schema import SCHEMAS, check_version, migrate
-from catalog_pipeline.database.triggers import TOUCH_FUNCTION, touch_trigger, touched_tables
+from catalog_pipeline.database.triggers import KEYS, statements
 from catalog_pipeline.embedded import EmbeddedPostgres
 from catalog_pipeline.errors import DatabaseError, SchemaVersionError
 from catalog_pipeline.models import metadata
@@ -43,18 +43,18 @@ def test_every_table_view_and_column_has_a_comment(connection: Connection) -> No
 
 
 def test_installed_triggers_equal_the_generated_ones(connection: Connection) -> None:
-    query = text("""
+    triggers = text("""
         SELECT c.relname, pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT tgisinternal AND n.nspname = 'catalog' ORDER BY 1""")
-    body = text("SELECT prosrc FROM pg_proc WHERE oid = 'catalog.touch'::regproc")
-    installed = (connection.execute(query).all(), connection.execute(body).scalar())
-    connection.execute(text(TOUCH_FUNCTION))
-    for table in touched_tables():
-        connection.execute(text(touch_trigger(table)))
-    assert installed == (connection.execute(query).all(), connection.execute(body).scalar())
-    assert {name for name, _ in installed[0]} == {
-        table.name for table in metadata.sorted_tables if table.schema == "catalog"
-    }
+        JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT tgisinternal AND n.nspname = 'catalog' ORDER BY 1, 2""")
+    functions = text("""
+        SELECT pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname = 'catalog' ORDER BY p.proname""")
+    installed = (connection.execute(triggers).all(), connection.execute(functions).all())
+    for statement in statements():
+        driver(connection).execute(statement.encode())
+    assert installed == (connection.execute(triggers).all(), connection.execute(functions).all())
+    catalog = {table.name for table in metadata.sorted_tables if table.schema == "catalog"}
+    assert {name for name, _ in installed[0]} == catalog == set(KEYS)
 
 
 def test_updated_at_moves_with_a_plain_update(engine: Engine) -> None:

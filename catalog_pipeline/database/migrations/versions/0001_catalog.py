@@ -1,7 +1,12 @@
 """The first schema: landing, catalog and ops, with the triggers and the view that tables cannot state."""
 
+from pathlib import Path
+
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from catalog_pipeline.models.base import TransactionId
 
 revision = "0001"
 down_revision = None
@@ -12,24 +17,11 @@ depends_on = None
 SCHEMAS = {
     "landing": "Documents as received, and the crawls that brought them.",
     "catalog": "The normalized truth; every invariant is enforced here.",
-    "ops": "Loads, their counts, and what they rejected.",
+    "ops": "Loads, their counts, rejects, and change events.",
     "marts": "What analysts query; built by the SQL models.",
 }
-TOUCHED = (
-    "organization",
-    "catalog_course",
-    "course_run",
-    "run_association",
-    "course_variant",
-    "program",
-    "program_course",
-)
-TOUCH_FUNCTION = """\
-CREATE OR REPLACE FUNCTION catalog.touch() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    NEW.updated_at := now();
-    RETURN NEW;
-END $$"""
+TRIGGERS = Path(__file__).with_suffix(".sql")
+"""As `database.triggers` generated them for this schema."""
 RUN_VIEW = """\
 CREATE VIEW catalog.run AS
 SELECT r.id, r.run_key, c.key AS course_key, o.key AS organization_key, r.title, r.status, r.pacing, r.start, r."end",
@@ -181,6 +173,52 @@ def upgrade() -> None:
         unique=False,
         schema="landing",
         postgresql_where=sa.text("payload_hash IS DISTINCT FROM settled_hash"),
+    )
+    op.create_table(
+        "change_event",
+        sa.Column(
+            "xid",
+            TransactionId(),
+            server_default=sa.text("pg_current_xact_id()"),
+            nullable=False,
+            comment="The transaction.",
+        ),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False, comment="Order within it."),
+        sa.Column(
+            "at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+            comment="When the transaction began.",
+        ),
+        sa.Column("entity", sa.Text(), nullable=False, comment="The table, without its schema."),
+        sa.Column("entity_id", sa.BigInteger(), nullable=False, comment="The id of the row."),
+        sa.Column("key", sa.Text(), nullable=True, comment="The row's key: of a run's association, the run's."),
+        sa.Column("action", sa.Text(), nullable=False, comment="created, updated or deleted."),
+        sa.Column(
+            "changes",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="Column to [old, new]; of long text its md5; of personal data [].",
+        ),
+        sa.Column(
+            "actor",
+            sa.Text(),
+            nullable=False,
+            comment="load:17, cli:ann, api:ann; sql: and the role for anything else.",
+        ),
+        sa.CheckConstraint("action IN ('created', 'updated', 'deleted')", name=op.f("change_event_action_check")),
+        sa.PrimaryKeyConstraint("xid", "id", name=op.f("change_event_pkey")),
+        schema="ops",
+        comment="One row per created, updated or deleted row of the catalog: history and audit.",
+    )
+    op.create_index("change_event_entity_idx", "change_event", ["entity", "entity_id"], unique=False, schema="ops")
+    op.create_index(
+        "change_event_key_idx",
+        "change_event",
+        [sa.literal_column("lower(key COLLATE pg_c_utf8)")],
+        unique=False,
+        schema="ops",
     )
     op.create_table(
         "load",
@@ -796,12 +834,8 @@ def upgrade() -> None:
     )
     # Payloads come compressed: Postgres should not try again.
     op.execute("ALTER TABLE landing.document ALTER COLUMN payload SET STORAGE EXTERNAL")
-    op.execute(TOUCH_FUNCTION)
-    for table in TOUCHED:
-        op.execute(
-            f"CREATE OR REPLACE TRIGGER touch BEFORE UPDATE ON catalog.{table}"
-            " FOR EACH ROW EXECUTE FUNCTION catalog.touch()"
-        )
+    for statement in TRIGGERS.read_text().split("\n;\n"):
+        op.execute(sa.text(statement.replace(":", r"\:")))
     op.execute(RUN_VIEW)
     for column, comment in RUN_VIEW_COMMENTS.items():
         op.execute(f"COMMENT ON COLUMN catalog.run.{column} IS '{comment}'")
