@@ -23,6 +23,14 @@ def engine(postgres: EmbeddedPostgres, template: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
+def server_engine(server: Server) -> Iterator[Engine]:
+    """A database of the test's own, where transactions are committed."""
+    made = make_engine(server, "test")
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
 def connection(engine: Engine) -> Iterator[Connection]:
     """A connection in a transaction that is rolled back."""
     with engine.connect() as connection, connection.begin() as transaction:

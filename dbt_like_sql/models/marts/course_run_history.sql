@@ -1,0 +1,60 @@
+/*
+description: Every version of a run's schedule and status, with the time it was valid. What was known on a day is the
+  version with valid_from <= day and (valid_to > day or valid_to is null).
+owner: catalog-analytics
+materialized: view
+key: [course_run_id, valid_from]
+columns:
+  course_run_id: {description: The run's surrogate key., tests: [not_null]}
+  run_key: {description: The run's key at that time., tests: [not_null]}
+  valid_from: {description: Since when the version was valid., tests: [not_null]}
+  valid_to: {description: Until when; null while it is.}
+  status: {description: The run's status., tests: [not_null]}
+  start: {description: When the run begins.}
+  end: {description: When the run ends.}
+  enrollment_start: {description: When enrollment opens.}
+  enrollment_end: {description: When enrollment closes.}
+  changed_by: {description: Who made the version.}
+*/
+WITH event AS (
+    -- Each event numbers the values that it sets: a value holds until the next event that sets it anew.
+    SELECT
+        entity_id AS course_run_id, key AS run_key, action, actor, at, xid, id, changes,
+        count(changes -> 'status') OVER so_far AS status_number,
+        count(changes -> 'start') OVER so_far AS start_number,
+        count(changes -> 'end') OVER so_far AS end_number,
+        count(changes -> 'enrollment_start') OVER so_far AS enrollment_start_number,
+        count(changes -> 'enrollment_end') OVER so_far AS enrollment_end_number
+    FROM ops.change_event
+    WHERE entity = 'course_run'
+      AND (action <> 'updated'
+           OR jsonb_exists_any(changes, ARRAY['status', 'start', 'end', 'enrollment_start', 'enrollment_end']))
+    WINDOW so_far AS (PARTITION BY entity_id ORDER BY xid, id)
+),
+version AS (
+    SELECT
+        course_run_id, run_key, action, actor,
+        at AS valid_from,
+        lead(at) OVER (PARTITION BY course_run_id ORDER BY xid, id) AS valid_to,
+        first_value(changes -> 'status' ->> 1)
+            OVER (PARTITION BY course_run_id, status_number ORDER BY xid, id) AS status,
+        first_value(changes -> 'start' ->> 1)
+            OVER (PARTITION BY course_run_id, start_number ORDER BY xid, id) AS start,
+        first_value(changes -> 'end' ->> 1)
+            OVER (PARTITION BY course_run_id, end_number ORDER BY xid, id) AS "end",
+        first_value(changes -> 'enrollment_start' ->> 1)
+            OVER (PARTITION BY course_run_id, enrollment_start_number ORDER BY xid, id) AS enrollment_start,
+        first_value(changes -> 'enrollment_end' ->> 1)
+            OVER (PARTITION BY course_run_id, enrollment_end_number ORDER BY xid, id) AS enrollment_end
+    FROM event
+)
+SELECT
+    course_run_id, run_key, valid_from, valid_to, status,
+    start::timestamptz AS start,
+    "end"::timestamptz AS "end",
+    enrollment_start::timestamptz AS enrollment_start,
+    enrollment_end::timestamptz AS enrollment_end,
+    actor AS changed_by
+FROM version
+-- A deleted run has no version; one that was overtaken in its own transaction was never seen.
+WHERE action <> 'deleted' AND (valid_to IS NULL OR valid_to > valid_from)
