@@ -121,8 +121,8 @@ def load_settings() -> Settings:
     """Read the settings. Raises SettingsError, naming the variable, for an unknown one or a bad value."""
     known = {setting_name(field) for field in Settings.model_fields}
     for name in sorted(_given_names() - known):
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else "`.env.example` lists them all."
+        close = difflib.get_close_matches(name.removeprefix(PREFIX), (k.removeprefix(PREFIX) for k in known), n=1)
+        hint = f"did you mean {PREFIX}{close[0]}?" if close else "`.env.example` lists them all."
         raise SettingsError(f"{name} is not a setting; {hint}")
     try:
         return Settings()  # pyright: ignore[reportCallIssue]

@@ -71,12 +71,12 @@ def test_a_client_without_a_token_endpoint_is_told(monkeypatch: pytest.MonkeyPat
 
 
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CATALOG_DATABASE_URL", "postgresql://ann:secret@h/d")
+    monkeypatch.setenv("CATALOG_DATABASE_URL", "postgresql://ann:hunter2@h/d")
     monkeypatch.setenv("CATALOG_LMS_URL", "https://l.example")
     monkeypatch.setenv("CATALOG_DISCOVERY_CLIENT_ID", "id")
-    monkeypatch.setenv("CATALOG_DISCOVERY_CLIENT_SECRET", "secret")
+    monkeypatch.setenv("CATALOG_DISCOVERY_CLIENT_SECRET", "hunter2")
     settings = load_settings()
-    assert "secret" not in repr(settings) + str(settings)
+    assert "hunter2" not in repr(settings) + str(settings)
 
 
 def test_the_environment_goes_before_the_file_and_an_empty_variable_is_none(
