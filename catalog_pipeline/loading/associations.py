@@ -21,6 +21,11 @@ UNASSOCIATED = """
 
 def associate_unassociated(publication: Publication) -> None:
     """Associate by key the runs that have no course; make the courses and organizations that are missing."""
+    # An ambiguity that somebody resolved is no longer open.
+    publication.execute("""
+        UPDATE ops.rejected_record j SET cleared_at = now()
+        FROM catalog.course_run r JOIN catalog.run_association a ON a.course_run_id = r.id
+        WHERE j.rule = 'ambiguous' AND j.cleared_at IS NULL AND j.record_key = r.run_key""")
     runs = _frame(publication, UNASSOCIATED, ["id", "run_key", "title"])
     if runs.empty:
         return
@@ -32,6 +37,7 @@ def associate_unassociated(publication: Publication) -> None:
         "decided",
         {
             "id": "bigint",
+            "rank": "bigint",
             "run_key": "text",
             "title": "text",
             "org": "text",
@@ -43,7 +49,8 @@ def associate_unassociated(publication: Publication) -> None:
         },
     )
     decided = decided.drop(columns="course_key").assign(course_key=decided["decided_key"])
-    columns = ["id", "run_key", "title", "org", "course", "outcome", "course_key", "reason"]
+    decided = decided.assign(rank=range(len(decided)))
+    columns = ["id", "rank", "run_key", "title", "org", "course", "outcome", "course_key", "reason"]
     copy_frame(publication.connection, "decided", decided[columns].assign(folded=fold(decided["course_key"])))
     analyze(publication.connection, "decided")
     _create_courses(publication)
@@ -57,7 +64,9 @@ def associate_unassociated(publication: Publication) -> None:
         "catalog.run_association",
         """SELECT r.listed_by_id AS document_id, d.run_key AS record_key, 'run_key' AS column_name, d.outcome AS rule,
                   d.run_key AS value, d.reason AS message
-           FROM decided d JOIN catalog.course_run r USING (id) WHERE d.outcome = 'ambiguous'""",
+           FROM decided d JOIN catalog.course_run r USING (id) WHERE d.outcome = 'ambiguous'
+             AND NOT EXISTS (SELECT FROM ops.rejected_record j WHERE j.rule = 'ambiguous' AND j.cleared_at IS NULL
+                             AND j.record_key = d.run_key)""",
     )
 
 
@@ -68,12 +77,20 @@ def _create_courses(publication: Publication) -> None:
         SELECT DISTINCT ON (lower(org COLLATE {FOLD_COLLATION})) org, org FROM decided
         WHERE outcome = 'course_created' ORDER BY lower(org COLLATE {FOLD_COLLATION}), org
         ON CONFLICT DO NOTHING""")
+    # The organization may have a course of this code under another key.
+    publication.execute(f"""
+        UPDATE decided d SET outcome = 'linked_by_key', folded = lower(c.key COLLATE {FOLD_COLLATION}),
+               reason = format('The organization''s course of this code is %s.', c.key)
+        FROM catalog.organization o JOIN catalog.catalog_course c ON c.organization_id = o.id
+        WHERE d.outcome = 'course_created'
+          AND lower(o.key COLLATE {FOLD_COLLATION}) = lower(d.org COLLATE {FOLD_COLLATION})
+          AND lower(c.course_code COLLATE {FOLD_COLLATION}) = lower(d.course COLLATE {FOLD_COLLATION})""")
     courses = publication.execute(f"""
         INSERT INTO catalog.catalog_course (organization_id, course_code, key, title)
         SELECT DISTINCT ON (d.folded) o.id, d.course, d.course_key, d.title
         FROM decided d JOIN catalog.organization o
           ON lower(o.key COLLATE {FOLD_COLLATION}) = lower(d.org COLLATE {FOLD_COLLATION})
-        WHERE d.outcome = 'course_created' ORDER BY d.folded, d.id""")
+        WHERE d.outcome = 'course_created' ORDER BY d.folded, d.rank""")
     publication.count("catalog.organization", {"created": organizations})
     publication.count("catalog.catalog_course", {"created": courses})
 

@@ -5,11 +5,11 @@ from typing import cast
 
 from sqlalchemy import Engine, Table
 
-from catalog_pipeline.database.bulk import create_staging, merge
+from catalog_pipeline.database.bulk import merge
 from catalog_pipeline.loading import identity
 from catalog_pipeline.loading.associations import associate_unassociated
 from catalog_pipeline.loading.course_status import course_status, settle_course_statuses
-from catalog_pipeline.loading.identity import resolve
+from catalog_pipeline.loading.identity import folded, resolve
 from catalog_pipeline.loading.publication import LoadHeldError, LoadReport, Publication, publishing
 from catalog_pipeline.loading.staging import Source, stage
 from catalog_pipeline.models.base import FOLD_COLLATION, Base
@@ -54,7 +54,6 @@ def publish(
         publication.execute("SET LOCAL work_mem = '64MB'")
         _reopen_rejected(publication)
         stage(publication, source, settings.reject_share)
-        create_staging(publication.connection, "deferred", {"document_id": "bigint PRIMARY KEY"})
         if publication.report.documents:
             _publish_organizations(publication)
             _publish_runs(publication, source.SOURCE)
@@ -72,23 +71,37 @@ def _table(model: type[Base]) -> Table:
     return cast(Table, model.__table__)
 
 
+ROW_RULES = (
+    *("case_collision", "duplicate_key", "duplicate_uuid", "duplicate_code"),
+    *("duplicate_external_identifier", "variant_conflict"),
+)
+"""Rules by which a row or value lost its place to another, which may be given up any time."""
+
+
 def _reopen_rejected(publication: Publication) -> None:
-    """A document that was rejected for want of a course is pending again once the course is there."""
+    """Make pending again what may be decided otherwise now.
+
+    A document is, once the course it missed is there; and one that lost a place, when anything else is decided: the
+    place may be free. An unchanged upstream reopens nothing.
+    """
     publication.execute(f"""
-        UPDATE landing.document AS d SET settled_hash = NULL
-        FROM ops.rejected_record r JOIN catalog.catalog_course c
-          ON lower(c.key COLLATE {FOLD_COLLATION}) = lower(r.value COLLATE {FOLD_COLLATION})
+        UPDATE landing.document AS d SET settled_rules = NULL
+        FROM ops.rejected_record r JOIN catalog.catalog_course c ON {folded("c.key")} = {folded("r.value")}
         WHERE d.id = r.document_id AND r.cleared_at IS NULL AND r.rule = 'unknown_course'""")
+    publication.execute(
+        f"""
+        UPDATE landing.document AS d SET settled_rules = NULL
+        FROM ops.rejected_record r
+        WHERE d.id = r.document_id AND d.source = :source AND r.cleared_at IS NULL AND r.rule IN {ROW_RULES}
+          AND EXISTS (SELECT FROM landing.document p WHERE p.source = :source
+                      AND (p.payload_hash IS DISTINCT FROM p.settled_hash
+                           OR p.settled_rules IS DISTINCT FROM :version))""",
+        source=publication.report.source,
+        version=VERSION,
+    )
 
 
 def _publish_organizations(publication: Publication) -> None:
-    # Courses of whose key and owners nothing is known get an organization made from their key.
-    publication.execute(f"""
-        INSERT INTO staged_organization (document_id, key, name, listed, folded)
-        SELECT DISTINCT ON (f.folded) NULL::bigint, c.key_org, c.key_org, false, f.folded
-        FROM staged_catalog_course c, lower(c.key_org COLLATE {FOLD_COLLATION}) AS f (folded)
-        WHERE c.first_owner IS NULL AND NOT EXISTS (SELECT FROM staged_organization o WHERE o.folded = f.folded)
-        ORDER BY f.folded, c.key_org""")
     resolve(publication, identity.ORGANIZATION)
     # What is only mentioned is made where it is missing, and otherwise left as it is.
     publication.execute("DELETE FROM resolved_organization WHERE NOT listed AND found_id IS NOT NULL")
@@ -100,6 +113,15 @@ def _publish_organizations(publication: Publication) -> None:
     columns = ["key", "name", "uuid", "listed_by_id", "missing_since"]
     counts = merge(publication.connection, _table(Organization), "resolved_organization", columns)
     publication.count("catalog.organization", counts)
+    # A course of whose key and owner nothing is known gets an organization made from its key.
+    made = publication.execute(f"""
+        INSERT INTO catalog.organization (key, name)
+        SELECT DISTINCT ON ({folded("c.key_org")}) c.key_org, c.key_org FROM staged_catalog_course c
+        WHERE NOT EXISTS (
+            SELECT FROM catalog.organization o WHERE o.uuid = c.first_owner_uuid
+               OR {folded("o.key")} IN ({folded("c.key_org")}, {folded("c.first_owner")}))
+        ORDER BY {folded("c.key_org")}, c.key_org""")
+    publication.count("catalog.organization", {"created": made})
 
 
 def _publish_runs(publication: Publication, source: str) -> None:
@@ -118,7 +140,8 @@ def _publish_runs(publication: Publication, source: str) -> None:
 
 def _publish_courses(publication: Publication) -> None:
     resolve(publication, identity.CATALOG_COURSE)
-    _reject_shared_places(publication)
+    _settle_shared_places(publication)
+    _settle_shared_identifiers(publication)
     publication.execute("""
         ALTER TABLE resolved_catalog_course ADD COLUMN listed_by_id bigint GENERATED ALWAYS AS (document_id) STORED,
                                             ADD COLUMN missing_since timestamptz, ADD COLUMN status text""")
@@ -138,16 +161,30 @@ def _publish_courses(publication: Publication) -> None:
     publication.count("catalog.catalog_course", counts)
 
 
-def _reject_shared_places(publication: Publication) -> None:
-    """Two courses may not share a code in one organization, nor a partner's product number."""
+NOT_HERE = "NOT EXISTS (SELECT FROM resolved_catalog_course w WHERE w.id = t.id)"
+GIVEN_UP = """(t.missing_since IS NOT NULL
+    OR EXISTS (SELECT FROM pending p WHERE p.id = t.listed_by_id AND NOT p.rejected))"""
+"""A course outside this load's rows that is gone upstream, or will be by the end of the load."""
+
+
+def _settle_shared_places(publication: Publication) -> None:
+    """Two courses may not share a code in one organization: one that is gone gives its row up, else it is a reject."""
+    publication.execute(f"""
+        UPDATE resolved_catalog_course r SET id = t.id, found_id = t.id FROM catalog.catalog_course t
+        WHERE r.found_id IS NULL AND t.organization_id = r.organization_id
+          AND {folded("t.course_code")} = r.folded_code AND {NOT_HERE} AND {GIVEN_UP}
+          AND NOT EXISTS (SELECT FROM resolved_catalog_course o WHERE o.id <> r.id AND o.folded_code = r.folded_code
+                          AND o.organization_id = r.organization_id)""")
     publication.execute(f"""
         CREATE TEMP TABLE shared_code ON COMMIT DROP AS
-        SELECT r.id, r.document_id, r.key, coalesce(t.key, r.holder) AS other
-        FROM (SELECT *, row_number() OVER place AS place_rank, first_value(key) OVER place AS holder
+        SELECT r.id, r.document_id, r.key, coalesce(t.key, r.holder) AS other, coalesce(t.id, r.holder_id) AS other_id
+        FROM (SELECT *, row_number() OVER place AS place_rank, first_value(key) OVER place AS holder,
+                     first_value(id) OVER place AS holder_id
               FROM resolved_catalog_course
-              WINDOW place AS (PARTITION BY organization_id, folded_code ORDER BY found_id IS NULL, key COLLATE "C")) r
+              WINDOW place AS (PARTITION BY organization_id, folded_code
+                               ORDER BY NOT holds, found_id IS NULL, key COLLATE "C")) r
         LEFT JOIN catalog.catalog_course t ON t.organization_id = r.organization_id AND t.id <> r.id
-             AND lower(t.course_code COLLATE {FOLD_COLLATION}) = r.folded_code
+             AND {folded("t.course_code")} = r.folded_code AND {NOT_HERE}
         WHERE r.place_rank > 1 OR t.id IS NOT NULL""")
     publication.reject(
         "catalog.catalog_course",
@@ -156,15 +193,26 @@ def _reject_shared_places(publication: Publication) -> None:
            FROM shared_code""",
     )
     publication.execute("DELETE FROM resolved_catalog_course r USING shared_code s WHERE r.id = s.id")
-    publication.execute("""
+    # Courses that change places with one another let go of them first.
+    publication.execute(f"""
+        UPDATE catalog.catalog_course t SET course_code = '~~~' || t.id FROM resolved_catalog_course r
+        WHERE t.id = r.id AND (t.organization_id, {folded("t.course_code")}) <> (r.organization_id, r.folded_code)
+          AND EXISTS (SELECT FROM resolved_catalog_course w WHERE w.id <> t.id
+                      AND w.organization_id = t.organization_id AND w.folded_code = {folded("t.course_code")})""")
+
+
+def _settle_shared_identifiers(publication: Publication) -> None:
+    """Two courses may not share a partner's product number: one that is gone lets go, else the later has none."""
+    same = "(t.product_source, t.course_type) IS NOT DISTINCT FROM (r.product_source, r.course_type)"
+    publication.execute(f"""
         CREATE TEMP TABLE shared_identifier ON COMMIT DROP AS
         SELECT r.id, r.document_id, r.key, r.external_identifier, coalesce(t.key, r.holder) AS other
         FROM (SELECT *, row_number() OVER place AS place_rank, first_value(key) OVER place AS holder
               FROM resolved_catalog_course WHERE external_identifier IS NOT NULL
               WINDOW place AS (PARTITION BY product_source, course_type, external_identifier
-                               ORDER BY found_id IS NULL, key COLLATE "C")) r
+                               ORDER BY NOT holds, found_id IS NULL, key COLLATE "C")) r
         LEFT JOIN catalog.catalog_course t ON t.external_identifier = r.external_identifier AND t.id <> r.id
-             AND (t.product_source, t.course_type) IS NOT DISTINCT FROM (r.product_source, r.course_type)
+             AND {same} AND {NOT_HERE} AND NOT {GIVEN_UP}
         WHERE r.place_rank > 1 OR t.id IS NOT NULL""")
     publication.reject(
         "catalog.catalog_course",
@@ -176,6 +224,9 @@ def _reject_shared_places(publication: Publication) -> None:
     )
     publication.execute("""
         UPDATE resolved_catalog_course r SET external_identifier = NULL FROM shared_identifier s WHERE r.id = s.id""")
+    publication.execute(f"""
+        UPDATE catalog.catalog_course t SET external_identifier = NULL FROM resolved_catalog_course r
+        WHERE t.external_identifier = r.external_identifier AND t.id <> r.id AND {same}""")
 
 
 def _associate(publication: Publication, source: str) -> None:
@@ -183,15 +234,16 @@ def _associate(publication: Publication, source: str) -> None:
     if source == "discovery":
         publication.execute(f"""
             CREATE TEMP TABLE listed_association ON COMMIT DROP AS
-            SELECT r.id AS course_run_id, coalesce(c.id, k.id) AS catalog_course_id, a.id AS found_id,
-                   format('discovery lists the run under %s.', coalesce(c.key, k.key)) AS reason
+            SELECT r.id AS course_run_id, coalesce(c.id, k.id, o.other_id) AS catalog_course_id, a.id AS found_id,
+                   format('discovery lists the run under %s.', coalesce(c.key, k.key, o.other)) AS reason
             FROM resolved_course_run r
             LEFT JOIN resolved_catalog_course c ON c.document_id = r.document_id
             -- A course whose key collided is not there; its runs belong to the one that stands.
             LEFT JOIN staged_catalog_course s ON s.document_id = r.document_id
             LEFT JOIN catalog.catalog_course k ON lower(k.key COLLATE {FOLD_COLLATION}) = s.folded
+            LEFT JOIN shared_code o ON o.document_id = r.document_id
             LEFT JOIN catalog.run_association a ON a.course_run_id = r.id
-            WHERE coalesce(c.id, k.id) IS NOT NULL""")
+            WHERE coalesce(c.id, k.id, o.other_id) IS NOT NULL""")
         counts = publication.connection.exec_driver_sql("""
             WITH merged AS (
                 MERGE INTO catalog.run_association t USING listed_association s ON t.id = s.found_id
@@ -214,14 +266,15 @@ def _publish_variants(publication: Publication) -> None:
     publication.execute("""
         CREATE TEMP TABLE claimed_variant ON COMMIT DROP AS
         WITH claims AS (
-            SELECT s.variant_id, r.id AS course_run_id, r.document_id, r.run_key, r.start, c.product_source
-            FROM resolved_course_run r JOIN staged_course_run s USING (document_id, run_key)
-            LEFT JOIN staged_catalog_course c ON c.document_id = r.document_id
-            WHERE s.variant_id IS NOT NULL
+            SELECT r.variant_id, r.id AS course_run_id, r.document_id, r.run_key, r.start, c.product_source
+            FROM resolved_course_run r LEFT JOIN staged_catalog_course c ON c.document_id = r.document_id
+            WHERE r.variant_id IS NOT NULL
             UNION ALL
             SELECT v.variant_id, v.course_run_id, NULL, r.run_key, r.start, v.product_source
             FROM catalog.course_variant v JOIN catalog.course_run r ON r.id = v.course_run_id
             WHERE NOT EXISTS (SELECT FROM resolved_course_run n WHERE n.id = v.course_run_id)
+              AND r.missing_since IS NULL
+              AND NOT EXISTS (SELECT FROM pending p WHERE p.id = r.listed_by_id AND NOT p.rejected)
               AND EXISTS (SELECT FROM staged_course_run s WHERE s.variant_id = v.variant_id))
         SELECT *, row_number() OVER best AS rank, first_value(run_key) OVER best AS winner FROM claims
         WINDOW best AS (PARTITION BY variant_id ORDER BY start DESC NULLS LAST, run_key)""")
@@ -236,6 +289,8 @@ def _publish_variants(publication: Publication) -> None:
     deleted = publication.execute("""
         DELETE FROM catalog.course_variant v
         WHERE (EXISTS (SELECT FROM resolved_course_run r WHERE r.id = v.course_run_id)
+               OR EXISTS (SELECT FROM catalog.course_run r JOIN pending p ON p.id = r.listed_by_id AND NOT p.rejected
+                          WHERE r.id = v.course_run_id)
                OR EXISTS (SELECT FROM claimed_variant c WHERE c.variant_id = v.variant_id))
           AND NOT EXISTS (SELECT FROM claimed_variant c WHERE c.rank = 1 AND c.variant_id = v.variant_id
                           AND c.course_run_id = v.course_run_id)""")
@@ -266,12 +321,15 @@ def _publish_programs(publication: Publication) -> None:
     publication.count("catalog.program", counts)
     publication.execute(f"""
         CREATE TEMP TABLE resolved_program_course ON COMMIT DROP AS
-        SELECT s.document_id, s.course_key, p.id AS program_id, coalesce(u.id, k.id) AS catalog_course_id,
-               min(s.position) AS position
+        SELECT DISTINCT ON (p.id, coalesce(u.id, k.id), CASE WHEN coalesce(u.id, k.id) IS NULL THEN s.folded END)
+               s.document_id, s.course_key, p.id AS program_id, coalesce(u.id, k.id) AS catalog_course_id, s.position
         FROM staged_program_course s JOIN resolved_program p ON p.uuid = s.program_uuid
         LEFT JOIN catalog.catalog_course u ON u.uuid = s.course_uuid
         LEFT JOIN catalog.catalog_course k ON lower(k.key COLLATE {FOLD_COLLATION}) = s.folded
-        GROUP BY 1, 2, 3, 4""")
+        ORDER BY p.id, coalesce(u.id, k.id), CASE WHEN coalesce(u.id, k.id) IS NULL THEN s.folded END, s.position""")
+    staged = publication.scalar("SELECT count(*) FROM staged_program_course")
+    resolved = publication.scalar("SELECT count(*) FROM resolved_program_course")
+    publication.count("catalog.program_course", {"duplicate": staged - resolved})
     publication.reject(
         "catalog.program_course",
         """SELECT document_id, course_key AS record_key, 'course_key' AS column_name, 'unknown_course' AS rule,
@@ -302,9 +360,8 @@ def _publish_programs(publication: Publication) -> None:
 
 GONE = """
     t.missing_since IS NULL
-    -- What stands of a document that was rejected whole, or deferred, keeps standing.
-    AND t.listed_by_id IN (
-        SELECT p.id FROM pending p WHERE NOT p.rejected AND p.id NOT IN (SELECT document_id FROM deferred))
+    -- What stands of a document that was rejected whole keeps standing.
+    AND t.listed_by_id IN (SELECT p.id FROM pending p WHERE NOT p.rejected)
     AND NOT EXISTS (SELECT FROM resolved_{table} n WHERE n.id = t.id)"""
 
 ARCHIVES = {
@@ -344,9 +401,10 @@ def _archive_missing(publication: Publication, source: str, removal_share: float
     # A run that discovery dropped may still be listed by the LMS, which then owns it.
     publication.execute(
         """
-        UPDATE landing.document d SET settled_hash = NULL
+        UPDATE landing.document d SET settled_rules = NULL
         FROM gone_course_run g JOIN catalog.course_run r ON r.id = g.id
-        WHERE d.source = 'lms' AND d.key = r.run_key AND d.missing_since IS NULL AND d.source <> :source""",
+        WHERE d.source = 'lms' AND lower(d.key) = lower(r.run_key) AND d.missing_since IS NULL
+          AND d.source <> :source""",
         source=source,
     )
 
@@ -354,6 +412,6 @@ def _archive_missing(publication: Publication, source: str, removal_share: float
 def _settle(publication: Publication) -> None:
     publication.execute(
         """UPDATE landing.document d SET settled_hash = p.payload_hash, settled_rules = :version
-           FROM pending p WHERE p.id = d.id AND NOT EXISTS (SELECT FROM deferred f WHERE f.document_id = d.id)""",
+           FROM pending p WHERE p.id = d.id""",
         version=VERSION,
     )

@@ -1,7 +1,8 @@
 """Tells which standing row each staged row is: by the upstream's uuid, else by its folded key. Collisions are rejects.
 
 After `resolve`, `resolved_<table>` holds the staged rows that may be merged, one for each row of the table, with the
-`id` of the standing row or a new one.
+`id` of the standing row or a new one. Keys that rows of this load give up for one another are parked, so that even
+rows that swap their keys can be merged one after the other.
 """
 
 from dataclasses import dataclass
@@ -17,70 +18,115 @@ class Identity:
 
     table: str
     key: str
+    same: str
+    """Columns in which a repeated row is the same: it is a duplicate, not a collision."""
     extra: str = ""
     """Further columns to select, as SQL over s (the staged row)."""
     order: str = ""
     """Which of two staged rows that claim one place goes first, as SQL over s; before the order of keys."""
     rejects: str = "true"
     """Which losers are worth a reject, as SQL over the resolved row."""
+    parked: tuple[str, ...] = ()
+    """Columns besides the key that a parked row gives up."""
 
 
-ORGANIZATION = Identity("organization", "key", order="NOT s.listed, ", rejects="listed")
+def _organization(column: str, value: str) -> str:
+    return f"(SELECT o.id FROM catalog.organization o WHERE {column} = {value})"
+
+
+def folded(column: str) -> str:
+    """SQL of the form in which keys are compared."""
+    return f"lower({column} COLLATE {FOLD_COLLATION})"
+
+
+ORGANIZATION = Identity(
+    "organization",
+    "key",
+    "uuid, folded, listed",
+    order="NOT s.listed, ",
+    rejects="listed AND collides_with IS NOT NULL",
+)
 CATALOG_COURSE = Identity(
     "catalog_course",
     "key",
-    # The organization of the key's first part, else the first owner; both exist by now.
+    "document_id, uuid, key",
+    # The organization of the key's first part, else the first owner; one of them exists by now.
     extra=f"""coalesce(
-        (SELECT o.id FROM catalog.organization o
-         WHERE lower(o.key COLLATE {FOLD_COLLATION}) = lower(s.key_org COLLATE {FOLD_COLLATION})),
-        (SELECT o.id FROM catalog.organization o
-         WHERE lower(o.key COLLATE {FOLD_COLLATION}) = lower(s.first_owner COLLATE {FOLD_COLLATION}))
-    ) AS organization_id, lower(s.course_code COLLATE {FOLD_COLLATION}) AS folded_code,""",
+        {_organization(folded("o.key"), folded("s.key_org"))},
+        {_organization(folded("o.key"), folded("s.first_owner"))},
+        {_organization("o.uuid", "s.first_owner_uuid")}
+    ) AS organization_id, {folded("s.course_code")} AS folded_code,""",
+    parked=("course_code",),
 )
-COURSE_RUN = Identity("course_run", "run_key")
+COURSE_RUN = Identity("course_run", "run_key", "document_id, uuid, run_key, variant_id")
 
 
 def resolve(publication: Publication, identity: Identity) -> None:
-    """Make `resolved_<table>` from `staged_<table>`; reject what collides; count repeated rows as duplicates."""
+    """Make `resolved_<table>` from `staged_<table>`; reject what collides; count repeated rows as duplicates.
+
+    What stands already goes before what comes, then the lower key: never the time of arrival.
+    """
     table, key = identity.table, identity.key
-    # By key, not by time of arrival: the same documents give the same catalog, whatever order they came in.
-    order = f'{identity.order}s.{key} COLLATE "C", s.uuid, s.document_id'
-    publication.execute(f"""
+    order = f'NOT s.holds, s.uuid_id IS NULL, {identity.order}s.{key} COLLATE "C", s.uuid, s.document_id'
+    publication.execute(
+        f"""
         CREATE TEMP TABLE resolved_{table} ON COMMIT DROP AS
         WITH once AS (
-            SELECT DISTINCT ON (coalesce(s.uuid::text, s.folded)) s.*, {identity.extra} true AS staged
-            FROM staged_{table} s
-            ORDER BY coalesce(s.uuid::text, s.folded), {order}
+            SELECT DISTINCT ON ({identity.same}) s.*, {identity.extra} true AS staged
+            FROM staged_{table} s ORDER BY {identity.same}, s.document_id
+        ), standing AS (
+            -- A row whose document is decided by this load does not stand: it competes by its own staged row.
+            SELECT t.id FROM catalog.{table} t JOIN landing.document d ON d.id = t.listed_by_id AND d.source = :source
+            WHERE t.missing_since IS NULL
+              AND NOT EXISTS (SELECT FROM pending p WHERE p.id = d.id AND NOT p.rejected)
+        ), renamed AS (
+            SELECT DISTINCT t.id FROM once s JOIN catalog.{table} t ON t.uuid = s.uuid
+            WHERE {folded(f"t.{key}")} <> s.folded
         ), found AS (
-            SELECT s.*, u.id AS uuid_id, k.id AS key_id, k.{key} AS standing_key,
-                   k.uuid IS NOT NULL AND s.uuid IS NOT NULL AND k.uuid <> s.uuid AND k.missing_since IS NULL
-                   -- unless its document is gone, or the row itself is renamed by this load
-                   AND NOT EXISTS (SELECT FROM pending p WHERE p.id = k.listed_by_id AND p.payload_hash IS NULL)
-                   AND NOT EXISTS (SELECT FROM once o WHERE o.uuid = k.uuid AND o.folded <> s.folded) AS key_stands
+            SELECT s.*, u.id AS uuid_id, CASE WHEN n.id IS NULL THEN k.id END AS key_id,
+                   u.{key} AS uuid_key, k.{key} AS standing_key,
+                   us.id IS NOT NULL AS uuid_stands, ks.id IS NOT NULL AS key_stands,
+                   coalesce(u.listed_by_id, k.listed_by_id) IS NOT DISTINCT FROM s.document_id AS holds
             FROM once s
             LEFT JOIN catalog.{table} u ON u.uuid = s.uuid
-            LEFT JOIN catalog.{table} k ON lower(k.{key} COLLATE {FOLD_COLLATION}) = s.folded
+            LEFT JOIN catalog.{table} k ON {folded(f"k.{key}")} = s.folded
+            LEFT JOIN standing us ON us.id = u.id
+            LEFT JOIN standing ks ON ks.id = k.id
+            LEFT JOIN renamed n ON n.id = k.id
         ), ranked AS (
-            SELECT s.*,
-                   row_number() OVER by_key AS key_rank,
-                   first_value(s.{key}) OVER by_key AS first_key,
-                   row_number() OVER (PARTITION BY coalesce(s.uuid_id, s.key_id)
-                                      ORDER BY s.uuid_id IS NULL, {order}) AS id_rank
+            SELECT s.*, first_value(s.{key}) OVER by_key AS first_key, row_number() OVER by_key AS key_rank,
+                   first_value(s.{key}) OVER by_uuid AS first_uuid_key,
+                   CASE WHEN s.uuid IS NULL THEN 1 ELSE row_number() OVER by_uuid END AS uuid_rank
             FROM found s
-            WINDOW by_key AS (PARTITION BY s.folded ORDER BY s.uuid_id IS NULL, {order})
+            WINDOW by_key AS (PARTITION BY s.folded ORDER BY {order}),
+                   by_uuid AS (PARTITION BY s.uuid ORDER BY {order})
         )
         SELECT r.*, coalesce(uuid_id, key_id) AS found_id,
                CASE WHEN key_rank > 1 THEN first_key
-                    WHEN uuid_id IS NULL AND key_stands THEN standing_key END AS collides_with,
-               (uuid_id IS NOT NULL AND key_id IS NOT NULL AND uuid_id <> key_id)
-               OR (coalesce(uuid_id, key_id) IS NOT NULL AND id_rank > 1) AS key_taken
-        FROM ranked r""")
-    analyze(publication.connection, f"resolved_{table}")
+                    WHEN uuid_rank > 1 THEN first_uuid_key
+                    WHEN uuid_stands THEN uuid_key
+                    WHEN uuid_id IS NULL AND key_stands THEN standing_key END AS collides_with
+        FROM ranked r""",
+        source=publication.report.source,
+    )
     staged = publication.scalar(f"SELECT count(*) FROM staged_{table}")
     resolved = publication.scalar(f"SELECT count(*) FROM resolved_{table}")
     publication.count(f"catalog.{table}", {"duplicate": staged - resolved} if table != "organization" else {})
     _reject_collisions(publication, identity)
+    while _mark_taken(publication, identity):
+        _reject_collisions(publication, identity)
     _assign_ids(publication, table)
+    _park_keys(publication, identity)
+    analyze(publication.connection, f"resolved_{table}")
+
+
+def _mark_taken(publication: Publication, identity: Identity) -> int:
+    """Mark rows whose key is that of a row outside this load; returns how many. May take several rounds."""
+    table, key = identity.table, identity.key
+    return publication.execute(f"""
+        UPDATE resolved_{table} r SET collides_with = t.{key} FROM catalog.{table} t
+        WHERE {folded(f"t.{key}")} = r.folded AND t.id IS DISTINCT FROM r.found_id
+          AND NOT EXISTS (SELECT FROM resolved_{table} w WHERE w.found_id = t.id)""")
 
 
 def _reject_collisions(publication: Publication, identity: Identity) -> None:
@@ -88,31 +134,29 @@ def _reject_collisions(publication: Publication, identity: Identity) -> None:
     publication.reject(
         f"catalog.{table}",
         f"""
-        SELECT document_id, {key} AS record_key, '{key}' AS column_name,
-               CASE WHEN collides_with = {key} THEN 'duplicate_key' ELSE 'case_collision' END AS rule,
-               {key} AS value,
-               CASE WHEN collides_with = {key} THEN 'Two documents have this key; the first one stands.'
-                    ELSE format('The key differs only in case from %s, which stands. Rename or remove one upstream.',
-                                collides_with) END AS message
+        SELECT document_id, {key} AS record_key, '{key}' AS column_name, {key} AS value,
+               CASE WHEN collides_with = {key} THEN 'duplicate_key'
+                    WHEN {folded("collides_with")} = folded THEN 'case_collision' ELSE 'duplicate_uuid' END AS rule,
+               CASE WHEN collides_with = {key} THEN 'Another row with this key stands.'
+                    WHEN {folded("collides_with")} = folded
+                        THEN format('The key differs only in case from %s, which stands.', collides_with)
+                    ELSE format('%s has the same uuid, and stands.', collides_with) END
+               || ' Rename or remove one upstream.' AS message
         FROM resolved_{table} WHERE collides_with IS NOT NULL AND {identity.rejects}""",
     )
     publication.execute(f"DELETE FROM resolved_{table} WHERE collides_with IS NOT NULL")
-    publication.reject(
-        f"catalog.{table}",
-        f"""
-        SELECT document_id, {key} AS record_key, '{key}' AS column_name, 'key_taken' AS rule, {key} AS value,
-               'Another row still has this key; the document stays pending until that one is renamed.' AS message
-        FROM resolved_{table} WHERE key_taken AND {identity.rejects}""",
-        deferred=True,
-    )
-    publication.execute(
-        f"""INSERT INTO deferred SELECT DISTINCT document_id FROM resolved_{table}
-            WHERE key_taken AND {identity.rejects} ON CONFLICT DO NOTHING"""
-    )
-    publication.execute(f"DELETE FROM resolved_{table} WHERE key_taken")
 
 
 def _assign_ids(publication: Publication, table: str) -> None:
     sequence = publication.scalar("SELECT pg_get_serial_sequence(:table, 'id')", table=f"catalog.{table}")
     publication.execute(f"ALTER TABLE resolved_{table} ADD COLUMN id bigint")
     publication.execute(f"UPDATE resolved_{table} SET id = coalesce(found_id, nextval('{sequence}'))")
+
+
+def _park_keys(publication: Publication, identity: Identity) -> None:
+    table, key = identity.table, identity.key
+    parked = ", ".join(f"{column} = '~~~' || t.id" for column in (key, *identity.parked))
+    publication.execute(f"""
+        UPDATE catalog.{table} t SET {parked} FROM resolved_{table} r
+        WHERE t.id = r.id AND {folded(f"t.{key}")} <> r.folded
+          AND EXISTS (SELECT FROM resolved_{table} w WHERE w.folded = {folded(f"t.{key}")} AND w.id <> t.id)""")

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, DateTime, Engine, bindparam, text
 
 from catalog_pipeline.database.bulk import copy_rows
 from catalog_pipeline.errors import LoadRefusedError
+from catalog_pipeline.loading.publication import PUBLISH_LOCK
 from catalog_pipeline.sources.documents import compress, content_hash
 from catalog_pipeline.sources.http import ApiClient, read_pages
 from catalog_pipeline.sources.listing import Listing, modified_at
@@ -159,9 +160,8 @@ def _known(connection: Connection, listing: Listing, scope: str, keys: list[str]
 
 def _land(connection: Connection, run: Crawl, scope: str) -> None:
     names = {"source": run.listing.source, "scope": scope, "kind": run.listing.kind}
-    connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended('landing.' || :source || :scope || :kind, 0))"), names
-    )
+    # Documents do not change under a load, nor in another order than it locks them.
+    connection.execute(text(PUBLISH_LOCK))
     connection.execute(text("ANALYZE crawled"))
     row = connection.execute(text(LAND), names).one()
     run.counts = {"created": row.created, "changed": row.changed, "missing": 0}

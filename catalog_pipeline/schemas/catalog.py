@@ -12,24 +12,39 @@ from catalog_pipeline.models.run import PACINGS, RESTRICTION_TYPES, RUN_STATUSES
 from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT
 
 UUID_PATTERN = r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
-COURSE_KEY_PATTERN = r"[^+/\s]+\+[^+/\s]+"
+INVISIBLE = "\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff"
+COURSE_KEY_PATTERN = rf"[^+/\s{INVISIBLE}]+\+[^+/\s{INVISIBLE}]+"
 LONG_TEXT = 100_000
 
 
-def _text(limit: int = 255) -> pa.Column:
-    return pa.Column(TEXT, pa.Check.str_length(min_value=1, max_value=limit))
+def _up_to(limit: int) -> pa.Check:
+    return pa.Check.str_length(max_value=limit, error=f"wrong_length(at most {limit:,})")
+
+
+def _text(limit: int = 255, *, nullable: bool = False) -> pa.Column:
+    return pa.Column(TEXT, _up_to(limit), nullable=nullable)  # parsing has made empty text null
 
 
 def _optional_text(limit: int = 255) -> pa.Column:
-    return pa.Column(TEXT, pa.Check.str_length(max_value=limit), nullable=True)
+    return _text(limit, nullable=True)
+
+
+def _matching(pattern: str, what: str, *, nullable: bool = False) -> pa.Column:
+    # The whole of it: `$` would let a last newline through.
+    whole = pa.Check(lambda cells: cells.str.fullmatch(pattern), error=f"wrong_form({what})")
+    return pa.Column(TEXT, [whole, _up_to(255)], nullable=nullable)
+
+
+def _course_key(*, nullable: bool = False) -> pa.Column:
+    return _matching(COURSE_KEY_PATTERN, "an organization and a code, such as edX+DemoX", nullable=nullable)
 
 
 def _uuid(*, nullable: bool = False) -> pa.Column:
-    return pa.Column(TEXT, pa.Check.str_matches(f"^{UUID_PATTERN}$"), nullable=nullable)
+    return _matching(UUID_PATTERN, "a uuid, such as 3f2b8a52-0c1d-4e6f-9a7b-5d4c3b2a1908", nullable=nullable)
 
 
 def _one_of(values: tuple[str, ...], *, nullable: bool = False) -> pa.Column:
-    return pa.Column(TEXT, pa.Check.isin(list(values)), nullable=nullable)
+    return pa.Column(TEXT, pa.Check.isin(list(values), error=f"unknown_value({', '.join(values)})"), nullable=nullable)
 
 
 def _instant() -> pa.Column:
@@ -52,7 +67,7 @@ ORGANIZATION = pa.DataFrameSchema(
 CATALOG_COURSE = pa.DataFrameSchema(
     {
         "document": _document(),
-        "key": pa.Column(TEXT, [pa.Check.str_matches(f"^{COURSE_KEY_PATTERN}$"), pa.Check.str_length(max_value=255)]),
+        "key": _course_key(),
         "uuid": _uuid(),
         "title": _text(),
         "short_description": _optional_text(LONG_TEXT),
@@ -62,9 +77,10 @@ CATALOG_COURSE = pa.DataFrameSchema(
         "course_type": _optional_text(),
         "product_source": _optional_text(),
         "product_status": _one_of(("published", "archived"), nullable=True),
-        "key_for_reruns": pa.Column(TEXT, pa.Check.str_matches(f"^{COURSE_KEY_PATTERN}$"), nullable=True),
+        "key_for_reruns": _matching(COURSE_KEY_PATTERN, "Org+Code", nullable=True),
         "external_identifier": _optional_text(),
         "first_owner": _optional_text(),
+        "first_owner_uuid": _uuid(nullable=True),
     },
     strict=True,
 )
@@ -86,7 +102,7 @@ COURSE_RUN = pa.DataFrameSchema(
         "upgrade_deadline": _instant(),
         "restriction_type": _one_of(RESTRICTION_TYPES, nullable=True),
         "price": pa.Column(MONEY, pa.Check.ge(0), nullable=True),
-        "currency": pa.Column(TEXT, pa.Check.str_matches(r"^[A-Z]{3}$"), nullable=True),
+        "currency": _matching(r"[A-Z]{3}", "USD", nullable=True),
         "has_seats": pa.Column(FLAG, nullable=True),
         "variant_id": _uuid(nullable=True),
     },

@@ -21,15 +21,17 @@ MONEY = pd.ArrowDtype(pa.decimal128(12, 2))
 FLAG = pd.ArrowDtype(pa.bool_())
 NUMBER = pd.ArrowDtype(pa.int64())
 
-INSTANT_PATTERN = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
-MONEY_PATTERN = r"-?\d{1,10}(\.\d{1,2})?"
+# [0-9] and not \d, which is any script's digit as soon as one cell of the column is not ASCII.
+_2 = "[0-9]{2}"
+INSTANT_PATTERN = rf"[0-9]{{4}}-{_2}-{_2}T{_2}:{_2}:{_2}(\.[0-9]{{1,9}})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+MONEY_PATTERN = r"-?[0-9]{1,10}(\.[0-9]{1,2})?"
 
 ACCEPTED = {
     "not_text": "text without NUL characters and without halves of surrogate pairs",
     "not_an_instant": "an instant with its zone, such as 2026-03-02T00:00:00Z",
-    "not_an_amount": "an amount with at most two decimals, such as 150.00",
+    "not_an_amount": "an amount of at most ten digits and two decimals, such as 150.00",
     "not_a_flag": "true or false",
-    "not_a_number": "a whole number",
+    "not_a_number": "a whole number of at most 64 bits",
 }
 
 
@@ -63,6 +65,7 @@ def parse_instant(cells: Sequence[Any]) -> Column:
     matched = text.values.str.fullmatch(INSTANT_PATTERN, na=True).to_numpy(dtype=bool)
     candidates = text.values.where(matched).str.replace(r"(\.\d{6})\d+", r"\1", regex=True)
     values = pd.to_datetime(candidates, format="ISO8601", utc=True, errors="coerce").astype(INSTANT)
+    values = values.where(values.dt.year.between(1, 9999))  # pandas goes on to either side, Python does not
     empty = text.values.isna().to_numpy()
     return Column(values, text.bad | (values.isna().to_numpy() & ~empty), "not_an_instant")
 
@@ -77,12 +80,14 @@ def parse_money(cells: Sequence[Any]) -> Column:
 
 def parse_flag(cells: Sequence[Any]) -> Column:
     """JSON booleans."""
-    return _typed(cells, bool, pa.bool_(), FLAG, "not_a_flag")
+    bad = [c is not None and type(c) is not bool for c in cells]
+    return _typed(cells, bad, pa.bool_(), FLAG, "not_a_flag")
 
 
 def parse_number(cells: Sequence[Any]) -> Column:
     """JSON whole numbers."""
-    return _typed(cells, int, pa.int64(), NUMBER, "not_a_number")
+    bad = [c is not None and (type(c) is not int or not -(2**63) <= c < 2**63) for c in cells]
+    return _typed(cells, bad, pa.int64(), NUMBER, "not_a_number")
 
 
 PARSERS: dict[Any, Callable[[Sequence[Any]], Column]] = {
@@ -125,7 +130,8 @@ def parse(columns: dict[str, list[Any]], schema: pa_schema.DataFrameSchema) -> t
 def validate(frame: pd.DataFrame, schema: pa_schema.DataFrameSchema) -> pd.DataFrame:
     """Check a typed frame with a RangeIndex: one failure for each row, column and broken rule.
 
-    A check over several columns is named `column: rule`, after the column that it blames.
+    A check says its rule and what it wants, `rule(what)`; one over several columns is named `column: rule`, after
+    the column that it blames.
     """
     try:
         schema.validate(frame, lazy=True)
@@ -143,7 +149,7 @@ def shown(value: Any) -> str | None:
     """A value as a reject shows it: short, and without what a database or a terminal cannot take."""
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return None
-    return str(value)[:200].encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+    return str(value)[:200].encode("utf-8", "backslashreplace").decode().translate(CONTROLS)
 
 
 def _from_cases(cases: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
@@ -168,11 +174,11 @@ def _from_cases(cases: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+"""Control characters, escaped: a NUL breaks the database, an escape sequence rules the terminal."""
+
 RULE_NAMES = {
     "not_nullable": "missing",
-    "isin": "unknown_value",
-    "str_length": "wrong_length",
-    "str_matches": "wrong_form",
     "greater_than_or_equal_to": "too_small",
 }
 
@@ -182,8 +188,8 @@ def _message(column: str, rule: str, check: str) -> str:
     return {
         "missing": f"{column} is missing.",
         "unknown_value": f"{column} is none of {detail}.",
-        "wrong_length": f"{column} must have a length of {detail} characters.",
-        "wrong_form": f"{column} must have the form {detail}.",
+        "wrong_length": f"{column} must have {detail} characters.",
+        "wrong_form": f"{column} must be {detail}.",
         "too_small": f"{column} must be at least {detail}.",
         "end_before_start": "end lies before start.",
     }.get(rule, f"{rule.replace('_', ' ')}.")
@@ -203,7 +209,6 @@ def _text_series(values: Any) -> pd.Series:
     return pd.Series(pd.array(values, dtype=TEXT))
 
 
-def _typed(cells: Sequence[Any], kind: type, arrow: pa.DataType, dtype: Any, rule: str) -> Column:
-    bad = np.array([cell is not None and type(cell) is not kind for cell in cells], dtype=bool)
+def _typed(cells: Sequence[Any], bad: list[bool], arrow: pa.DataType, dtype: Any, rule: str) -> Column:
     values = pa.array([None if b else cell for cell, b in zip(cells, bad, strict=True)], arrow)
-    return Column(pd.Series(values, dtype=dtype), bad, rule)
+    return Column(pd.Series(values, dtype=dtype), np.array(bad, dtype=bool), rule)

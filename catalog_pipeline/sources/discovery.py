@@ -80,6 +80,7 @@ def _course_rows(number: int, document: Document) -> Iterator[tuple[str, tuple[A
             get("key_for_reruns"),
             details.get("external_identifier"),
             owners[0].get("key") if owners else None,
+            owners[0].get("uuid") if owners else None,
         ),
     )
     for owner in owners:
@@ -135,9 +136,9 @@ def _highest_price(seats: list[Document]) -> tuple[Any, Any]:
     for seat in seats:
         try:
             amount = Decimal(seat["price"])
-        except (InvalidOperation, TypeError):
+        except (InvalidOperation, TypeError, ValueError):
             return seat["price"], seat.get("currency")
-        if amount < 0 or not amount.is_finite():
+        if not amount.is_finite() or amount < 0:
             return seat["price"], seat.get("currency")
         if amount > best[2]:
             best = (seat["price"], seat.get("currency"), amount)

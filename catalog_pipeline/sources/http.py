@@ -2,15 +2,17 @@
 
 import logging
 import random
+import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
 import requests
+from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util import Retry
 
 from catalog_pipeline.errors import UpstreamError, UpstreamRefusedError
@@ -23,7 +25,10 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT = 10
 TOKEN_RENEWAL = 30  # seconds before its expiry that a token is renewed
 LONGEST_BACKOFF = 60
+UNSAID_WAIT = 60.0  # seconds to wait after a 429 that does not say how long
 CHUNK = 1 << 16
+TOKEN = re.compile(r"[!-~]+")
+"""What may go into a header. Anything else would be quoted, whole, by the error that refuses it."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +37,15 @@ class Credentials:
 
     token_url: str
     client_id: str
-    client_secret: str
-
-    def __repr__(self) -> str:
-        return f"Credentials({self.token_url!r}, {self.client_id!r})"
+    client_secret: str = field(repr=False)
 
 
 class TransientError(Exception):
-    """Something that another try may cure: what it was, and how long the upstream asks us to wait."""
+    """Something that another try may cure: of which URL, what it was, and how long the upstream asks us to wait."""
 
-    def __init__(self, what: str, wait: float | None = None) -> None:
+    def __init__(self, url: str, what: str, wait: float | None = None) -> None:
         super().__init__(what)
+        self.url = url
         self.wait = wait
 
 
@@ -55,10 +58,10 @@ class ApiClient:
 
     def __init__(self, base_url: str, credentials: Credentials | None, settings: Settings) -> None:
         self.base_url = base_url
-        self.asked = 0
+        self.settings = settings
         self._credentials = credentials
-        self._settings = settings
         self._session = requests.Session()
+        self._session.auth = lambda request: request  # else a .netrc would replace our Authorization
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=settings.parallel_pages)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -66,41 +69,48 @@ class ApiClient:
         self._token: str | None = None
         self._token_expires = 0.0
         self._waited = 0.0
+        self._limited_until = 0.0
 
-    def get(self, path: str, params: Mapping[str, str]) -> Any:
-        """GET JSON. Raises UpstreamRefusedError where trying again is hopeless, UpstreamError after all retries."""
+    def get(self, path: str, params: Mapping[str, str], stop: threading.Event | None = None) -> Any:
+        """GET JSON. Raises UpstreamRefusedError where trying again is hopeless, UpstreamError after all retries.
+
+        Once `stop` is set nothing is tried again, so that whoever gave up need not wait for the last back-off.
+        """
         url = f"{self.base_url}{path}?{urlencode(params)}"
-        return self._with_retries(url, lambda: self._authorized(url))
+        return self._with_retries(lambda: self._authorized(url), stop or threading.Event())
 
-    def _with_retries(self, url: str, attempt: Any) -> Any:
-        tries = self._settings.request_retries + 1
+    def _with_retries(self, attempt: Callable[[], Any], stop: threading.Event) -> Any:
+        tries = self.settings.request_retries + 1
         for number in range(1, tries + 1):
             try:
                 return attempt()
             except TransientError as error:
-                if number == tries:
+                if number == tries or stop.is_set():
                     raise UpstreamError(
-                        f"{url} failed {tries} times, the last time with: {error}."
+                        f"{error.url} failed {number} times, the last time with: {error}."
                         " Check that the upstream is up and that the URL is right, then run again."
                     ) from None
-                wait = self._wait(number, error, url)
-                logger.warning("%s: %s; trying again in %.1f s (%d of %d)", url, error, wait, number, tries - 1)
-                time.sleep(wait)
+                wait = self._backoff(number) if error.wait is None else self._rate_limit(error.url, error.wait)
+                logger.warning("%s: %s; trying again in %.1f s (%d of %d)", error.url, error, wait, number, tries - 1)
+                stop.wait(wait)
         raise AssertionError("unreachable")
 
-    def _wait(self, number: int, error: TransientError, url: str) -> float:
-        if error.wait is None:
-            backoff = min(self._settings.retry_backoff * 2 ** (number - 1), LONGEST_BACKOFF)
-            return backoff * random.uniform(0.75, 1.25)
+    def _backoff(self, number: int) -> float:
+        return min(self.settings.retry_backoff * 2 ** (number - 1), LONGEST_BACKOFF) * random.uniform(0.75, 1.25)
+
+    def _rate_limit(self, url: str, wait: float) -> float:
+        """Count a wait against the cap; what several pages wait for at the same time counts once."""
+        now = time.monotonic()
         with self._lock:
-            self._waited += error.wait
-            if self._waited > self._settings.rate_limit_wait:
+            self._waited += max(0.0, now + wait - max(now, self._limited_until))
+            self._limited_until = max(self._limited_until, now + wait)
+            if self._waited > self.settings.rate_limit_wait:
                 raise UpstreamError(
-                    f"{url}: the upstream limits our rate and asks for {error.wait:.0f} s more, over the"
-                    f" {self._settings.rate_limit_wait:.0f} s of CATALOG_RATE_LIMIT_WAIT."
+                    f"{url}: the upstream limits our rate and asks for {wait:.0f} s more, over the"
+                    f" {self.settings.rate_limit_wait:.0f} s of CATALOG_RATE_LIMIT_WAIT."
                     " Ask for a higher limit, raise the setting, or run later."
-                )
-        return error.wait
+                ) from None
+        return wait
 
     def _authorized(self, url: str) -> Any:
         token = self._current_token()
@@ -135,42 +145,48 @@ class ApiClient:
             "client_secret": credentials.client_secret,
             "token_type": "jwt",
         }
-        response, body = self._exchange("POST", url, data=form)
-        if response.status_code in (400, 401, 403):
+        # A redirect would carry the secret elsewhere, or turn the POST into a GET.
+        response, body = self._exchange("POST", url, data=form, allow_redirects=False)
+        if response.status_code != requests.codes.ok:
             raise UpstreamRefusedError(
                 f"{url} answered {response.status_code}: check CATALOG_DISCOVERY_CLIENT_ID,"
                 " CATALOG_DISCOVERY_CLIENT_SECRET and CATALOG_OAUTH_TOKEN_URL."
             )
-        self._refuse(url, response.status_code)
         answer = self._json(url, response, body)
         try:
-            return answer["access_token"], float(answer["expires_in"])
+            token, lifetime = answer["access_token"], float(answer["expires_in"])
         except (KeyError, TypeError, ValueError):
-            raise UpstreamRefusedError(f"{url} answered without access_token and expires_in.") from None
+            token = lifetime = None
+        if lifetime is None or not isinstance(token, str) or not TOKEN.fullmatch(token):
+            raise UpstreamRefusedError(
+                f"{url} answered without access_token and expires_in: check CATALOG_OAUTH_TOKEN_URL."
+            )
+        return token, lifetime
 
     def _exchange(self, method: str, url: str, **kwargs: Any) -> tuple[requests.Response, bytes]:
-        """One request, read to its end within the deadline. Raises TransientError."""
-        deadline = time.monotonic() + self._settings.page_deadline
-        self.asked += 1
+        """One request, its body read to the end within the deadline. Raises TransientError."""
+        patience = self.settings.page_deadline
+        deadline = time.monotonic() + patience
         try:
             with self._session.request(
-                method, url, stream=True, timeout=(CONNECT_TIMEOUT, self._settings.page_deadline), **kwargs
+                method, url, stream=True, timeout=(min(CONNECT_TIMEOUT, patience), patience), **kwargs
             ) as response:
                 body = bytearray()
-                for chunk in response.iter_content(CHUNK):
+                # Not iter_content: that returns when a whole chunk is there, which a dripping upstream puts off.
+                while chunk := response.raw.read1(CHUNK, decode_content=True):
                     body += chunk
                     if time.monotonic() > deadline:
-                        raise TransientError(f"not read to its end in {self._settings.page_deadline:.0f} s")
+                        raise TransientError(url, f"not read to its end in {patience:g} s")
         except requests.exceptions.SSLError as error:
             raise UpstreamRefusedError(
-                f"{url}: TLS failed ({_cause(error)}). Check the certificate, the URL's host and the clock."
+                f"{url}: TLS failed ({_cause(error)}). Check the certificate, the URL's scheme and host, and the clock."
             ) from None
-        except requests.exceptions.RequestException as error:
-            raise TransientError(_cause(error)) from None
+        except (requests.exceptions.RequestException, HTTPError) as error:
+            raise TransientError(url, _cause(error)) from None
         if response.status_code == requests.codes.too_many_requests:
-            raise TransientError("429, rate limited", wait=_retry_after(response))
+            raise TransientError(url, "status 429, rate limited", wait=_retry_after(response))
         if response.status_code >= 500:
-            raise TransientError(f"status {response.status_code}")
+            raise TransientError(url, f"status {response.status_code}")
         return response, bytes(body)
 
     @staticmethod
@@ -191,7 +207,12 @@ class ApiClient:
             return decode(body)
         except (ValueError, RecursionError):
             kind = response.headers.get("Content-Type", "no content type")
-            raise TransientError(f"status {response.status_code} with {kind} that is not JSON") from None
+            if "json" in kind:
+                raise TransientError(url, "an answer that is not the JSON it says it is") from None
+            raise UpstreamRefusedError(
+                f"{url} answered {response.status_code} with {kind} instead of JSON: check the upstream's URL,"
+                " and that no login or maintenance page stands before it."
+            ) from None
 
 
 def read_pages(client: ApiClient, listing: Listing, extra: Mapping[str, str], first: int = 1) -> Iterator[Page]:
@@ -199,12 +220,13 @@ def read_pages(client: ApiClient, listing: Listing, extra: Mapping[str, str], fi
 
     The end is where the upstream says so (no next page, or 404 past the end), not where a first count says.
     """
-    settings = client._settings
+    settings = client.settings
+    stop = threading.Event()
     params = {**listing.params, **extra, "page_size": str(min(settings.page_size, listing.largest_page))}
 
     def fetch(number: int) -> Page | None:
         try:
-            return _page(client, listing, {**params, "page": str(number)})
+            return _page(client, listing, {**params, "page": str(number)}, stop)
         except NotFoundError:
             if number == 1:
                 raise
@@ -225,12 +247,13 @@ def read_pages(client: ApiClient, listing: Listing, extra: Mapping[str, str], fi
                 page = ahead.pop(0).result()
                 number += 1
         finally:
+            stop.set()
             for future in ahead:
                 future.cancel()
 
 
-def _page(client: ApiClient, listing: Listing, params: Mapping[str, str]) -> Page:
-    body = client.get(listing.path, params)
+def _page(client: ApiClient, listing: Listing, params: Mapping[str, str], stop: threading.Event) -> Page:
+    body = client.get(listing.path, params, stop)
     try:
         page = listing.read_page(body)
     except (KeyError, TypeError):
@@ -245,13 +268,17 @@ def _page(client: ApiClient, listing: Listing, params: Mapping[str, str]) -> Pag
 def _retry_after(response: requests.Response) -> float:
     header = response.headers.get("Retry-After")
     try:
-        return max(0.0, Retry().parse_retry_after(header)) if header else 60.0
-    except Exception:  # an unreadable header is as good as none
-        return 60.0
+        return Retry().parse_retry_after(header) if header else UNSAID_WAIT
+    except (InvalidHeader, ValueError, OverflowError):  # an unreadable header is as good as none
+        return UNSAID_WAIT
 
 
-def _cause(error: Exception) -> str:
-    """What went wrong, without the object addresses and nesting of urllib3's text."""
-    reason = error.args[0] if error.args else error
-    reason = getattr(reason, "reason", reason)
-    return str(reason).split("object at 0x")[-1].split(": ", 1)[-1].strip("() ") or type(error).__name__
+def _cause(error: BaseException) -> str:
+    """The innermost error's own words, without the names, addresses and nesting of the errors around it."""
+    for inner in (getattr(error, "reason", None), *error.args, error.__cause__):
+        if isinstance(inner, BaseException):
+            return _cause(inner)
+    words = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
+    # "[SSL: X] what happened (_ssl.c:1)" and "IncompleteRead(3 bytes read, 7 more expected)", without the wrapping.
+    words = re.sub(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$", "", words)
+    return re.sub(r"^\w+\((.*)\)$", r"\1", words) or type(error).__name__

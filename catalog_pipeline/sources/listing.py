@@ -54,7 +54,7 @@ def pick(
     for number, document in documents:
         try:
             found = list(rows_of(number, document))
-        except (TypeError, AttributeError, KeyError, IndexError) as error:
+        except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError) as error:
             misfits[number] = f"The document's shape is not what it must be ({error})."
             continue
         for table, cells in found:
