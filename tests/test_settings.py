@@ -40,7 +40,7 @@ def test_every_setting_says_what_it_means() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("CATALOG_DISCOVERY_ULR", "https://d.example", "CATALOG_DISCOVERY_ULR is not a setting; did you mean CATALOG_DISCOVERY_URL"),
+        ("CATALOG_DISCOVERY_ULR", "https://d.example", "is not a setting; did you mean CATALOG_DISCOVERY_URL"),
         ("CATALOG_XYZZY", "1", "`.env.example` lists them all"),
         ("CATALOG_DISCOVERY_URL", "d.example", "CATALOG_DISCOVERY_URL: give a whole URL"),
         ("CATALOG_LMS_URL", "https://ann:secret@l.example", "leave user and password out"),
