@@ -26,7 +26,7 @@ def test_run_materializes_everything_and_a_second_run_changes_nothing(command: C
     again = command.json("run")
     assert all(row["unchanged"] == row["rows"] > 0 for row in again["tables"])
     assert {stage["status"] for stage in again["stages"]} == {"SUCCESS"}
-    assert len(again["checks"]) == 10
+    assert len(again["checks"]) == 11
     overview = command.json("sql", "select course_key, status from marts.catalog_overview")
     assert len(overview) == next(row["rows"] for row in again["tables"] if row["table"] == "catalog.catalog_course")
 
