@@ -8,7 +8,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,13 +19,28 @@ PREFIX = "CATALOG_"
 DOTENV = ".env"
 
 
+def _split(value: str) -> SplitResult | None:
+    """A URL's parts, or None where it has no such form: urlsplit's own errors quote the password."""
+    try:
+        return urlsplit(value)
+    except ValueError:
+        return None
+
+
 def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    value = value.strip().rstrip("/")
+    parts = _split(value)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.hostname or " " in value:
         raise ValueError("give a whole URL, such as https://discovery.example.org")
     if parts.username or parts.password:
         raise ValueError("leave user and password out of the URL; there are settings for credentials")
-    return value.rstrip("/")
+    if parts.query or parts.fragment:
+        raise ValueError("leave out what follows the path, from the ? or # on")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the port must be a number from 0 to 65535") from None
+    return value
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
@@ -36,7 +51,13 @@ class Settings(BaseSettings):
     """The pipeline's configuration. Field descriptions are the documentation; `.env.example` repeats them."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=DOTENV, env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix=PREFIX,
+        env_file=DOTENV,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
     home: Path = Field(Path(".catalog"), description="The folder of everything embedded: database, Dagster, logs.")
@@ -66,7 +87,9 @@ class Settings(BaseSettings):
     request_retries: int = Field(5, ge=0, le=20, description="Further tries after a broken connection or a 5xx.")
     retry_backoff: float = Field(1, ge=0, description="Seconds before the first further try; doubles each time.")
     rate_limit_wait: float = Field(
-        300, ge=0, description="Longest wait, in seconds, that a 429's Retry-After may ask of a crawl in all."
+        300,
+        ge=0,
+        description="Longest wait, in seconds, that a 429's Retry-After may ask of a source's refresh in all.",
     )
 
     reject_share: Share = Field(0.5, description="A load with a larger share of rejected documents is refused whole.")
@@ -84,8 +107,14 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and urlsplit(value.get_secret_value()).scheme not in ("postgresql", "postgres"):
-            raise ValueError("give a Postgres URL, such as postgresql://user:password@host:5432/catalog")
+        if value is None:
+            return value
+        parts = _split(value.get_secret_value())
+        if parts is None or parts.scheme not in ("postgresql", "postgres"):
+            raise ValueError(
+                "give a Postgres URL, such as postgresql://user:password@host:5432/catalog,"
+                " with special characters of the password as %5B and the like"
+            )
         return value
 
     @model_validator(mode="after")

@@ -1,8 +1,10 @@
 """Settings: all documented, checked at start, and secret where they must be."""
 
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
+from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 
 from catalog_pipeline.errors import SettingsError
@@ -48,6 +50,13 @@ def test_every_setting_says_what_it_means() -> None:
         ("CATALOG_DISCOVERY_CLIENT_SECRET", "secret", "set CATALOG_DISCOVERY_CLIENT_ID and"),
         ("CATALOG_PAGE_SIZE", "0", "CATALOG_PAGE_SIZE"),
         ("CATALOG_REMOVAL_SHARE", "1.5", "CATALOG_REMOVAL_SHARE"),
+        ("CATALOG_PAGE_DEADLINE", "inf", "CATALOG_PAGE_DEADLINE"),
+        ("CATALOG_DISCOVERY_URL", "https://ann:secret@d℀.example", "CATALOG_DISCOVERY_URL: give a whole URL"),
+        ("CATALOG_DISCOVERY_URL", "https://[d.example", "CATALOG_DISCOVERY_URL: give a whole URL"),
+        ("CATALOG_DISCOVERY_URL", "https://d.example:90000", "CATALOG_DISCOVERY_URL: the port must be a number"),
+        ("CATALOG_DISCOVERY_URL", "https://d.example/?token=secret", "CATALOG_DISCOVERY_URL: leave out what follows"),
+        ("CATALOG_DATABASE_URL", "postgresql://ann:secret℀@h/d", "CATALOG_DATABASE_URL: give a Postgres URL"),
+        ("CATALOG_DATABASE_URL", "postgresql://ann:secret[@h/d", "special characters of the password as %5B"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named_and_its_value_is_not_told(
@@ -77,6 +86,34 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CATALOG_DISCOVERY_CLIENT_SECRET", "hunter2")
     settings = load_settings()
     assert "hunter2" not in repr(settings) + str(settings)
+    assert settings.database_url is not None
+    assert settings.database_url.get_secret_value() == "postgresql://ann:hunter2@h/d"
+    monkeypatch.setenv("CATALOG_PAGE_SIZE", "0")
+    monkeypatch.delenv("CATALOG_DISCOVERY_CLIENT_ID")
+    for read in (load_settings, Settings):
+        with pytest.raises((SettingsError, ValidationError)) as caught:
+            read()
+        assert "hunter2" not in "".join(format_exception(caught.value))
+
+
+def test_half_credentials_are_told_without_the_other_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CATALOG_DISCOVERY_CLIENT_SECRET", "hunter2")
+    for read in (load_settings, Settings):
+        with pytest.raises((SettingsError, ValidationError), match="CATALOG_DISCOVERY_CLIENT_ID and") as caught:
+            read()
+        assert "hunter2" not in "".join(format_exception(caught.value))
+    monkeypatch.delenv("CATALOG_DISCOVERY_CLIENT_SECRET")
+    monkeypatch.setenv("CATALOG_DISCOVERY_CLIENT_ID", "id")
+    with pytest.raises(SettingsError, match="CATALOG_DISCOVERY_CLIENT_ID and CATALOG_DISCOVERY_CLIENT_SECRET together"):
+        load_settings()
+
+
+def test_the_example_as_it_is_with_every_line_uncommented_changes_nothing(tmp_path: Path) -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    (tmp_path / ".env").write_text(
+        "\n".join(line.removeprefix("# ") for line in lines if line.startswith("# CATALOG_"))
+    )
+    assert load_settings() == Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
 
 
 def test_the_environment_goes_before_the_file_and_an_empty_variable_is_none(

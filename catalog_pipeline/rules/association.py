@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from catalog_pipeline.rules.course_keys import fold
+from catalog_pipeline.rules.course_keys import TEXT, fold
 
 OUTCOMES = ("linked_by_key", "course_created", "ambiguous")
 
@@ -20,9 +20,9 @@ def associate_by_key(runs: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
     wanted = fold(runs["course_key"])
     reruns = courses.dropna(subset="key_for_reruns")
     claims = reruns.groupby(fold(reruns["key_for_reruns"]))["key"].agg(["first", "nunique"])
-    by_rerun = wanted.map(claims["first"])
+    by_rerun = wanted.map(claims["first"]).astype(TEXT)
     claimants = wanted.map(claims["nunique"]).fillna(0)
-    by_key = wanted.map(pd.Series(courses["key"].to_numpy(), index=fold(courses["key"]).to_numpy()))
+    by_key = wanted.map(pd.Series(courses["key"].to_numpy(), index=fold(courses["key"]).to_numpy())).astype(TEXT)
     created = runs["course_key"].groupby(wanted).transform("first")
 
     ambiguous = claimants > 1

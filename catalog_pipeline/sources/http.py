@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http.client import IncompleteRead
 from typing import Any
 from urllib.parse import urlencode
 
@@ -85,14 +86,15 @@ class ApiClient:
             try:
                 return attempt()
             except TransientError as error:
-                if number == tries or stop.is_set():
+                if number == tries:
                     raise UpstreamError(
                         f"{error.url} failed {number} times, the last time with: {error}."
                         " Check that the upstream is up and that the URL is right, then run again."
                     ) from None
                 wait = self._backoff(number) if error.wait is None else self._rate_limit(error.url, error.wait)
                 logger.warning("%s: %s; trying again in %.1f s (%d of %d)", error.url, error, wait, number, tries - 1)
-                stop.wait(wait)
+                if stop.wait(wait):
+                    raise
         raise AssertionError("unreachable")
 
     def _backoff(self, number: int) -> float:
@@ -278,7 +280,7 @@ def _cause(error: BaseException) -> str:
     for inner in (getattr(error, "reason", None), *error.args, error.__cause__):
         if isinstance(inner, BaseException):
             return _cause(inner)
+    if isinstance(error, IncompleteRead):
+        return "the answer broke off before its end"
     words = getattr(error, "verify_message", None) or getattr(error, "strerror", None) or str(error)
-    # "[SSL: X] what happened (_ssl.c:1)" and "IncompleteRead(3 bytes read, 7 more expected)", without the wrapping.
-    words = re.sub(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$", "", words)
-    return re.sub(r"^\w+\((.*)\)$", r"\1", words) or type(error).__name__
+    return re.sub(r"^\[[^]]*\] | \(_ssl\.c:\d+\)$", "", words) or type(error).__name__
