@@ -107,6 +107,9 @@ def _read(connection: Connection, client: ApiClient, run: Crawl, scope: str) -> 
             counts.append(page.count)
             run.pages += 1
             _stage(connection, run, page.documents, scope)
+        if not counts:  # the list ends before the page from which it should be read again
+            run.shrank, first = True, 1
+            continue
         run.last_count, run.shrank = counts[-1], min(counts) < counts[0]
         if run.is_complete:
             return
