@@ -15,7 +15,8 @@ import pandera.pandas as pa_schema
 import pyarrow as pa
 import pyarrow.compute as pc
 
-TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
+from catalog_pipeline.rules.course_keys import TEXT
+
 INSTANT = pd.DatetimeTZDtype("us", "UTC")
 MONEY = pd.ArrowDtype(pa.decimal128(12, 2))
 FLAG = pd.ArrowDtype(pa.bool_())
