@@ -44,7 +44,7 @@ ORGANIZATION = Identity(
     "key",
     "uuid, folded, listed",
     order="NOT s.listed, ",
-    rejects="listed AND collides_with IS NOT NULL",
+    rejects="listed",
 )
 CATALOG_COURSE = Identity(
     "catalog_course",

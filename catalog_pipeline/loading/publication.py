@@ -71,10 +71,10 @@ class Publication:
         """Run a query for one value."""
         return self.connection.execute(text(statement), parameters).scalar_one()
 
-    def reject(self, table: str, query: str, *, deferred: bool = False, rows: bool = True, **parameters: Any) -> None:
+    def reject(self, table: str, query: str, *, rows: bool = True, **parameters: Any) -> None:
         """Record the rejects that `query` finds: document_id, record_key, column_name, rule, value, message.
 
-        With `rows`, each counts as a row of `table` that was rejected (or deferred); otherwise only a value was.
+        With `rows`, each counts as a row of `table` that was rejected; otherwise only a value was.
         """
         found = self.execute(
             f"""
@@ -87,7 +87,7 @@ class Publication:
             **parameters,
         )
         if rows:
-            self.count(table, {"deferred" if deferred else "rejected": found})
+            self.count(table, {"rejected": found})
 
     def reject_frame(self, frame: pd.DataFrame) -> None:
         """Record rejects from a frame with the columns of `ops.rejected_record`."""
