@@ -57,12 +57,12 @@ def _settings() -> Settings:
 @contextmanager
 def _database(*, migrated: bool = True) -> Iterator[tuple[Settings, Engine]]:
     """The settings, and an engine on a database whose schema is this code's."""
-    from catalog_pipeline.database.engine import connected, ensure_databases, make_engine, serving
+    from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
     from catalog_pipeline.database.schema import check_version, migrate
 
     settings = _settings()
     with serving(settings) as server:
-        ensure_databases(server)
+        ensure_database(server)
         engine = make_engine(server)
         try:
             if settings.database_url is None:
@@ -191,7 +191,7 @@ def rejects(
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """What is configured, reachable and migrated, and what to do about what is not. Example: catalog-pipeline doctor"""
-    from catalog_pipeline.database.engine import ensure_databases, make_engine, serving
+    from catalog_pipeline.database.engine import ensure_database, make_engine, serving
     from catalog_pipeline.database.schema import migrate as migrate_schema
     from catalog_pipeline.inspection import doctor as examine
     from catalog_pipeline.reports import print_findings
@@ -199,7 +199,7 @@ def doctor(as_json: AsJson = False) -> None:
     settings = _settings()
     with serving(settings) as server:
         if settings.database_url is None:
-            ensure_databases(server)
+            ensure_database(server)
             migrate_schema(make_engine(server))
         findings = examine(settings, server)
     print_findings(findings, as_json=as_json)
@@ -259,11 +259,11 @@ def psql(context: typer.Context) -> None:
     import signal
     import subprocess
 
-    from catalog_pipeline.database.engine import ensure_databases, serving
+    from catalog_pipeline.database.engine import ensure_database, serving
     from catalog_pipeline.embedded import binary
 
     with serving(_settings()) as server:
-        ensure_databases(server)
+        ensure_database(server)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: we stay, and hold the server
         code = subprocess.call([binary("psql"), server.url("postgresql"), *context.args])
     raise SystemExit(code)

@@ -10,8 +10,9 @@ import dagster as dg
 import psutil
 import yaml
 from dagster import DagsterRunStatus, RunsFilter
+from dagster_postgres import DagsterPostgresStorage
 
-from catalog_pipeline.database.engine import Server
+from catalog_pipeline.database.engine import Server, ensure_filled_database
 from catalog_pipeline.settings import Settings
 
 PROCESS_TAG = "catalog/process"
@@ -41,7 +42,9 @@ def environment(settings: Settings, server: Server) -> dict[str, str]:
 
 @contextmanager
 def instance(settings: Settings, server: Server) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance in this process, with the runs of dead processes swept."""
+    """Dagster's instance in this process, with its storage made and the runs of dead processes swept."""
+    # Dagster makes its tables one by one, and takes the first for all: killed in between, it never works again.
+    ensure_filled_database(server, server.dagster_url(), DagsterPostgresStorage)
     os.environ.update(environment(settings, server))
     with dg.DagsterInstance.get() as found:
         sweep_dead_runs(found)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from catalog_pipeline.console import console
-from catalog_pipeline.database.engine import ensure_databases, make_engine, serving
+from catalog_pipeline.database.engine import ensure_database, make_engine, serving
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.errors import CatalogError, ExitCode, UsageError
 from catalog_pipeline.settings import Settings
@@ -31,7 +31,7 @@ def bring_up(settings: Settings) -> ExitCode:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _exit)  # a shell that starts us in the background has SIGINT ignored
     with serving(settings) as server:
-        ensure_databases(server)
+        ensure_database(server)
         engine = make_engine(server)
         migrate(engine)
         engine.dispose()

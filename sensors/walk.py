@@ -7,7 +7,7 @@ from dagster import DagsterEventType, DagsterInstance, DagsterRun, Definitions
 
 from catalog_pipeline import inspection
 from catalog_pipeline.console import console, errors, print_json, print_table
-from catalog_pipeline.database.engine import connected, ensure_databases, make_engine, serving
+from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.errors import ExitCode
 from catalog_pipeline.models.ops import ROW_OUTCOMES
@@ -25,7 +25,7 @@ def walk_night(
     """
     started = time.monotonic()
     with serving(settings) as server:
-        ensure_databases(server)
+        ensure_database(server)
         engine = make_engine(server)
         migrate(engine)
         with connected(engine) as connection:

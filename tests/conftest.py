@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import Connection, Engine
 
-from catalog_pipeline.database.engine import Server, connected, ensure_databases, make_engine
+from catalog_pipeline.database.engine import Server, connected, ensure_database, make_engine
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.embedded import EmbeddedPostgres
 from catalog_pipeline.settings import Settings
@@ -52,7 +52,7 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 def template(postgres: EmbeddedPostgres) -> str:
     """The name of a migrated database that nobody is connected to."""
     server = Server(postgres.url(TEMPLATE))
-    ensure_databases(server)
+    ensure_database(server)
     engine = make_engine(server)
     migrate(engine)
     engine.dispose()

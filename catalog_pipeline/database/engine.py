@@ -1,8 +1,8 @@
 """The database server, ours or theirs, and engines on it. Nothing here knows what the tables mean."""
 
 import getpass
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -56,10 +56,32 @@ def serving(settings: Settings) -> Iterator[Server]:
         yield Server(embedded.url(CATALOG_DATABASE))
 
 
-def ensure_databases(server: Server) -> None:
-    """Make the catalog's database and Dagster's where they are missing. Raises DatabaseError."""
-    for url in (server.url("postgresql"), server.dagster_url()):
-        _ensure_database(url)
+def ensure_database(server: Server) -> None:
+    """Make the catalog's database where it is missing. Raises DatabaseError."""
+    with _made_reachable(server.catalog_url):
+        if not exists(server.catalog_url):
+            create_database(server.catalog_url)
+
+
+def ensure_filled_database(server: Server, url: str, fill: Callable[[str], object]) -> None:
+    """Make a second database on the server where it is missing: there only with all that `fill(url)` puts into it.
+
+    It is filled under another name, so that a process that dies in the middle leaves nothing half made. One process
+    at a time; the others wait, and find it done. Raises DatabaseError.
+    """
+    target = make_url(url)
+    unfinished = target.set(database=f"{target.database}_unfinished")
+    with _made_reachable(url), psycopg.connect(server.url("postgresql"), autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [f"make {target.database}"])
+        if exists(url):
+            return
+        name = sql.Identifier(str(unfinished.database))
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        filled = unfinished.render_as_string(hide_password=False)
+        create_database(filled)
+        fill(filled)
+        rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+        connection.execute(rename.format(name, sql.Identifier(str(target.database))))
 
 
 def make_engine(server: Server, actor: str | None = None) -> Engine:
@@ -97,36 +119,43 @@ def server_version(connection: Connection) -> int:
     return int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10000
 
 
-def _ensure_database(url: str) -> None:
-    parsed = make_url(url).set(drivername="postgresql")
-    shown = parsed.render_as_string(hide_password=True)
+def exists(url: str) -> bool:
+    """Whether there is a database at this URL."""
+    plain = _plain(url)
     try:
-        if _exists(parsed.render_as_string(hide_password=False)):
-            return
-        maintenance = parsed.set(database="postgres").render_as_string(hide_password=False)
-        with psycopg.connect(maintenance, autocommit=True, connect_timeout=10) as connection:
-            if connection.info.server_version // 10000 < MINIMUM_VERSION:
-                raise DatabaseError(
-                    f"{shown} is Postgres {connection.info.server_version // 10000};"
-                    f" Postgres {MINIMUM_VERSION} or newer is needed."
-                )
-            connection.execute(
-                sql.SQL(
-                    "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'"
-                    " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
-                ).format(sql.Identifier(parsed.database or CATALOG_DATABASE))
-            )
-    except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-        return  # another process was faster
-    except psycopg.Error as error:
-        raise unreachable(shown, error) from None
-
-
-def _exists(url: str) -> bool:
-    try:
-        psycopg.connect(url, connect_timeout=10).close()
+        psycopg.connect(plain, connect_timeout=10).close()
     except psycopg.OperationalError as error:
         if f'database "{make_url(url).database}" does not exist' in str(error):
             return False
         raise
     return True
+
+
+def create_database(url: str) -> None:
+    """Make an empty database, by way of the database `postgres`; nothing if another process was faster."""
+    with psycopg.connect(_plain(url, "postgres"), autocommit=True, connect_timeout=10) as connection:
+        if connection.info.server_version // 10000 < MINIMUM_VERSION:
+            raise DatabaseError(
+                f"{make_url(url).render_as_string(hide_password=True)} is Postgres"
+                f" {connection.info.server_version // 10000}; Postgres {MINIMUM_VERSION} or newer is needed."
+            )
+        with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
+            connection.execute(
+                sql.SQL(
+                    "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'"
+                    " LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+                ).format(sql.Identifier(make_url(url).database or CATALOG_DATABASE))
+            )
+
+
+@contextmanager
+def _made_reachable(url: str) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise unreachable(make_url(url).render_as_string(hide_password=True), error) from None
+
+
+def _plain(url: str, database: str | None = None) -> str:
+    parsed = make_url(url).set(drivername="postgresql")
+    return (parsed.set(database=database) if database else parsed).render_as_string(hide_password=False)

@@ -100,10 +100,12 @@ def test_a_run_of_a_process_that_was_killed_is_swept_and_the_next_run_converges(
     command: Command, server: Server
 ) -> None:
     process = subprocess.Popen([COMMAND, "run"], env=command.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    publishing = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = %s::oid"
+    publishing = """
+        SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+          AND (classid::bigint << 32) | objid::bigint = hashtextextended('catalog.publish', 0)"""
     with psycopg.connect(server.url("postgresql"), autocommit=True) as connection:
-        database = connection.execute("SELECT oid FROM pg_database WHERE datname = current_database()").fetchone()
-        _wait_until(lambda: bool(connection.execute(publishing, database).fetchone() != (0,)))
+        _wait_until(lambda: connection.execute(publishing).fetchone() != (0,))
         connection.execute("SELECT pg_sleep(0.3)")
     process.kill()
     process.wait()

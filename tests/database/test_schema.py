@@ -1,5 +1,8 @@
 """The schema is what the models say, commented, versioned and guarded."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -8,7 +11,14 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from catalog_pipeline.database.bulk import driver
-from catalog_pipeline.database.engine import Server, connected, ensure_databases, make_engine
+from catalog_pipeline.database.engine import (
+    Server,
+    connected,
+    ensure_database,
+    ensure_filled_database,
+    exists,
+    make_engine,
+)
 from catalog_pipeline.database.schema import SCHEMAS, check_version, migrate
 from catalog_pipeline.database.triggers import KEYS, statements
 from catalog_pipeline.embedded import EmbeddedPostgres
@@ -96,12 +106,30 @@ def test_migrating_twice_changes_nothing(engine: Engine) -> None:
 
 def test_an_empty_database_says_to_migrate(postgres: EmbeddedPostgres) -> None:
     server = Server(postgres.url("test_empty"))
-    ensure_databases(server)
-    ensure_databases(server)
+    ensure_database(server)
+    ensure_database(server)
     engine = make_engine(server)
     with pytest.raises(SchemaVersionError, match="catalog-pipeline migrate"), connected(engine) as connection:
         check_version(connection)
     engine.dispose()
+
+
+def test_a_database_that_was_filled_in_part_is_never_seen_and_made_anew(server: Server) -> None:
+    def fill(url: str) -> None:
+        with psycopg.connect(url.replace("+psycopg2", "")) as connection:
+            connection.execute("CREATE TABLE first (n int)")
+
+    def fill_and_die(url: str) -> None:
+        fill(url)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ensure_filled_database(server, server.dagster_url(), fill_and_die)
+    assert not exists(server.dagster_url())
+    with ThreadPoolExecutor() as pool:
+        made = [pool.submit(ensure_filled_database, server, server.dagster_url(), fill) for _ in range(4)]
+    assert [one.result() for one in made] == [None] * 4
+    assert exists(server.dagster_url())
 
 
 def test_a_newer_database_is_refused_and_not_touched(engine: Engine) -> None:
