@@ -1,78 +1,17 @@
-"""The `catalog-pipeline` command: thin verbs over the rest. Imports wait for the verb that needs them."""
+"""The verbs of the command itself; groups of verbs have modules of their own."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from catalog_pipeline.errors import CatalogError, ExitCode, UsageError
+from catalog_pipeline.cli.shared import AsJson, database, load_settings
+from catalog_pipeline.errors import ExitCode, UsageError
 
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
-    from catalog_pipeline.settings import Settings
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="An Open edX course catalog, kept by a pipeline.",
-)
-sample_app = typer.Typer(no_args_is_help=True, help="The bundled sample upstream.")
-app.add_typer(sample_app, name="sample")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def main() -> None:
-    """Run the command; errors of ours are one line, with the exit status that tells their kind."""
-    try:
-        app()
-    except CatalogError as error:
-        _fail(str(error), error.exit_code)
-    except Exception as error:
-        if type(error).__module__.startswith(("sqlalchemy", "psycopg")) and "OperationalError" in type(error).__name__:
-            cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            _fail(f"The database went out of reach: {cause}. Run again when it is back.", ExitCode.UNREACHABLE)
-        raise
-
-
-def _fail(message: str, code: ExitCode) -> None:
-    sys.stderr.write(f"error: {message}\n")
-    raise SystemExit(int(code))
-
-
-def _settings() -> Settings:
-    from catalog_pipeline.settings import load_settings
-
-    return load_settings()
-
-
-@contextmanager
-def _database(*, migrated: bool = True) -> Iterator[tuple[Settings, Engine]]:
-    """The settings, and an engine on a database whose schema is this code's."""
-    from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
-    from catalog_pipeline.database.schema import check_version, migrate
-
-    settings = _settings()
-    with serving(settings) as server:
-        ensure_database(server)
-        engine = make_engine(server)
-        try:
-            if settings.database_url is None:
-                migrate(engine)  # the embedded database is ours: nobody else keeps its schema
-            if migrated:
-                with connected(engine) as connection:
-                    check_version(connection)
-            yield settings, engine
-        finally:
-            engine.dispose()
+app = typer.Typer()
 
 
 @app.command()
@@ -81,7 +20,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Materialize the whole pipeline through Dagster, in this process. Example: catalog-pipeline run"""
-    settings = _settings()
+    settings = load_settings()
     from catalog_pipeline.definitions import defs
     from sensors.walk import walk_night
 
@@ -93,7 +32,7 @@ def up() -> None:
     """Bring up the Dagster UI, the daemon and what they need, until Ctrl-C. Example: catalog-pipeline up"""
     from sensors.up import bring_up
 
-    raise SystemExit(int(bring_up(_settings())))
+    raise SystemExit(int(bring_up(load_settings())))
 
 
 @app.command()
@@ -101,7 +40,7 @@ def migrate() -> None:
     """Bring the database's schema to this version. Example: catalog-pipeline migrate"""
     from catalog_pipeline.database.schema import migrate as migrate_schema
 
-    with _database(migrated=False) as (_, engine):
+    with database(migrated=False) as (_, engine):
         migrate_schema(engine)
     typer.echo("The schema is up to date.")
 
@@ -120,7 +59,7 @@ def refresh(
 
     if source not in ("all", *SOURCES):
         raise UsageError(f"{source!r} is no source; the sources are {', '.join(SOURCES)} and all.")
-    with _database() as (settings, engine), upstreams(settings) as found:
+    with database() as (settings, engine), upstreams(settings) as found:
         sources = found.configured() if source == "all" else [source]
         done = [refresh_source(engine, found, name, full=full, accept_removals=accept_removals) for name in sources]
         print_refreshes(done, as_json=as_json)
@@ -134,7 +73,7 @@ def status(as_json: AsJson = False) -> None:
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.reports import print_status
 
-    with _database() as (_, engine), connected(engine) as connection:
+    with database() as (_, engine), connected(engine) as connection:
         print_status(inspection.status(connection), as_json=as_json)
 
 
@@ -150,7 +89,7 @@ def show(
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.reports import print_shown
 
-    with _database() as (_, engine), connected(engine) as connection:
+    with database() as (_, engine), connected(engine) as connection:
         if raw:
             print_json(inspection.document(connection, key))
         else:
@@ -167,7 +106,7 @@ def history(
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.reports import print_history
 
-    with _database() as (_, engine), connected(engine) as connection:
+    with database() as (_, engine), connected(engine) as connection:
         print_history(inspection.history(connection, key), as_json=as_json)
 
 
@@ -183,7 +122,7 @@ def rejects(
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.reports import REJECT_COLUMNS, print_rows
 
-    with _database() as (_, engine), connected(engine) as connection:
+    with database() as (_, engine), connected(engine) as connection:
         found = inspection.rejects(connection, source=source, rule=rule)
     print_rows(found, as_json=as_json, as_csv=as_csv, columns=REJECT_COLUMNS, nothing="Nothing is rejected.")
 
@@ -196,7 +135,7 @@ def doctor(as_json: AsJson = False) -> None:
     from catalog_pipeline.inspection import doctor as examine
     from catalog_pipeline.reports import print_findings
 
-    settings = _settings()
+    settings = load_settings()
     with serving(settings) as server:
         if settings.database_url is None:
             ensure_database(server)
@@ -239,7 +178,7 @@ def sql(
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.reports import print_rows
 
-    with _database() as (_, engine), connected(engine) as connection:
+    with database() as (_, engine), connected(engine) as connection:
         connection.execute(text("SET TRANSACTION READ ONLY"))
         try:
             # A prepared statement is one statement: no COMMIT can end the read-only transaction before a second.
@@ -262,57 +201,8 @@ def psql(context: typer.Context) -> None:
     from catalog_pipeline.database.engine import ensure_database, serving
     from catalog_pipeline.embedded import binary
 
-    with serving(_settings()) as server:
+    with serving(load_settings()) as server:
         ensure_database(server)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: we stay, and hold the server
         code = subprocess.call([binary("psql"), server.url("postgresql"), *context.args])
     raise SystemExit(code)
-
-
-@sample_app.command("serve")
-def sample_serve(
-    courses: Annotated[int | None, typer.Option(help="How many courses; CATALOG_SAMPLE_COURSES if not given.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The seed; CATALOG_SAMPLE_SEED if not given.")] = None,
-    day: Annotated[int, typer.Option(help="Days to advance before serving.")] = 0,
-    port: Annotated[int, typer.Option(help="The port on loopback.")] = 8018,
-) -> None:
-    """Serve the sample upstream until Ctrl-C. Example: catalog-pipeline sample serve --courses 2000 --seed 1"""
-    from catalog_pipeline.sources.sample.catalog import build_catalog
-    from catalog_pipeline.sources.sample.server import CLIENT_ID, CLIENT_SECRET, serve
-
-    settings = _settings()
-    catalog = build_catalog(
-        settings.sample_courses if courses is None else courses, settings.sample_seed if seed is None else seed
-    )
-
-    def tell(url: str) -> None:
-        typer.echo(
-            f"CATALOG_DISCOVERY_URL={url}\nCATALOG_LMS_URL={url}\n"
-            f"CATALOG_DISCOVERY_CLIENT_ID={CLIENT_ID}\nCATALOG_DISCOVERY_CLIENT_SECRET={CLIENT_SECRET}"
-        )
-
-    serve(catalog, port=port, day=day, on_ready=tell)
-
-
-@sample_app.command("advance")
-def sample_advance(
-    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 1, as_json: AsJson = False
-) -> None:
-    """Let days pass in the bundled sample upstream, and say what changes. Example: catalog-pipeline sample advance"""
-    from catalog_pipeline.reports import print_changes
-    from catalog_pipeline.sources.sample.catalog import build_catalog
-    from catalog_pipeline.sources.upstreams import sample_day, set_sample_day
-
-    settings = _settings()
-    if not settings.uses_sample:
-        raise UsageError("The upstreams are configured; the bundled sample is not in use.")
-    day = sample_day(settings)
-    catalog = build_catalog(settings.sample_courses, settings.sample_seed)
-    catalog.advance(day)
-    changes = catalog.advance(days)
-    set_sample_day(settings, day + days)
-    print_changes(changes, as_json=as_json)
-
-
-if __name__ == "__main__":
-    main()

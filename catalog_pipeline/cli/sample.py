@@ -1,0 +1,57 @@
+"""`catalog-pipeline sample`: the bundled sample upstream."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from catalog_pipeline.cli.shared import AsJson, load_settings
+from catalog_pipeline.errors import UsageError
+
+app = typer.Typer(no_args_is_help=True, help="The bundled sample upstream.")
+
+
+@app.command("serve")
+def sample_serve(
+    courses: Annotated[int | None, typer.Option(help="How many courses; CATALOG_SAMPLE_COURSES if not given.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed; CATALOG_SAMPLE_SEED if not given.")] = None,
+    day: Annotated[int, typer.Option(help="Days to advance before serving.")] = 0,
+    port: Annotated[int, typer.Option(help="The port on loopback.")] = 8018,
+) -> None:
+    """Serve the sample upstream until Ctrl-C. Example: catalog-pipeline sample serve --courses 2000 --seed 1"""
+    from catalog_pipeline.sources.sample.catalog import build_catalog
+    from catalog_pipeline.sources.sample.server import CLIENT_ID, CLIENT_SECRET, serve
+
+    settings = load_settings()
+    catalog = build_catalog(
+        settings.sample_courses if courses is None else courses, settings.sample_seed if seed is None else seed
+    )
+
+    def tell(url: str) -> None:
+        typer.echo(
+            f"CATALOG_DISCOVERY_URL={url}\nCATALOG_LMS_URL={url}\n"
+            f"CATALOG_DISCOVERY_CLIENT_ID={CLIENT_ID}\nCATALOG_DISCOVERY_CLIENT_SECRET={CLIENT_SECRET}"
+        )
+
+    serve(catalog, port=port, day=day, on_ready=tell)
+
+
+@app.command("advance")
+def sample_advance(
+    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 1, as_json: AsJson = False
+) -> None:
+    """Let days pass in the bundled sample upstream, and say what changes. Example: catalog-pipeline sample advance"""
+    from catalog_pipeline.reports import print_changes
+    from catalog_pipeline.sources.sample.catalog import build_catalog
+    from catalog_pipeline.sources.upstreams import sample_day, set_sample_day
+
+    settings = load_settings()
+    if not settings.uses_sample:
+        raise UsageError("The upstreams are configured; the bundled sample is not in use.")
+    day = sample_day(settings)
+    catalog = build_catalog(settings.sample_courses, settings.sample_seed)
+    catalog.advance(day)
+    changes = catalog.advance(days)
+    set_sample_day(settings, day + days)
+    print_changes(changes, as_json=as_json)
