@@ -7,9 +7,10 @@ from dagster import AssetExecutionContext, AssetKey, MaterializeResult
 from sqlalchemy import text
 
 from assets.failures import told
-from assets.tables import column_schema, rejects_preview, table_metadata
+from assets.tables import column_schema, preview, rejects_preview, table_metadata
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.loading.associations import associate
+from catalog_pipeline.database.events import Range
+from catalog_pipeline.loading.associations import EVERY_RUN, NEW_IN_RANGE, associate
 from catalog_pipeline.loading.catalog import publish
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.sources import discovery, lms
@@ -36,6 +37,15 @@ class PublishConfig(dg.Config):
 
     accept_removals: bool = False
     """Archive what is gone upstream however much it is; otherwise a load that archives too much is held back."""
+
+
+class AssociateConfig(dg.Config):
+    """Which runs to associate: all, or those that appeared in a range of change events."""
+
+    after: int | None = None
+    """The first transaction of the range."""
+    upto: int | None = None
+    """The first transaction behind the range."""
 
 
 def _spec(table: str, description: str) -> dg.AssetSpec:
@@ -111,11 +121,25 @@ def publish_lms(
         "dagster/column_schema": column_schema("catalog.run_association"),
     },
 )
-def run_association(database: CatalogDatabase) -> MaterializeResult:
-    """The course of each run: as discovery lists it, else as its key says. Loads write it too; this is the net."""
+def run_association(config: AssociateConfig, database: CatalogDatabase) -> MaterializeResult:
+    """The course of each run: as a person says, else as discovery lists it, else as its key tells.
+
+    Loads associate their own runs; this plans all of them again, or just those that appeared in a range of events.
+    """
+    scope, parameters = EVERY_RUN, {}
+    if config.after is not None and config.upto is not None:
+        scope, parameters = NEW_IN_RANGE, Range(config.after, config.upto).parameters
     with told():
-        report = associate(database.engine)
-    return MaterializeResult(metadata=table_metadata(database.engine, report)["catalog.run_association"])
+        report, planned = associate(database.engine, scope, **parameters)
+    written = planned.changes[["run_key", "outcome", "course_key", "reason"]]
+    return MaterializeResult(
+        metadata={
+            **table_metadata(database.engine, report)["catalog.run_association"],
+            "outcomes": planned.counts,
+            **({"associated": preview(written)} if len(written) else {}),
+            **rejects_preview(database.engine, report),
+        }
+    )
 
 
 def _documents_valid(database: CatalogDatabase, report: LoadReport) -> dg.AssetCheckResult:

@@ -27,4 +27,7 @@ build_marts = dg.define_asset_job(
     "build_marts", AssetSelection.assets(*MARTS), description="Build the SQL models and run their tests."
 )
 
+ASSOCIATING = run_association.node_def.name
+"""The step of `associate_runs` that takes a range of events."""
+
 JOBS = [refresh_discovery, refresh_lms, associate_runs, build_marts]

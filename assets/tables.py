@@ -3,6 +3,7 @@
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 from sqlalchemy import Engine, text
 from sqlalchemy.dialects import postgresql
 
@@ -59,6 +60,10 @@ def rejects_preview(engine: Engine, report: LoadReport) -> dict[str, Any]:
         ).all()
     if not rows:
         return {}
-    records = [dg.TableRecord({name: getattr(row, name) or "" for name in columns}) for row in rows]
-    schema = dg.TableSchema([dg.TableColumn(name) for name in columns])
-    return {"rejects": rows[0].n, "rejects_preview": dg.MetadataValue.table(records, schema)}
+    return {"rejects": rows[0].n, "rejects_preview": preview(pd.DataFrame(rows)[columns])}
+
+
+def preview(frame: pd.DataFrame) -> dg.TableMetadataValue:
+    """The first rows of a frame of texts, as a table."""
+    records = [dg.TableRecord(row) for row in frame.head(PREVIEWED).fillna("").to_dict("records")]
+    return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in frame.columns]))

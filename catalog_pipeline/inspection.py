@@ -1,11 +1,12 @@
 """What a person asks of the catalog: status, one key, rejects, health. Reads only, and returns plain data."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from catalog_pipeline.database import events
 from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
 from catalog_pipeline.database.schema import check_version
 from catalog_pipeline.errors import CatalogError, UsageError
@@ -42,6 +43,34 @@ def loaded_since(connection: Connection, load_id: int) -> dict[str, Row]:
     return {row["table_name"]: row["counts"] for row in found}
 
 
+def association_outcomes(connection: Connection, load_id: int) -> dict[str, int]:
+    """Runs by what became of their association in all loads after `load_id`; named as in a plan."""
+    found = rows(
+        connection,
+        """
+        WITH written AS (
+            SELECT e.entity, e.entity_id FROM ops.change_event e JOIN ops.load l ON e.actor = 'load:' || l.id
+            WHERE l.id > :load_id AND e.entity IN ('run_association', 'catalog_course')
+              AND (e.action = 'created' OR jsonb_exists(e.changes, 'catalog_course_id')))
+        SELECT CASE WHEN a.source = 'manual' THEN 'kept_manual'
+                    WHEN w.entity_id IS NULL THEN 'already_linked'
+                    WHEN a.source = 'key' AND c.listed_by_id IS NULL
+                         AND EXISTS (SELECT FROM written m WHERE m.entity = 'catalog_course' AND m.entity_id = c.id)
+                    THEN 'course_created'
+                    ELSE 'linked_by_' || a.source END AS outcome, count(*) AS n
+        FROM catalog.run_association a JOIN catalog.catalog_course c ON c.id = a.catalog_course_id
+        LEFT JOIN (SELECT DISTINCT entity_id FROM written WHERE entity = 'run_association') w ON w.entity_id = a.id
+        GROUP BY 1
+        UNION ALL
+        SELECT rule, count(DISTINCT record_key) FROM ops.rejected_record
+        WHERE cleared_at IS NULL AND rule IN ('ambiguous', 'invalid_key', 'not_a_course', 'case_collision')
+          AND table_name IN ('catalog.run_association', 'catalog.course_run')
+        GROUP BY 1 ORDER BY 2 DESC, 1""",
+        load_id=load_id,
+    )
+    return {row["outcome"]: row["n"] for row in found}
+
+
 def last_load(connection: Connection) -> int:
     """The id of the last load, 0 before the first."""
     return connection.execute(text("SELECT coalesce(max(id), 0) FROM ops.load")).scalar_one()
@@ -66,6 +95,7 @@ def status(connection: Connection) -> Row:
             "SELECT source, kind, count(*) AS documents FROM landing.document"
             " WHERE payload_hash IS DISTINCT FROM settled_hash GROUP BY 1, 2 ORDER BY 1, 2",
         ),
+        "waiting_events": asdict(events.waiting(connection)),
         "open_rejects": rows(
             connection,
             "SELECT table_name, rule, count(*) AS n FROM ops.rejected_record WHERE cleared_at IS NULL"
@@ -130,7 +160,7 @@ def history(connection: Connection, key: str) -> list[Row]:
         f"""SELECT at, actor, entity, action, changes FROM ops.change_event
             WHERE key IS NOT NULL AND lower(key COLLATE {FOLD_COLLATION})
                                     = lower(CAST(:key AS text) COLLATE {FOLD_COLLATION})
-            ORDER BY xid, id""",
+            ORDER BY id""",
         key=key,
     )
     if not found:
@@ -185,7 +215,12 @@ def _database(server: Server, where: str) -> list[Finding]:
             except CatalogError as error:
                 return [*findings, Finding("schema", False, str(error))]
             pending = sum(row["documents"] for row in status(connection)["pending"])
-            return [*findings, Finding("schema", True, f"up to date; {pending} documents pending")]
+            held = events.waiting(connection)
+            return [
+                *findings,
+                Finding("schema", True, f"up to date; {pending} documents pending"),
+                Finding("events", not held.too_long, str(held) if held.too_long else "none held back"),
+            ]
     except (CatalogError, DBAPIError) as error:
         return [Finding("database", False, str(error))]
 

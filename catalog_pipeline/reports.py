@@ -6,6 +6,8 @@ from typing import Any
 
 from catalog_pipeline.console import console, print_csv, print_fields, print_json, print_json_lines, print_table
 from catalog_pipeline.inspection import Finding
+from catalog_pipeline.loading.associations import Plan
+from catalog_pipeline.loading.manual_associations import SET_OUTCOMES, Said
 from catalog_pipeline.loading.refresh import Refresh
 from catalog_pipeline.models.ops import ROW_OUTCOMES
 from catalog_pipeline.rules.course_keys import parse_keys
@@ -80,6 +82,9 @@ def print_status(status: Row, *, as_json: bool) -> None:
         if status[name]:
             console.print()
             print_table(status[name], title)
+    if status["waiting_events"]["blockers"]:
+        console.print()
+        print_table(status["waiting_events"]["blockers"], "Transactions that hold change events back")
 
 
 def print_shown(found: Row, *, as_json: bool) -> None:
@@ -109,6 +114,48 @@ def print_history(events: Sequence[Row], *, as_json: bool) -> None:
         else:
             lines.append(what)
     print_table(lines, columns=["at", "by", "what", "field", "from", "to"])
+
+
+def print_plan(planned: Plan, *, as_json: bool) -> None:
+    """What becomes of runs: counts, and those that are not as they were."""
+    rows = planned.rows()
+    if as_json:
+        print_json({"counts": planned.counts, "plan": planned.digest, "runs": rows})
+        return
+    print_table([{"outcome": outcome, "runs": n} for outcome, n in planned.counts.items()])
+    told = [row for row in rows if row["outcome"] not in ("already_linked", "kept_manual")]
+    if told:
+        console.print()
+        print_table(told)
+    changes = len(planned.changes)
+    console.print(f"\nPlan {planned.digest}: {changes} runs to associate." if changes else "\nNothing to change.")
+
+
+def print_said(said: Said, *, as_json: bool) -> None:
+    """What became of what a person said: each line if there are few, else counts and the lines that were wrong."""
+    if as_json:
+        print_json({"counts": said.counts, "runs": said.rows})
+        return
+    few = len(said.rows) <= 20
+    shown = said.rows if few else [row for row in said.rows if row["outcome"] not in SET_OUTCOMES]
+    print_table(shown, columns=["line", "run_key", "outcome", "course_key", "reason"]) if shown else None
+    console.print(", ".join(f"{n} {outcome}" for outcome, n in said.counts.items()) + ".")
+
+
+def print_explanation(explanation: Row, *, as_json: bool) -> None:
+    """Why a run or course is as it is: a part each."""
+    if as_json:
+        print_json(explanation)
+        return
+    for name, found in explanation.items():
+        title = name.replace("_", " ").capitalize()
+        if isinstance(found, dict):
+            print_fields(found, title)
+        elif found:
+            print_table(found, title)
+        else:
+            console.print(f"{title}: none.")
+        console.print()
 
 
 def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:

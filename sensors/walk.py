@@ -42,6 +42,7 @@ def walk_night(
         with connected(engine) as connection:
             summary = {
                 "tables": _tables(inspection.table_counts(connection), inspection.loaded_since(connection, before)),
+                "associations": inspection.association_outcomes(connection, before),
                 "stages": [{"job": run.job_name, "status": run.status.value} for run in runs],
                 "checks": checks,
                 "failures": failures,
@@ -98,6 +99,8 @@ def _print(summary: dict[str, Any]) -> None:
     print_table(
         [{**row, "table": row["table"].removeprefix("catalog.")} for row in summary["tables"]], columns=always + some
     )
+    outcomes = ", ".join(f"{n} {outcome}" for outcome, n in summary["associations"].items())
+    console.print(f"\nRuns and their courses: {outcomes}." if outcomes else "")
     console.print()
     failed = [check for check in summary["checks"] if not check["passed"]]
     console.print(f"Checks: {len(summary['checks']) - len(failed)} passed, {len(failed)} failed.")

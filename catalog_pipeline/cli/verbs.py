@@ -111,6 +111,17 @@ def history(
 
 
 @app.command()
+def explain(key: Annotated[str, typer.Argument(help="A run's or course's key.")], as_json: AsJson = False) -> None:
+    """Why it is as it is: course, owners, other values, documents. Example: catalog-pipeline explain edX+DemoX"""
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.explanation import explain as explain_key
+    from catalog_pipeline.reports import print_explanation
+
+    with database() as (_, engine), connected(engine) as connection:
+        print_explanation(explain_key(connection, key), as_json=as_json)
+
+
+@app.command()
 def rejects(
     source: Annotated[str | None, typer.Option(help="Only of this source.")] = None,
     rule: Annotated[str | None, typer.Option(help="Only by this rule.")] = None,

@@ -95,8 +95,10 @@ class Publication:
 
 
 @contextmanager
-def publishing(engine: Engine, source: str, as_of: datetime) -> Iterator[Publication]:
+def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None = None) -> Iterator[Publication]:
     """Open a load: take the publish lock, and commit at the end what was done in between, all or nothing.
+
+    Change events name `actor`, or the load where none is given.
 
     A load that raises LoadRefusedError is undone, but for its row in `ops.load` (refused or held, with the
     reason); the error goes on. Any other error undoes everything.
@@ -106,12 +108,15 @@ def publishing(engine: Engine, source: str, as_of: datetime) -> Iterator[Publica
         connection.execute(text(PUBLISH_LOCK))
         load_id = connection.execute(
             text(
-                "INSERT INTO ops.load (source, outcome, as_of, started_at, documents, rejected_documents)"
-                " VALUES (:source, 'applied', :as_of, clock_timestamp(), 0, 0) RETURNING id"
+                "INSERT INTO ops.load (source, outcome, as_of, started_at, started_by, documents, rejected_documents)"
+                " VALUES (:source, 'applied', :as_of, clock_timestamp(),"
+                "         regexp_replace(current_setting('application_name'), '^catalog-pipeline ', ''), 0, 0)"
+                " RETURNING id"
             ),
             {"source": source, "as_of": as_of},
         ).scalar_one()
-        connection.execute(text("SELECT set_config('catalog.actor', :actor, true)"), {"actor": f"load:{load_id}"})
+        actor = actor or f"load:{load_id}"
+        connection.execute(text("SELECT set_config('catalog.actor', :actor, true)"), {"actor": actor})
         publication = Publication(connection, LoadReport(source, load_id), as_of)
         refusal = None
         savepoint = connection.begin_nested()

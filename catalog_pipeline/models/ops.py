@@ -28,6 +28,7 @@ class Load(Base):
     detail: Mapped[str | None] = mapped_column(comment="Why it was refused or held, and what to do.")
     as_of: Mapped[datetime] = mapped_column(comment="The clock by which it decided.")
     started_at: Mapped[datetime] = mapped_column(comment="When it began.")
+    started_by: Mapped[str | None] = mapped_column(comment="Who began it: run and the Dagster run's id, or a user.")
     finished_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"), comment="When it ended.")
     documents: Mapped[int] = mapped_column(comment="Pending documents it looked at.")
     rejected_documents: Mapped[int] = mapped_column(comment="Documents of these that it rejected whole.")

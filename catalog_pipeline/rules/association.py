@@ -1,36 +1,101 @@
-"""Which course a run belongs to when nobody says so: its key tells, unless another course claims its reruns."""
+"""Which course a run belongs to, and why: a person's word goes before discovery's, and discovery's before the key's."""
 
+import numpy as np
 import pandas as pd
 
-from catalog_pipeline.rules.course_keys import TEXT, fold
+from catalog_pipeline.rules.course_keys import TEXT, fold, parse_keys
 
-OUTCOMES = ("linked_by_key", "course_created", "ambiguous")
+OUTCOMES = (
+    *("linked_by_discovery", "linked_by_key", "already_linked", "course_created"),
+    *("ambiguous", "invalid_key", "not_a_course", "case_collision", "kept_manual"),
+)
+"""What may become of a run; `case_collision` only of one that never reached the catalog."""
+LINKING = ("linked_by_discovery", "linked_by_key", "course_created")
+"""Outcomes that write an association."""
+UNLINKED = ("ambiguous", "invalid_key", "not_a_course")
+"""Outcomes that leave a run to a person."""
 
 
-def associate_by_key(runs: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
-    """Decide the course of each run from its key.
+def decide(runs: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
+    """Decide the course of each run.
 
-    `runs`: run_key, course_key (Org+Code, as parsed from the run's key). `courses`: key, key_for_reruns (nullable).
-    Returns, with the index of `runs`: outcome, decided_key (null when ambiguous), reason.
+    `runs`: run_key; listed_key, the course under which discovery lists the run; previous_key, previous_source and
+    previous_reason of its association; all but the first nullable. `courses`: key, organization_key, course_code,
+    key_for_reruns (nullable). Keys compare folded.
+    Returns, with the index of `runs`: outcome, course_key (null when it gets none), source (manual, discovery or key),
+    reason, and org, course: the parts of a course that is to be created.
+    """
+    keys = parse_keys(runs["run_key"])
+    by_key = associate_by_key(keys, courses)
+    listed, previous, source = runs["listed_key"], runs["previous_key"], runs["previous_source"].fillna("")
+    by_discovery = source.eq("discovery")
+    stays = source.eq("key") & fold(previous).eq(fold(by_key["decided_key"])).fillna(False)
+    # The first that applies; the last is what the key tells of a valid key.
+    cases = {
+        ("kept_manual", "manual"): source.eq("manual"),
+        ("linked_by_discovery", "discovery"): listed.notna() & ~(by_discovery & previous.eq(listed).fillna(False)),
+        ("already_linked", "discovery"): by_discovery,
+        ("not_a_course", "key"): ~keys["valid"] & keys["kind"].isin(["library", "course"]),
+        ("invalid_key", "key"): ~keys["valid"],
+        ("ambiguous", "key"): by_key["outcome"].eq("ambiguous"),
+        ("already_linked", "key"): stays,
+        ("course_created", "key"): by_key["outcome"].eq("course_created"),
+        ("linked_by_key", "key"): stays | True,
+    }
+    case = np.select(list(cases.values()), range(len(cases)))
+    outcome, by = (pd.Series(np.array(names)[case], runs.index, dtype=TEXT) for names in zip(*cases, strict=True))
+
+    decided = outcome.isin(["linked_by_key", "course_created"])
+    course_key = previous.mask(decided, by_key["decided_key"]).mask(outcome.eq("linked_by_discovery"), listed)
+    reason = by_key["reason"].mask(~keys["valid"], keys["reason"])
+    reason = reason.mask(outcome.eq("already_linked"), runs["previous_reason"])
+    reason = reason.mask(outcome.eq("linked_by_discovery"), "discovery lists the run under " + listed + ".")
+    reason = reason.mask(outcome.eq("kept_manual"), "Set by hand: nothing else changes it.")
+    return pd.DataFrame(
+        {
+            "outcome": outcome,
+            "course_key": course_key,
+            "source": by,
+            "reason": reason,
+            "org": keys["org"],
+            "course": keys["course"],
+        }
+    )
+
+
+def associate_by_key(keys: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
+    """Decide the course of each run from its key alone.
+
+    `keys`: course_key (Org+Code, as parsed from the run's key). `courses`: as in `decide`.
+    Returns, with the index of `keys`: outcome (linked_by_key, course_created, ambiguous), decided_key (null when
+    ambiguous), reason.
 
     A course whose `key_for_reruns` equals the run's course key goes before the course of that very key, because
     new runs of a softly renamed course carry the new number; two such courses are ambiguous. A course that does not
     exist yet is created; runs of it that differ in case share one.
     """
-    wanted = fold(runs["course_key"])
+    wanted = fold(keys["course_key"])
     reruns = courses.dropna(subset="key_for_reruns")
-    claims = reruns.groupby(fold(reruns["key_for_reruns"]))["key"].agg(["first", "nunique"])
+    claims = reruns.groupby(fold(reruns["key_for_reruns"]))["key"].agg(["first", "nunique", ", ".join])
     by_rerun = wanted.map(claims["first"]).astype(TEXT)
-    claimants = wanted.map(claims["nunique"]).fillna(0)
-    by_key = wanted.map(pd.Series(courses["key"].to_numpy(), index=fold(courses["key"]).to_numpy())).astype(TEXT)
-    created = runs["course_key"].groupby(wanted).transform("first")
+    ambiguous = wanted.map(claims["nunique"]).fillna(0) > 1
+    by_key = _looked_up(wanted, courses["key"], courses["key"])
+    by_code = _looked_up(wanted, courses["organization_key"] + "+" + courses["course_code"], courses["key"])
+    created = keys["course_key"].groupby(wanted).transform("first")
 
-    ambiguous = claimants > 1
-    course_key = by_rerun.fillna(by_key).fillna(created).mask(ambiguous)
-    outcome = pd.Series("linked_by_key", index=runs.index)
-    outcome = outcome.mask(by_rerun.isna() & by_key.isna(), "course_created").mask(ambiguous, "ambiguous")
-    reason = pd.Series("The run's key names this course.", index=runs.index)
+    named = by_key.notna() | by_code.notna()
+    course_key = by_rerun.fillna(by_key).fillna(by_code).fillna(created).mask(ambiguous)
+    outcome = pd.Series("linked_by_key", index=keys.index)
+    outcome = outcome.mask(by_rerun.isna() & ~named, "course_created").mask(ambiguous, "ambiguous")
+    reason = pd.Series("The run's key names this course.", index=keys.index)
     reason = reason.mask(outcome == "course_created", "The run's key names this course, which was made for it.")
+    reason = reason.mask(by_key.isna() & by_code.notna(), "The organization's course of this code has this key.")
     reason = reason.mask(by_rerun.notna(), "The course's key_for_reruns is the course part of the run's key.")
-    reason = reason.mask(ambiguous, "Several courses have the course part of the run's key as key_for_reruns.")
+    several = "Several courses have the course part of the run's key as key_for_reruns: "
+    reason = reason.mask(ambiguous, several + wanted.map(claims["join"]).astype(TEXT) + ".")
     return pd.DataFrame({"outcome": outcome, "decided_key": course_key, "reason": reason})
+
+
+def _looked_up(wanted: pd.Series, keys: pd.Series, values: pd.Series) -> pd.Series:
+    """The value at each wanted key, null where there is none. `keys` are unique when folded."""
+    return wanted.map(pd.Series(values.to_numpy(), index=fold(keys).to_numpy())).astype(TEXT)

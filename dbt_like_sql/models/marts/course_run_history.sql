@@ -19,7 +19,7 @@ columns:
 WITH event AS (
     -- Each event numbers the values that it sets: a value holds until the next event that sets it anew.
     SELECT
-        entity_id AS course_run_id, key AS run_key, action, actor, at, xid, id, changes,
+        entity_id AS course_run_id, key AS run_key, action, actor, at, id, changes,
         count(changes -> 'status') OVER so_far AS status_number,
         count(changes -> 'start') OVER so_far AS start_number,
         count(changes -> 'end') OVER so_far AS end_number,
@@ -29,23 +29,23 @@ WITH event AS (
     WHERE entity = 'course_run'
       AND (action <> 'updated'
            OR jsonb_exists_any(changes, ARRAY['status', 'start', 'end', 'enrollment_start', 'enrollment_end']))
-    WINDOW so_far AS (PARTITION BY entity_id ORDER BY xid, id)
+    WINDOW so_far AS (PARTITION BY entity_id ORDER BY id)
 ),
 version AS (
     SELECT
         course_run_id, run_key, action, actor,
         at AS valid_from,
-        lead(at) OVER (PARTITION BY course_run_id ORDER BY xid, id) AS valid_to,
+        lead(at) OVER (PARTITION BY course_run_id ORDER BY id) AS valid_to,
         first_value(changes -> 'status' ->> 1)
-            OVER (PARTITION BY course_run_id, status_number ORDER BY xid, id) AS status,
+            OVER (PARTITION BY course_run_id, status_number ORDER BY id) AS status,
         first_value(changes -> 'start' ->> 1)
-            OVER (PARTITION BY course_run_id, start_number ORDER BY xid, id) AS start,
+            OVER (PARTITION BY course_run_id, start_number ORDER BY id) AS start,
         first_value(changes -> 'end' ->> 1)
-            OVER (PARTITION BY course_run_id, end_number ORDER BY xid, id) AS "end",
+            OVER (PARTITION BY course_run_id, end_number ORDER BY id) AS "end",
         first_value(changes -> 'enrollment_start' ->> 1)
-            OVER (PARTITION BY course_run_id, enrollment_start_number ORDER BY xid, id) AS enrollment_start,
+            OVER (PARTITION BY course_run_id, enrollment_start_number ORDER BY id) AS enrollment_start,
         first_value(changes -> 'enrollment_end' ->> 1)
-            OVER (PARTITION BY course_run_id, enrollment_end_number ORDER BY xid, id) AS enrollment_end
+            OVER (PARTITION BY course_run_id, enrollment_end_number ORDER BY id) AS enrollment_end
     FROM event
 )
 SELECT

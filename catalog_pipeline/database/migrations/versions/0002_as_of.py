@@ -1,0 +1,27 @@
+"""Who began a load, and the clock of the marts' views, which a session may set."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+AS_OF = """\
+CREATE FUNCTION marts.as_of() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
+RETURN coalesce(nullif(current_setting('catalog.as_of', true), '')::timestamptz, now())"""
+
+
+def upgrade() -> None:
+    """To 0002."""
+    op.add_column(
+        "load",
+        sa.Column("started_by", sa.Text(), comment="Who began it: run and the Dagster run's id, or a user."),
+        schema="ops",
+    )
+    op.execute(AS_OF)
+    op.execute(
+        "COMMENT ON FUNCTION marts.as_of() IS"
+        " 'The instant that views about the present speak of: the setting catalog.as_of, else now.'"
+    )

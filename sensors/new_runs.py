@@ -1,0 +1,100 @@
+"""Finds runs that came without a course, by whatever path, and starts the association of just those."""
+
+from typing import Any
+
+import dagster as dg
+from dagster import DagsterInstance, RunsFilter
+from sqlalchemy import Connection, text
+
+from assets import jobs
+from catalog_pipeline.database import events
+from catalog_pipeline.database.engine import connected
+from catalog_pipeline.database.events import Cursor
+from catalog_pipeline.loading.associations import NEW_RUNS, UNTOLD
+from catalog_pipeline.settings import Settings
+from resources.database import CatalogDatabase
+from sensors.nightly import STATUS
+
+AFTER_TAG, UPTO_TAG, CAUSE_TAG = "catalog/events_after", "catalog/events_upto", "catalog/cause"
+SHOWN = 3
+FOUND = f"""
+    SELECT count(DISTINCT r.id) AS runs, (array_agg(DISTINCT r.run_key))[1:{SHOWN}] AS run_keys,
+           array_agg(DISTINCT e.actor) AS actors
+    FROM ({NEW_RUNS}) AS e JOIN catalog.course_run r USING (id)
+    WHERE {UNTOLD}"""
+LEFT = f"SELECT count(*) FROM catalog.course_run r WHERE {UNTOLD}"
+
+
+def sensor(settings: Settings) -> dg.SensorDefinition:
+    """The sensor, running where automation is on."""
+
+    @dg.sensor(
+        name="new_runs",
+        job_name=jobs.associate_runs.name,
+        minimum_interval_seconds=15,
+        description="Associates runs that appeared without a course, by whatever path: a load, the API, psql.",
+        default_status=STATUS.RUNNING if settings.automation else STATUS.STOPPED,
+    )
+    def new_runs(context: dg.SensorEvaluationContext, database: CatalogDatabase) -> dg.SensorResult:
+        with connected(database.engine) as connection:
+            connection.execute(text("SET LOCAL statement_timeout = '40s'"))  # a tick may take 60 seconds
+            return look(connection, context.instance, context.cursor)
+
+    return new_runs
+
+
+def look(connection: Connection, instance: DagsterInstance, remembered: str | None) -> dg.SensorResult:
+    """One tick: what to run, and the cursor to remember."""
+    cursor = Cursor.from_json(remembered)
+    cursor = cursor and _requested_already(instance, cursor)
+    reading = cursor and events.read(connection, cursor, FOUND)
+    if not reading:
+        return _reconcile(connection)
+    found = reading.rows[0]
+    if not found["runs"]:
+        held = events.waiting(connection)
+        reason = str(held) if held.too_long else "No run has appeared without a course."
+        return dg.SensorResult(skip_reason=reason, cursor=reading.cursor.to_json())
+    after, upto = reading.range.after, reading.range.upto
+    return dg.SensorResult(
+        [
+            dg.RunRequest(
+                run_key=f"{reading.cursor.history}:{after}",
+                run_config=_configured(after, upto),
+                tags={AFTER_TAG: _tag(reading.cursor.history, after), UPTO_TAG: str(upto), CAUSE_TAG: _cause(found)},
+            )
+        ],
+        cursor=reading.cursor.to_json(),
+    )
+
+
+def _requested_already(instance: DagsterInstance, cursor: Cursor) -> Cursor:
+    """Go past the ranges that were requested by ticks that died before their cursor was kept."""
+    while runs := instance.get_runs(RunsFilter(tags={AFTER_TAG: _tag(cursor.history, cursor.xid)}), limit=1):
+        cursor = Cursor(cursor.history, int(runs[0].tags[UPTO_TAG]))
+    return cursor
+
+
+def _reconcile(connection: Connection) -> dg.SensorResult:
+    """Begin: at the first tick, and where events are another course's, as after a restore."""
+    cursor = events.now(connection)
+    left = connection.execute(text(LEFT)).scalar_one()
+    if not left:
+        return dg.SensorResult(skip_reason="Begins here: every run has a course.", cursor=cursor.to_json())
+    cause = f"{left} runs without a course when the sensor began or the database was restored"
+    request = dg.RunRequest(run_key=f"{cursor.history}:begin:{cursor.xid}", tags={CAUSE_TAG: cause})
+    return dg.SensorResult([request], cursor=cursor.to_json())
+
+
+def _configured(after: int, upto: int) -> dict[str, Any]:
+    return {"ops": {jobs.ASSOCIATING: {"config": {"after": after, "upto": upto}}}}
+
+
+def _cause(found: dict[str, Any]) -> str:
+    shown = ", ".join(found["run_keys"])
+    more = found["runs"] - len(found["run_keys"])
+    return f"{shown}{f' and {more} more' if more > 0 else ''}, by {', '.join(found['actors'])}"
+
+
+def _tag(history: str, xid: int) -> str:
+    return f"{history}/{xid}"
