@@ -1,10 +1,13 @@
 """What analysts query: an asset and its checks for each SQL model, made by one factory."""
 
+from datetime import date
+
 import dagster as dg
 from dagster import AssetKey, AssetsDefinition, MaterializeResult
 
 from assets.failures import told
 from catalog_pipeline.database.engine import connected
+from catalog_pipeline.settings import load_settings
 from dbt_like_sql.model import SqlModel
 from dbt_like_sql.project import column_lineage, load_models
 from dbt_like_sql.runner import TestResult, build, run_tests
@@ -20,6 +23,7 @@ FED_BY = {
 
 def _asset(model: SqlModel) -> AssetsDefinition:
     key = AssetKey(model.full_name.split("."))
+    by_day = dg.DailyPartitionsDefinition(load_settings().history_start, end_offset=1) if model.partition else None
 
     @dg.asset(
         key=key,
@@ -29,6 +33,8 @@ def _asset(model: SqlModel) -> AssetsDefinition:
         owners=[f"team:{model.owner}"],
         kinds={"postgres", "sql", model.materialized},
         code_version=model.code_version,
+        partitions_def=by_day,
+        backfill_policy=dg.BackfillPolicy.single_run() if by_day else None,
         check_specs=[dg.AssetCheckSpec("model_tests", asset=key, description="The tests of the model's front matter.")],
         metadata={
             "dagster/table_name": model.full_name,
@@ -37,9 +43,10 @@ def _asset(model: SqlModel) -> AssetsDefinition:
             ),
         },
     )
-    def build_model(database: CatalogDatabase) -> MaterializeResult:
+    def build_model(context: dg.AssetExecutionContext, database: CatalogDatabase) -> MaterializeResult:
+        days = [date.fromisoformat(key) for key in context.partition_keys] if by_day else []
         with told(), connected(database.engine) as connection:
-            counts = build(connection, model)
+            counts = build(connection, model, (min(days), max(days)) if days else None)
             results = run_tests(connection, model)
         return MaterializeResult(
             metadata={"dagster/row_count": counts.rows, "dagster/column_lineage": _lineage(model)},
@@ -73,4 +80,6 @@ def _lineage(model: SqlModel) -> dg.TableColumnLineage:
     )
 
 
-MARTS = [_asset(model) for model in load_models()]
+MARTS = [_asset(model) for model in load_models() if not model.partition]
+SNAPSHOTS = [_asset(model) for model in load_models() if model.partition]
+"""Built day by day, from the history."""

@@ -5,6 +5,7 @@ A setting comes from the environment (`CATALOG_…`) or from `.env` in the worki
 
 import difflib
 import os
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -100,6 +101,10 @@ class Settings(BaseSettings):
     automation: bool = Field(False, description="Schedules and sensors run from the start. `make up` turns it on.")
     ui_port: int = Field(3000, ge=1, le=65535, description="The port of the Dagster UI under `make up`.")
     nightly_cron: str = Field("15 2 * * *", description="When the night's chain starts, in UTC.")
+    history_start: date = Field(
+        date(2026, 1, 1),
+        description="The first day of the daily snapshots; before the pipeline first ran, they are empty.",
+    )
     sample_courses: int = Field(400, ge=0, description="Courses in the bundled sample upstream.")
     sample_seed: int = Field(1, description="The seed of the bundled sample upstream.")
     max_runtime: int = Field(7200, ge=60, description="Seconds after which a Dagster run is ended.")

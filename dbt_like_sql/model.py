@@ -68,6 +68,7 @@ class FrontMatter(BaseModel):
     owner: Sentence
     materialized: Literal["view", "table"]
     key: tuple[str, ...] = ()
+    partition: str | None = None
     columns: Annotated[dict[str, Column], Field(min_length=1)]
 
     @field_validator("key", mode="before")
@@ -83,6 +84,8 @@ class FrontMatter(BaseModel):
             raise ValueError(f"the key's {', '.join(undeclared)} is missing under `columns`")
         if len(set(self.key)) < len(self.key):
             raise ValueError("the key names a column twice")
+        if self.partition and (self.materialized != "table" or self.partition not in self.key):
+            raise ValueError("`partition` names a column, of days, of the key of a table")
         return self
 
 
@@ -98,6 +101,8 @@ class SqlModel:
     owner: str
     materialized: Literal["view", "table"]
     key: tuple[str, ...]
+    partition: str | None
+    """The column of days, where the model is built by days: its query reads those wanted from `marts.days()`."""
     columns: Mapping[str, Column]
 
     @property
@@ -134,6 +139,7 @@ def read_model(path: Path) -> SqlModel:
         owner=front_matter.owner,
         materialized=front_matter.materialized,
         key=front_matter.key,
+        partition=front_matter.partition,
         columns=front_matter.columns,
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 
 from psycopg import errors
 from psycopg.sql import SQL, Composable, Identifier, Literal
@@ -15,6 +16,10 @@ from dbt_like_sql.statements import execute, listed, literals, names, query, rel
 
 NOT_A_KEY = (errors.UniqueViolation, errors.NotNullViolation)
 STAGED = Identifier("pg_temp", "staged")
+
+
+Days = tuple[date, date]
+"""The first and the last of a range of days."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +45,18 @@ class TestResult:
     sql: str
 
 
-def build(connection: Connection, model: SqlModel) -> Counts:
+def build(connection: Connection, model: SqlModel, days: Days | None = None) -> Counts:
     """Bring the model's view or table, its comments included, to what its file says.
+
+    Of a model that is partitioned, only rows of `days` (today, where none are given) are written and deleted.
 
     A table's unchanged rows are not touched. Grants outlive a change of columns. All or nothing, even where the
     caller goes on after an error. Raises SqlModelError where Postgres refuses the query, where `key` is no key,
     and where other views depend on columns that changed.
     """
     with _refusals(model), connection.begin_nested():
+        if model.partition:
+            _want(connection, days)
         counts = _build_view(connection, model) if model.materialized == "view" else _build_table(connection, model)
         relations.comment(connection, model)
     return counts
@@ -71,6 +80,12 @@ def run_tests(connection: Connection, model: SqlModel) -> list[TestResult]:
         TestResult(name, column, row.failing == 0, row.failing, failing.as_string())
         for (name, column, failing), row in zip(tests, rows, strict=True)
     ]
+
+
+def _want(connection: Connection, days: Days | None) -> None:
+    first, last = (day.isoformat() for day in days) if days else ("", "")
+    statement = SQL("SELECT set_config('catalog.first_day', {}, true), set_config('catalog.last_day', {}, true)")
+    execute(connection, statement.format(Literal(first), Literal(last)))
 
 
 def _build_view(connection: Connection, model: SqlModel) -> Counts:
@@ -135,7 +150,7 @@ def _merge(model: SqlModel) -> Composable:
             MERGE INTO {table} AS old USING {staged} AS new ON {same_key}
             {update}
             WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({new_values})
-            WHEN NOT MATCHED BY SOURCE THEN DELETE
+            WHEN NOT MATCHED BY SOURCE {of_these_days} THEN DELETE
             RETURNING merge_action() AS action
         )
         SELECT count(*) FILTER (WHERE action = 'INSERT') AS inserted,
@@ -147,6 +162,9 @@ def _merge(model: SqlModel) -> Composable:
         staged=STAGED,
         same_key=same_key,
         update=_update(others) if others else SQL(""),
+        of_these_days=SQL("AND {} IN (SELECT marts.days())").format(Identifier("old", model.partition))
+        if model.partition
+        else SQL(""),
         columns=names(model.columns),
         new_values=names(model.columns, of="new"),
     )

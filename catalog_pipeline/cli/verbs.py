@@ -178,6 +178,7 @@ def keys(
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(help="One query; it cannot write.")],
+    as_of: Annotated[str | None, typer.Option(help="The instant that views of the present speak of.")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -191,6 +192,7 @@ def sql(
 
     with database() as (_, engine), connected(engine) as connection:
         connection.execute(text("SET TRANSACTION READ ONLY"))
+        connection.execute(text("SELECT set_config('catalog.as_of', :as_of, true)"), {"as_of": as_of or ""})
         try:
             # A prepared statement is one statement: no COMMIT can end the read-only transaction before a second.
             cursor = driver(connection).execute(query.encode(), prepare=True)

@@ -89,6 +89,46 @@ def test_availability_goes_by_start_and_end(marts: Connection, start: Any, end: 
     assert calendar["availability"] == availability
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "availability"),
+    [
+        (None, None, "Upcoming"),
+        ("2030-01-01", None, "Upcoming"),
+        (None, "2016-01-01", "Archived"),
+        ("2015-01-01", "2016-01-01", "Archived"),
+        ("2015-10-24", None, "Current"),
+        ("2016-01-01", "2017-01-01", "Current"),
+        ("2016-07-21", "2017-01-01", "Starting Soon"),
+    ],
+)
+def test_a_session_may_ask_for_the_availability_of_another_day(
+    marts: Connection, start: str | None, end: str | None, availability: str
+) -> None:
+    add_run(marts, None, "1T", start=start and f"{start}T00:00Z", end=end and f"{end}T00:00Z")
+    marts.execute(text("SET LOCAL catalog.as_of = '2016-06-21T00:00Z'"))
+    (calendar,) = rows_of(marts, "run_calendar", "run_key")
+    assert calendar["availability"] == availability
+
+
+def test_a_session_may_ask_for_the_advertised_run_of_another_day(marts: Connection) -> None:
+    course = add_course(marts)
+    for year in (2016, 2018):
+        dates = {"start": f"{year}-01-01T00:00Z", "end": f"{year}-12-01T00:00Z"}
+        add_run(marts, course, str(year), **{**PAID, **dates})
+    shown = {}
+    for day in ("2015-06-01", "2016-06-21", "2017-06-01", "2018-06-21", "2018-11-25"):
+        marts.execute(text(f"SET LOCAL catalog.as_of = '{day}T00:00Z'"))
+        (row,) = rows_of(marts, "advertised_run", "course_key")
+        shown[day] = (row["run_key"].rpartition("+")[2], row["tier"])
+    assert shown == {
+        "2015-06-01": ("2016", 2),
+        "2016-06-21": ("2016", 1),
+        "2017-06-01": ("2018", 2),
+        "2018-06-21": ("2018", 1),
+        "2018-11-25": ("2018", 3),
+    }
+
+
 def test_the_run_calendar_has_a_row_for_every_run_with_or_without_a_course(marts: Connection) -> None:
     course = add_course(marts)
     dates = {"start": "2024-01-01T00:00Z", "end": "2024-02-09T12:00Z"}
@@ -233,9 +273,9 @@ def test_a_run_that_is_not_published_or_has_no_seats_or_an_old_key_is_never_adve
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_model_s_file_runs_as_it_is(connection: Connection, name: str) -> None:
+def test_a_model_s_file_runs_as_it_is(marts: Connection, name: str) -> None:
     content = MODELS[name].path.read_text()
-    result = connection.exec_driver_sql(content, execution_options={"no_parameters": True})
+    result = marts.exec_driver_sql(content, execution_options={"no_parameters": True})
     assert list(result.keys()) == list(MODELS[name].columns)
 
 

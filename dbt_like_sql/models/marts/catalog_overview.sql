@@ -48,24 +48,15 @@ columns:
   next_start:
     description: The earliest start in the future of a published or reviewed run.
   advertised_run:
-    description: |-
-      Key of the run to show to learners, among the published ones that can be enrolled in: the latest that has begun,
-      can be upgraded, and has 14 days left; else the next to begin that can be upgraded; else the one that starts
-      last. Null where there is none.
+    description: Key of the run to show to learners, as marts.advertised_run says; null where there is none.
     tests: [relationships: catalog.course_run.run_key]
 */
 
 WITH course_run AS (
     SELECT
         association.catalog_course_id,
-        run.run_key,
         run.status,
-        run.start,
-        run."end",
-        run.enrollment_end,
-        run.upgrade_deadline,
-        run.price,
-        run.has_seats
+        run.start
     FROM catalog.run_association AS association
     INNER JOIN catalog.course_run AS run ON run.id = association.course_run_id
 ),
@@ -79,57 +70,9 @@ run_count AS (
         count(*) FILTER (WHERE run.status IN ('review_by_legal', 'review_by_internal')) AS runs_in_review,
         count(*) FILTER (WHERE run.status = 'unpublished') AS runs_unpublished,
         count(*) FILTER (WHERE run.status = 'archived') AS runs_archived,
-        min(run.start) FILTER (WHERE run.status IN ('published', 'reviewed') AND run.start > now()) AS next_start
+        min(run.start) FILTER (WHERE run.status IN ('published', 'reviewed') AND run.start > marts.as_of()) AS next_start
     FROM course_run AS run
     GROUP BY run.catalog_course_id
-),
-
-candidate AS (
-    SELECT
-        run.catalog_course_id,
-        run.run_key,
-        run.start,
-        (run.start IS NULL OR run.start <= now()) AS started,
-        -- whole days, in UTC: a run that ends on the 14th day from today counts, at whatever hour
-        (
-            run."end" IS NULL
-            OR (run."end" AT TIME ZONE 'UTC')::date >= (now() AT TIME ZONE 'UTC')::date + 14
-        ) AS has_two_weeks_left,
-        -- least() skips nulls: the first deadline that is set; with none set, nothing says that one can upgrade
-        coalesce(
-            run.price > 0 AND now() < least(run."end", run.enrollment_end, run.upgrade_deadline), false
-        ) AS upgradeable
-    FROM course_run AS run
-    WHERE
-        run.status = 'published'
-        AND run.run_key LIKE 'course-v1:%' -- keys of the old form, and custom courses (ccx), are never advertised
-        AND run.has_seats IS NOT false -- null: upstream does not say
-),
-
-ranked AS (
-    SELECT
-        candidate.catalog_course_id,
-        candidate.run_key,
-        candidate.start,
-        CASE
-            WHEN candidate.started AND candidate.has_two_weeks_left AND candidate.upgradeable THEN 1
-            WHEN NOT candidate.started AND candidate.upgradeable THEN 2
-            ELSE 3
-        END AS tier
-    FROM candidate
-),
-
-advertised AS (
-    SELECT DISTINCT ON (ranked.catalog_course_id)
-        ranked.catalog_course_id,
-        ranked.run_key
-    FROM ranked
-    ORDER BY
-        ranked.catalog_course_id,
-        ranked.tier,
-        CASE WHEN ranked.tier = 2 THEN ranked.start END, -- the next to begin; the other tiers take the latest
-        ranked.start DESC NULLS LAST,
-        ranked.run_key
 )
 
 SELECT
@@ -151,4 +94,4 @@ SELECT
 FROM catalog.catalog_course AS course
 INNER JOIN catalog.organization AS organization ON organization.id = course.organization_id
 LEFT JOIN run_count ON run_count.catalog_course_id = course.id
-LEFT JOIN advertised ON advertised.catalog_course_id = course.id;
+LEFT JOIN marts.advertised_run AS advertised ON advertised.course_key = course.key;

@@ -33,9 +33,7 @@ columns:
   weeks:
     description: Length in weeks, from start to end, to one decimal; null where either date is missing.
   availability:
-    description: |-
-      By the clock alone, whatever the status. Archived: has ended; Current: has begun; Starting Soon: begins in
-      less than 60 days; Upcoming: begins later, or has no start.
+    description: By the clock alone, as marts.run_availability says.
     tests:
       - not_null
       - accepted_values: [Archived, Current, Starting Soon, Upcoming]
@@ -56,15 +54,10 @@ SELECT
     run.enrollment_start,
     run.enrollment_end,
     round(extract(epoch FROM run."end" - run.start) / (7 * 24 * 60 * 60), 1) AS weeks,
-    CASE
-        WHEN run."end" < now() THEN 'Archived'
-        WHEN run.start <= now() THEN 'Current'
-        -- a difference of times, not now() + 60 days, which would shift by an hour with the session's time zone
-        WHEN run.start - now() < interval '60 days' THEN 'Starting Soon'
-        ELSE 'Upcoming'
-    END AS availability,
+    availability.availability,
     association.source AS association_source
 FROM catalog.course_run AS run
+INNER JOIN marts.run_availability AS availability ON availability.run_key = run.run_key
 -- the association says which course a run belongs to; a run that has none yet is listed all the same
 LEFT JOIN catalog.run_association AS association ON association.course_run_id = run.id
 LEFT JOIN catalog.catalog_course AS course ON course.id = association.catalog_course_id

@@ -1,0 +1,133 @@
+/*
+description: |-
+  How many courses and runs each organization had in each status at the end of each day (UTC); of today, by now.
+  Rebuilt from the history of changes, so that any past day can be built, and built again, at any time.
+owner: catalog-analytics
+materialized: table
+partition: day
+key: [day, organization_key, status]
+columns:
+  day:
+    description: The day, in UTC.
+    tests: [not_null]
+  organization_key:
+    description: Key of the organization that owned the courses, as it is called now; (none) for runs without a course.
+    tests: [not_null]
+  status:
+    description: A course's or run's status at the end of the day.
+    tests:
+      - not_null
+      - accepted_values: [draft, published, archived, unpublished, review_by_legal, review_by_internal, reviewed]
+  courses:
+    description: Catalog courses of that status.
+    tests: [not_null]
+  runs:
+    description: Course runs of that status, by the organization of the course they belonged to.
+    tests: [not_null]
+*/
+
+WITH wanted AS (
+    SELECT
+        days.day,
+        (days.day + 1)::timestamp AT TIME ZONE 'UTC' AS until
+    FROM marts.days() AS days (day)
+),
+
+-- Each event numbers the values that it sets: a value holds until the next event that sets it anew.
+event AS (
+    SELECT
+        entity,
+        entity_id,
+        id,
+        at,
+        changes,
+        lead(at) OVER life AS valid_to,
+        action = 'deleted' AS deleted,
+        count(changes -> 'status') OVER life AS status_number,
+        count(changes -> 'organization_id') OVER life AS organization_number,
+        count(changes -> 'course_run_id') OVER life AS run_number,
+        count(changes -> 'catalog_course_id') OVER life AS course_number
+    FROM ops.change_event
+    WHERE
+        entity IN ('course_run', 'catalog_course', 'run_association')
+        AND (
+            action <> 'updated'
+            OR jsonb_exists_any(changes, ARRAY['status', 'organization_id', 'course_run_id', 'catalog_course_id'])
+        )
+    WINDOW life AS (PARTITION BY entity, entity_id ORDER BY id)
+),
+
+version AS (
+    SELECT
+        entity,
+        entity_id,
+        at AS valid_from,
+        valid_to,
+        deleted,
+        first_value(changes -> 'status' ->> 1)
+            OVER (PARTITION BY entity, entity_id, status_number ORDER BY id) AS status,
+        first_value((changes -> 'organization_id' ->> 1)::bigint)
+            OVER (PARTITION BY entity, entity_id, organization_number ORDER BY id) AS organization_id,
+        first_value((changes -> 'course_run_id' ->> 1)::bigint)
+            OVER (PARTITION BY entity, entity_id, run_number ORDER BY id) AS course_run_id,
+        first_value((changes -> 'catalog_course_id' ->> 1)::bigint)
+            OVER (PARTITION BY entity, entity_id, course_number ORDER BY id) AS catalog_course_id
+    FROM event
+),
+
+state AS (
+    SELECT
+        wanted.day,
+        version.entity,
+        version.entity_id,
+        version.status,
+        version.organization_id,
+        version.course_run_id,
+        version.catalog_course_id
+    FROM wanted
+    INNER JOIN version
+        ON
+            version.valid_from < wanted.until
+            AND (version.valid_to IS NULL OR version.valid_to >= wanted.until)
+            AND NOT version.deleted
+),
+
+counted AS (
+    SELECT
+        course.day,
+        course.organization_id,
+        course.status,
+        1 AS courses,
+        0 AS runs
+    FROM state AS course
+    WHERE course.entity = 'catalog_course'
+    UNION ALL
+    SELECT
+        run.day,
+        course.organization_id,
+        run.status,
+        0 AS courses,
+        1 AS runs
+    FROM state AS run
+    LEFT JOIN state AS association
+        ON
+            association.entity = 'run_association'
+            AND association.day = run.day
+            AND association.course_run_id = run.entity_id
+    LEFT JOIN state AS course
+        ON
+            course.entity = 'catalog_course'
+            AND course.day = run.day
+            AND course.entity_id = association.catalog_course_id
+    WHERE run.entity = 'course_run'
+)
+
+SELECT
+    counted.day,
+    coalesce(organization.key, '(none)') AS organization_key,
+    counted.status,
+    sum(counted.courses) AS courses,
+    sum(counted.runs) AS runs
+FROM counted
+LEFT JOIN catalog.organization AS organization ON organization.id = counted.organization_id
+GROUP BY counted.day, coalesce(organization.key, '(none)'), counted.status;
