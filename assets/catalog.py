@@ -12,6 +12,7 @@ from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.events import Range
 from catalog_pipeline.loading.associations import EVERY_RUN, NEW_IN_RANGE, associate
 from catalog_pipeline.loading.catalog import publish
+from catalog_pipeline.loading.go_live import publish_due_runs
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.sources import discovery, lms
 from resources.database import CatalogDatabase
@@ -107,6 +108,24 @@ def publish_lms(
     metadata = table_metadata(database.engine, report)
     _log_written(context, {name: values for name, values in metadata.items() if report.counts.get(name)}, report)
     return MaterializeResult(metadata={**metadata["catalog.course_run"], **rejects_preview(database.engine, report)})
+
+
+@dg.asset(
+    key=["go_live", "course_run"],
+    deps=[["catalog", "course_run"]],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres"},
+    code_version="1",
+    metadata={"dagster/table_name": "catalog.course_run"},
+)
+def go_live(context: AssetExecutionContext, database: CatalogDatabase) -> MaterializeResult:
+    """Reviewed runs whose day of publication has come are published, where no discovery says their status."""
+    with told():
+        report = publish_due_runs(database.engine)
+    metadata = table_metadata(database.engine, report)
+    _log_written(context, {name: values for name, values in metadata.items() if report.counts.get(name)}, report)
+    return MaterializeResult(metadata=metadata["catalog.course_run"])
 
 
 @dg.asset(

@@ -3,10 +3,10 @@
 import dagster as dg
 from dagster import AssetSelection
 
-from assets.catalog import publish_discovery, publish_lms, run_association
+from assets.catalog import go_live, publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
 from assets.landing import discovery_documents, lms_documents
-from assets.marts import MARTS
+from assets.marts import MARTS, SNAPSHOTS
 
 refresh_discovery = dg.define_asset_job(
     "refresh_discovery",
@@ -18,6 +18,11 @@ refresh_lms = dg.define_asset_job(
     AssetSelection.assets(lms_documents, publish_lms),
     description="Crawl the LMS's course list and publish what discovery does not list.",
 )
+publish_due_runs = dg.define_asset_job(
+    "publish_due_runs",
+    AssetSelection.assets(go_live),
+    description="Publish reviewed runs whose day has come, where no discovery says their status.",
+)
 associate_runs = dg.define_asset_job(
     "associate_runs",
     AssetSelection.assets(run_association) | AssetSelection.checks(catalog_checks),
@@ -27,7 +32,13 @@ build_marts = dg.define_asset_job(
     "build_marts", AssetSelection.assets(*MARTS), description="Build the SQL models and run their tests."
 )
 
+snapshot_catalog = dg.define_asset_job(
+    "snapshot_catalog",
+    AssetSelection.assets(*SNAPSHOTS),
+    description="Count the catalog as it was at the end of days; any past day can be built at any time.",
+)
+
 ASSOCIATING = run_association.node_def.name
 """The step of `associate_runs` that takes a range of events."""
 
-JOBS = [refresh_discovery, refresh_lms, associate_runs, build_marts]
+JOBS = [refresh_discovery, refresh_lms, publish_due_runs, associate_runs, build_marts, snapshot_catalog]

@@ -1,5 +1,6 @@
 """What analysts query: an asset and its checks for each SQL model, made by one factory."""
 
+import warnings
 from datetime import date
 
 import dagster as dg
@@ -14,6 +15,7 @@ from dbt_like_sql.runner import TestResult, build, run_tests
 from resources.database import CatalogDatabase
 
 GROUP = "marts"
+warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
 FED_BY = {
     "catalog.run": ["catalog.course_run", "catalog.run_association", "catalog.catalog_course"],
     "ops.change_event": ["catalog.course_run", "catalog.catalog_course", "catalog.run_association"],
@@ -23,7 +25,7 @@ FED_BY = {
 
 def _asset(model: SqlModel) -> AssetsDefinition:
     key = AssetKey(model.full_name.split("."))
-    by_day = dg.DailyPartitionsDefinition(load_settings().history_start, end_offset=1) if model.partition else None
+    by_day = dg.DailyPartitionsDefinition(str(load_settings().history_start), end_offset=1) if model.partition else None
 
     @dg.asset(
         key=key,

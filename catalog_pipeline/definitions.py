@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from assets.catalog import publish_discovery, publish_lms, run_association
+from assets.catalog import go_live, publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
 from assets.jobs import JOBS
 from assets.landing import discovery_documents, lms_documents
-from assets.marts import MARTS
+from assets.marts import MARTS, SNAPSHOTS
 from assets.upstream import UPSTREAM
 from catalog_pipeline.settings import load_settings
 from resources.database import CatalogDatabase
@@ -22,8 +22,10 @@ defs = dg.Definitions(
         lms_documents,
         publish_discovery,
         publish_lms,
+        go_live,
         run_association,
         *MARTS,
+        *SNAPSHOTS,
     ],
     asset_checks=[catalog_checks],
     jobs=JOBS,

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from assets import jobs
 from catalog_pipeline.settings import Settings, load_settings
@@ -27,13 +28,24 @@ class Stage:
     """The source without which the stage is left out."""
     needs: tuple[str, ...] = ()
     """Stages that must have succeeded; any other failed stage is skipped over."""
+    days: int = 0
+    """How many days, up to the night's date, a stage builds that is partitioned by day."""
+
+    def tags(self, night: date) -> dict[str, str]:
+        """The tags of the stage's run."""
+        if not self.days:
+            return {}
+        first = night - timedelta(days=self.days - 1)
+        return {ASSET_PARTITION_RANGE_START_TAG: first.isoformat(), ASSET_PARTITION_RANGE_END_TAG: night.isoformat()}
 
 
 NIGHT = (
     Stage(jobs.refresh_discovery.name, source="discovery"),
     Stage(jobs.refresh_lms.name, source="lms"),
+    Stage(jobs.publish_due_runs.name),
     Stage(jobs.associate_runs.name),
     Stage(jobs.build_marts.name),
+    Stage(jobs.snapshot_catalog.name, days=2),  # the day that ended, and today so far
 )
 
 
@@ -56,7 +68,8 @@ def next_stage(tonight: list[Stage], statuses: Mapping[str, DagsterRunStatus]) -
 
 def request(stage: Stage, night: str) -> dg.RunRequest:
     """The run of a stage; its key holds the night's date, so that nothing runs twice."""
-    return dg.RunRequest(run_key=f"{night}:{stage.job}", job_name=stage.job, tags={NIGHT_TAG: night})
+    tags = {NIGHT_TAG: night, **stage.tags(date.fromisoformat(night))}
+    return dg.RunRequest(run_key=f"{night}:{stage.job}", job_name=stage.job, tags=tags)
 
 
 def schedule(settings: Settings) -> dg.ScheduleDefinition:
@@ -90,12 +103,12 @@ def sensor(settings: Settings) -> dg.SensorDefinition:
     def night(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         tonight = stages(load_settings())
         found = False
-        for date in _nights():
-            statuses = statuses_of(context.instance, date)
+        for day in _nights():
+            statuses = statuses_of(context.instance, day)
             stage = next_stage(tonight, statuses)
             if stage:
                 found = True
-                yield request(stage, date)
+                yield request(stage, day)
         if not found:
             yield dg.SkipReason("No stage of a night is due.")
 
@@ -121,7 +134,8 @@ def walk(
         config: dict[str, object] = {"loggers": QUIET}
         if accept_removals:
             config["ops"] = {op: {"config": {"accept_removals": True}} for op in _publishing(job)}
-        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=config)
+        tags = stage.tags(datetime.now(UTC).date())
+        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=config, tags=tags)
         run = instance.get_run_by_id(result.run_id)
         assert run is not None
         statuses[stage.job] = run.status

@@ -1,5 +1,6 @@
 """The pipeline as its user meets it: run, run again, let days pass, look."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -11,22 +12,28 @@ from pathlib import Path
 
 import psutil
 import psycopg
-from conftest import COMMAND, Command
+from conftest_command import COMMAND, Command
 
 from catalog_pipeline.database.engine import Server
 from catalog_pipeline.embedded import EmbeddedPostgres
+from sensors import nightly
 
 
 def test_run_materializes_everything_and_a_second_run_changes_nothing(command: Command) -> None:
     first = command("run").stdout
     assert "refresh_discovery …" in first
     assert "rows created or updated" in first
+    assert re.search(r"Runs and their courses: \d+ linked_by_discovery, \d+ course_created", first)
     assert "catalog-pipeline rejects" in first
     assert command("run").stdout.count("Nothing changed.") == 1
     again = command.json("run")
     assert all(row["unchanged"] == row["rows"] > 0 for row in again["tables"])
     assert {stage["status"] for stage in again["stages"]} == {"SUCCESS"}
-    assert len(again["checks"]) == 11
+    assert len(again["checks"]) == 14
+    assert set(again["associations"]) == {"already_linked", "case_collision", "not_a_course"}
+    assert again["associations"]["already_linked"] == sum(
+        row["rows"] for row in again["tables"] if row["table"] == "catalog.run_association"
+    )
     overview = command.json("sql", "select course_key, status from marts.catalog_overview")
     assert len(overview) == next(row["rows"] for row in again["tables"] if row["table"] == "catalog.catalog_course")
 
@@ -56,10 +63,25 @@ def test_three_days_of_the_sample_change_exactly_what_they_say(command: Command)
             assert courses_after[change["key"]]["status"] == "archived"
         if change["kind"] == "retitled":
             assert courses_after[change["key"]] != courses_before.get(change["key"])
+    _history_tells(command, [change for change in changes if change["kind"] == "date_moved"])
     unsaid = {key for key, row in courses_after.items() if courses_before.get(key) != row}
     assert unsaid <= {change["key"] for change in changes if change["entity"] == "course"} | {
         row["course_key"] for key in moved for row in (before.get(key, after[key]), after[key])
     }
+
+
+def _history_tells(command: Command, moves: list[dict[str, str]]) -> None:
+    """The history of a run whose date moved shows its beginning and the move, and who did it."""
+    key, field = moves[-1]["key"], moves[-1]["field"]
+    last = [move for move in moves if (move["key"], move["field"]) == (key, field)][-1]
+    first, *later = [event for event in command.json("history", key) if event["entity"] == "course_run"]
+    assert first["action"] == "created"
+    assert first["changes"][field][0] is None
+    (move,) = [event for event in later if field in event["changes"]]
+    assert move["changes"][field] == [first["changes"][field][1], last["new"].replace("Z", "+00:00")]
+    assert (first["actor"], move["actor"]) == ("load:1", "load:3")
+    explained = command.json("explain", key)
+    assert explained["schedule_history"][-1]["by"] == "load:3"
 
 
 def _runs_of(changes: list[dict[str, str]], after: dict[str, dict[str, str]]) -> set[str]:
@@ -90,7 +112,9 @@ def test_without_discovery_the_lms_alone_fills_the_catalog(command: Command) -> 
     finally:
         served.terminate()
         served.wait()
-    assert [stage["job"] for stage in summary["stages"]] == ["refresh_lms", "associate_runs", "build_marts"]
+    assert [stage["job"] for stage in summary["stages"]] == [
+        stage.job for stage in nightly.NIGHT if stage.source != "discovery"
+    ]
     rows = {row["table"]: row["rows"] for row in summary["tables"]}
     assert rows["catalog.course_run"] == rows["catalog.run_association"] > 100
     assert command.json("sql", "select distinct association_source from catalog.run") == [{"association_source": "key"}]
@@ -141,7 +165,7 @@ def test_up_serves_the_ui_and_ctrl_c_stops_everything_it_started(home: Path) -> 
 def test_two_commands_share_the_embedded_server_and_the_last_one_stops_it(home: Path) -> None:
     command = Command(home, None)
     with EmbeddedPostgres(home):
-        assert Counter(finding["ok"] for finding in command.json("doctor")) == Counter({True: 4})
+        assert Counter(finding["ok"] for finding in command.json("doctor")) == Counter({True: 5})
         assert len(_servers_of(home)) == 1
     assert _servers_of(home) == []
 

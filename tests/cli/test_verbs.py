@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from conftest_command import Command
 
 from catalog_pipeline.database.engine import Server
 
@@ -141,5 +141,10 @@ def test_an_older_or_newer_schema_is_told_at_start(command: Command, server: Ser
 def test_the_doctor_says_what_is_wrong_and_what_to_do(command: Command) -> None:
     command.env |= {"CATALOG_LMS_URL": "http://127.0.0.1:9", "CATALOG_REQUEST_RETRIES": "0"}
     findings = command.json("doctor", status=5)
-    assert {finding["what"]: finding["ok"] for finding in findings} == {"database": True, "schema": True, "lms": False}
+    assert {finding["what"]: finding["ok"] for finding in findings} == {
+        "database": True,
+        "schema": True,
+        "events": True,
+        "lms": False,
+    }
     assert "Check that the upstream is up" in findings[-1]["detail"]

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, text
 from werkzeug import Request, Response
 
 from catalog_pipeline.database.engine import connected
+from catalog_pipeline.loading.associations import Plan, associate
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.loading.refresh import refresh
 from catalog_pipeline.settings import Settings
@@ -150,6 +151,26 @@ class Catalog:
     def execute(self, statement: str, **parameters: Any) -> None:
         with connected(self.engine) as connection:
             connection.execute(text(statement), parameters)
+
+    def add_run(self, run_key: str, **values: Any) -> None:
+        """Insert a run as a person would with psql: nothing but the row."""
+        row = {
+            "run_key": run_key,
+            "key_org": "",
+            "key_course": "",
+            "key_run": "",
+            "title": "Run",
+            "status": "published",
+        }
+        row |= values
+        names = ", ".join(f'"{name}"' for name in row)
+        self.execute(
+            f"INSERT INTO catalog.course_run ({names}) VALUES ({', '.join(f':{name}' for name in row)})", **row
+        )
+
+    def associate(self) -> Plan:
+        """Apply the plan of every run."""
+        return associate(self.engine)[1]
 
     def rejects(self) -> list[tuple[Any, ...]]:
         """Open rejects: record_key, column_name, rule."""

@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from catalog_pipeline.rules.association import OUTCOMES, associate_by_key
+from catalog_pipeline.rules.association import decide as decide_runs
 from catalog_pipeline.rules.course_keys import TEXT
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -19,7 +20,8 @@ def runs_frame(keys: list[str], index: list[int] | None = None) -> pd.DataFrame:
 
 
 def courses_frame(courses: list[Course]) -> pd.DataFrame:
-    return pd.DataFrame(courses, columns=["key", "key_for_reruns"], dtype=TEXT)
+    rows = [(key, *key.split("+"), reruns) for key, reruns in courses]
+    return pd.DataFrame(rows, columns=["key", "organization_key", "course_code", "key_for_reruns"], dtype=TEXT)
 
 
 def decide(keys: list[str], *courses: Course) -> list[tuple[str, str | None]]:
@@ -102,3 +104,66 @@ def test_no_runs_decide_nothing(courses: list[Course]) -> None:
     decided = associate_by_key(runs_frame([]), courses_frame(courses))
     assert decided.empty
     assert list(decided.columns) == ["outcome", "decided_key", "reason"]
+
+
+def test_a_key_that_no_course_has_may_name_the_organizations_course_of_that_code() -> None:
+    courses = pd.DataFrame(
+        [("Old+9", "edX", "DemoX", None)],
+        columns=["key", "organization_key", "course_code", "key_for_reruns"],
+        dtype=TEXT,
+    )
+    decided = associate_by_key(runs_frame(["EDX+demox"]), courses)
+    assert decided[["outcome", "decided_key"]].values.tolist() == [["linked_by_key", "Old+9"]]
+
+
+RUN_COLUMNS = ["run_key", "listed_key", "previous_key", "previous_source", "previous_reason"]
+RUN_KEYS = st.sampled_from(
+    ["course-v1:A+1+r", "course-v1:a+1+s", "A/2/r", "library-v1:A+1", "A+1", "nonsense", "course-v1:B+9+r"]
+)
+COURSE_KEYS = st.sampled_from(["A+1", "A+2", "B+7"])
+PREVIOUS = st.just((None, None)) | st.tuples(COURSE_KEYS, st.sampled_from(["manual", "discovery", "key"]))
+RUNS = st.lists(st.tuples(RUN_KEYS, st.none() | COURSE_KEYS, PREVIOUS), max_size=8)
+CLAIMS = st.lists(
+    st.tuples(COURSE_KEYS, st.none() | st.sampled_from(["A+1", "a+2"])), max_size=3, unique_by=lambda c: c[0]
+)
+
+
+def one(
+    key: str, listed: str | None, previous: str | None, source: str | None, courses: list[Course]
+) -> tuple[str, str | None]:
+    """Outcome and course of one run, rule after rule."""
+    if source == "manual":
+        return "kept_manual", previous
+    if listed:
+        return ("already_linked" if (previous, source) == (listed, "discovery") else "linked_by_discovery"), listed
+    if source == "discovery":
+        return "already_linked", previous
+    named = {"course-v1:A+1+r": "A+1", "course-v1:a+1+s": "a+1", "A/2/r": "A+2", "course-v1:B+9+r": "B+9"}.get(key)
+    if named is None:
+        return ("invalid_key" if key == "nonsense" else "not_a_course"), previous
+    outcome, course, _ = by_hand([named], courses)[0]
+    if outcome == "ambiguous":
+        return outcome, previous
+    if source == "key" and previous and course and previous.lower() == course.lower():
+        return "already_linked", previous
+    return outcome, course
+
+
+@settings(deadline=None, max_examples=150)
+@given(RUNS, CLAIMS)
+def test_a_person_goes_before_discovery_and_discovery_before_the_key(
+    runs: list[tuple[str, str | None, tuple[str | None, str | None]]], courses: list[Course]
+) -> None:
+    rows = [(key, listed, previous, source, "Why." if source else None) for key, listed, (previous, source) in runs]
+    decided = decide_runs(pd.DataFrame(rows, columns=RUN_COLUMNS, dtype=TEXT), courses_frame(courses))
+    found = [(o, None if pd.isna(k) else k) for o, k in zip(decided["outcome"], decided["course_key"], strict=True)]
+    expected = [one(key, listed, *previous, courses) for key, listed, previous in runs]
+    # Runs that differ in case share a course that is made, under the name that the first of them has.
+    assert [(o, k and k.lower()) for o, k in found] == [(o, k and k.lower()) for o, k in expected]
+    assert set(decided["outcome"]) <= set(OUTCOMES)
+    assert decided["reason"].str.len().gt(3).all()
+
+
+def test_the_courses_between_which_nobody_decides_are_named() -> None:
+    decided = associate_by_key(runs_frame(["A+1"]), courses_frame([("A+2", "a+1"), ("A+3", "A+1")]))
+    assert decided["reason"].tolist()[0].endswith("as key_for_reruns: A+2, A+3.")

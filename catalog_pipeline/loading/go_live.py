@@ -1,0 +1,24 @@
+"""The day moves on: reviewed runs are published when their day of publication has come, where nobody else does it."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine
+
+from catalog_pipeline.loading.course_status import settle_course_statuses
+from catalog_pipeline.loading.publication import LoadReport, publishing
+
+
+def publish_due_runs(engine: Engine, as_of: datetime | None = None) -> LoadReport:
+    """Publish the reviewed runs whose `go_live` has passed, but for those whose status is discovery's to say."""
+    with publishing(engine, "go_live", as_of or datetime.now(UTC)) as publication:
+        published = publication.execute(
+            """
+            UPDATE catalog.course_run r SET status = 'published'
+            WHERE r.status = 'reviewed' AND r.go_live <= :as_of AND NOT EXISTS (
+                SELECT FROM landing.document d WHERE d.id = r.listed_by_id AND d.source = 'discovery')""",
+            as_of=publication.as_of,
+        )
+        publication.count("catalog.course_run", {"updated": published})
+        if published:
+            settle_course_statuses(publication)
+    return publication.report

@@ -1,0 +1,21 @@
+"""The catalog of the loading tests, and Dagster's resources on it."""
+
+from collections.abc import Iterator
+
+import pytest
+from conftest_loading import catalog, upstream
+from dagster import DagsterInstance
+
+from catalog_pipeline.database.engine import Server
+from catalog_pipeline.settings import Settings
+
+__all__ = ["catalog", "upstream"]
+
+
+@pytest.fixture
+def instance(server: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
+    """An instance in memory, and the environment by which resources find the test's database."""
+    monkeypatch.setenv("CATALOG_DATABASE_URL", server.url("postgresql"))
+    monkeypatch.setenv("CATALOG_HOME", str(settings.home))
+    with DagsterInstance.ephemeral() as made:
+        yield made

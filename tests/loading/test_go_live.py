@@ -1,0 +1,43 @@
+"""Reviewed runs are published on their day."""
+
+from datetime import UTC, datetime
+
+import pytest
+from conftest_loading import Catalog, Upstream, course, run
+
+from catalog_pipeline.loading.go_live import publish_due_runs
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("status", "go_live", "becomes"),
+    [
+        ("reviewed", "2026-03-01T12:00Z", "published"),
+        ("reviewed", "2020-01-01T00:00Z", "published"),
+        ("reviewed", "2026-03-01T12:00:01Z", "reviewed"),
+        ("reviewed", None, "reviewed"),
+        ("review_by_internal", "2020-01-01T00:00Z", "review_by_internal"),
+        ("unpublished", "2020-01-01T00:00Z", "unpublished"),
+        ("archived", "2020-01-01T00:00Z", "archived"),
+    ],
+)
+def test_a_run_of_our_own_is_published_when_it_is_reviewed_and_its_day_has_come(
+    catalog: Catalog, status: str, go_live: str | None, becomes: str
+) -> None:
+    catalog.add_run("course-v1:A+1+r", status=status, go_live=go_live)
+    catalog.associate()
+    report = publish_due_runs(catalog.engine, NOON)
+    assert catalog.value("SELECT status FROM catalog.course_run") == becomes
+    assert catalog.value("SELECT status FROM catalog.catalog_course") == (
+        "published" if becomes == "published" else "draft"
+    )
+    assert report.changed == (becomes != status)
+    assert publish_due_runs(catalog.engine, NOON).changed == 0
+
+
+def test_the_status_of_what_discovery_lists_is_discoverys_to_say(catalog: Catalog, upstream: Upstream) -> None:
+    upstream.courses = [course("A+1", run("course-v1:A+1+r", status="reviewed", go_live_date="2020-01-01T00:00:00Z"))]
+    catalog.refresh()
+    assert publish_due_runs(catalog.engine).changed == 0
+    assert catalog.value("SELECT status FROM catalog.course_run") == "reviewed"
