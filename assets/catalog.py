@@ -20,6 +20,8 @@ from resources.upstreams import UpstreamClients
 
 GROUP = "catalog"
 OWNERS = ["team:data-engineering"]
+CAUSE_TAG = "catalog/cause"
+"""Why a sensor started the run, in words."""
 LANDED = AssetKey(["landing", "discovery"])
 TABLES = {
     "organization": "Who offers courses: one row per organization key.",
@@ -140,7 +142,9 @@ def go_live(context: AssetExecutionContext, database: CatalogDatabase) -> Materi
         "dagster/column_schema": column_schema("catalog.run_association"),
     },
 )
-def run_association(config: AssociateConfig, database: CatalogDatabase) -> MaterializeResult:
+def run_association(
+    context: AssetExecutionContext, config: AssociateConfig, database: CatalogDatabase
+) -> MaterializeResult:
     """The course of each run: as a person says, else as discovery lists it, else as its key tells.
 
     Loads associate their own runs; this plans all of them again, or just those that appeared in a range of events.
@@ -155,6 +159,7 @@ def run_association(config: AssociateConfig, database: CatalogDatabase) -> Mater
         metadata={
             **table_metadata(database.engine, report)["catalog.run_association"],
             "outcomes": planned.counts,
+            **({"cause": context.run.tags[CAUSE_TAG]} if CAUSE_TAG in context.run.tags else {}),
             **({"associated": preview(written)} if len(written) else {}),
             **rejects_preview(database.engine, report),
         }

@@ -11,7 +11,7 @@ from catalog_pipeline.database.engine import connected
 from catalog_pipeline.settings import load_settings
 from dbt_like_sql.model import SqlModel
 from dbt_like_sql.project import column_lineage, load_models
-from dbt_like_sql.runner import TestResult, build, run_tests
+from dbt_like_sql.runner import Counts, TestResult, build, run_tests
 from resources.database import CatalogDatabase
 
 GROUP = "marts"
@@ -51,11 +51,19 @@ def _asset(model: SqlModel) -> AssetsDefinition:
             counts = build(connection, model, (min(days), max(days)) if days else None)
             results = run_tests(connection, model)
         return MaterializeResult(
-            metadata={"dagster/row_count": counts.rows, "dagster/column_lineage": _lineage(model)},
+            metadata={
+                "dagster/row_count": counts.rows,
+                **({} if model.materialized == "view" else _changes(counts)),
+                "dagster/column_lineage": _lineage(model),
+            },
             check_results=[_check(key, results)],
         )
 
     return build_model
+
+
+def _changes(counts: Counts) -> dict[str, int]:
+    return {"inserted": counts.inserted, "updated": counts.updated, "deleted": counts.deleted}
 
 
 def _keys(model: SqlModel) -> list[AssetKey]:

@@ -7,6 +7,7 @@ from dagster import DagsterInstance, RunsFilter
 from sqlalchemy import Connection, text
 
 from assets import jobs
+from assets.catalog import CAUSE_TAG
 from catalog_pipeline.database import events
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.events import Cursor
@@ -15,7 +16,7 @@ from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
 from sensors.nightly import STATUS
 
-AFTER_TAG, UPTO_TAG, CAUSE_TAG = "catalog/events_after", "catalog/events_upto", "catalog/cause"
+AFTER_TAG, UPTO_TAG = "catalog/events_after", "catalog/events_upto"
 SHOWN = 3
 FOUND = f"""
     SELECT count(DISTINCT r.id) AS runs, (array_agg(DISTINCT r.run_key))[1:{SHOWN}] AS run_keys,

@@ -7,11 +7,12 @@ from conftest_loading import Catalog, Upstream, course, run
 from dagster import DagsterInstance
 from sqlalchemy import text
 
+from assets.catalog import CAUSE_TAG
 from catalog_pipeline.definitions import defs
 from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
 from sensors import new_runs, outside_writes
-from sensors.new_runs import AFTER_TAG, CAUSE_TAG
+from sensors.new_runs import AFTER_TAG
 
 SETTINGS = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
 
@@ -60,6 +61,11 @@ def test_a_run_that_psql_inserts_is_associated_once_and_the_cause_is_told(
     (requested,) = daemon.tick()
     assert requested.tags[CAUSE_TAG] == "course-v1:A+1+r, by sql:postgres"
     assert catalog.courses_of_runs() == {"course-v1:A+1+r": "A+1"}
+    told = instance.get_latest_materialization_event(dg.AssetKey(["catalog", "run_association"]))
+    assert told and told.asset_materialization
+    metadata = told.asset_materialization.metadata
+    assert metadata["cause"].value == requested.tags[CAUSE_TAG]
+    assert metadata["outcomes"].value == {"course_created": 1}
     assert daemon.tick() == []
     assert daemon.tick() == []
 
