@@ -84,7 +84,10 @@ def run_tests(connection: Connection, model: SqlModel) -> list[TestResult]:
 
 def _want(connection: Connection, days: Days | None) -> None:
     first, last = (day.isoformat() for day in days) if days else ("", "")
-    statement = SQL("SELECT set_config('catalog.first_day', {}, true), set_config('catalog.last_day', {}, true)")
+    statement = SQL(
+        "SELECT set_config('catalog.first_day', {}, true), set_config('catalog.last_day', {}, true),"
+        " set_config('work_mem', '256MB', true)"  # three months of a large catalog are joined in memory or not in time
+    )
     execute(connection, statement.format(Literal(first), Literal(last)))
 
 
