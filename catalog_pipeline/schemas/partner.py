@@ -5,6 +5,7 @@ Which columns are required, and which names count as known, is configuration: `p
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 import pandas as pd
@@ -208,7 +209,8 @@ VALID_ROW = pa.DataFrameSchema(
 - `row`: the line a spreadsheet shows, the header being 1.
 - `course_key`: `Org+Number`; the organization as the catalog spells it, where the catalog is known.
 - `course_type`, `product_source`: the slugs of the feed, the same in every row.
-- `language`: the run's, and through its first row the course's: a code, such as `en-us`. `topic`: as the catalog or the rules spell it.
+- `language`: a code, such as `en-us`: the run's, and of the course's first row the course's.
+- `topic`: as the rules or the catalog spell it.
 - `variant_id`: in its canonical form, in small letters with hyphens.
 - `restriction_type`: the text `None` clears what stands; null leaves it. Null in any other column leaves it too.
 - `price`, `currency`: both or neither; the currency is always USD.
@@ -251,10 +253,31 @@ WARNING_CODES = {
 
 
 @dataclass(frozen=True)
+class RawFeed:
+    """A feed as read: text by column, before anything is judged.
+
+    `frame`: `row` (NUMBER), then every known column of the header (text, trimmed; null where blank or where the text
+    is `None`, but for `restriction_type`), in file order, index 0..n-1. Blank rows are left out. A ragged row keeps
+    its cells as far as they go, and one with unreadable cells has nulls there: their reasons are in `errors`.
+    `columns` are the header's known columns, `unknown` its other ones, as spelled there.
+    """
+
+    name: str
+    sha256: str
+    received_at: datetime
+    format: Literal["csv", "json"]
+    frame: pd.DataFrame
+    columns: tuple[str, ...]
+    unknown: tuple[str, ...]
+    errors: pd.DataFrame
+    warnings: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class ValidatedFeed:
     """What validation makes of a feed: `rows` by VALID_ROW, and frames of ERROR_COLUMNS and WARNING_COLUMNS.
 
-    A row of the file is in `rows` or in `errors`, never in both, and never in neither unless it is blank.
+    Every row of `RawFeed.frame` is in `rows` or in `errors`, and none is in both.
     """
 
     rows: pd.DataFrame
