@@ -16,8 +16,8 @@ def match_runs(rows: pd.DataFrame, runs: pd.DataFrame, listed: pd.Series, as_of:
 
     `rows`, in the order of the file: row (its number), course (any hashable identity, never null), variant
     (nullable), start, end (instants). `runs`, those that stand: run (an integer), course, key, variant, start, end,
-    enrollment_end (all nullable but run, course, key), created (any order: greater is newer). `listed`: all variants that
-    the feed names, in rejected rows too.
+    enrollment_end (all nullable but run, course, key), created (any order: greater is newer). `listed`: all variants
+    that the feed names, in rejected rows too.
 
     Returns, with the index of `rows`: decision (update, new, conflict, duplicate), run (of an update), other_row
     (the earlier row that a duplicate, or a conflict, is one with), other_run (the run that has a conflict's
