@@ -4,9 +4,10 @@ One declaration, `FEED_COLUMNS`, drives the template, the header's matching, the
 Which columns are required, and which names count as known, is configuration: `partner_rules.py`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import pandera.pandas as pa
@@ -221,8 +222,11 @@ VALID_ROW = pa.DataFrameSchema(
 ERROR_COLUMNS = ["row", "code", "column", "value", "message", "course_key", "variant_id"]
 """Of `errors`: why a row was rejected, one line a reason; `row` int64, the rest text, `column` the feed's own."""
 
+RAW_ERROR_COLUMNS = ERROR_COLUMNS[:5]
+"""Of the errors of reading, before validation adds course and variant."""
+
 WARNING_COLUMNS = ["row", "code", "column", "message", "course_key"]
-"""Of `warnings`: what a row says that was not followed, though the row was."""
+"""Of `warnings`: what a row says that was not followed, though the row was; `row` null where it is about the file."""
 
 ERROR_CODES = {
     "MISSING_ORGANIZATION": "The organization is blank, or the catalog has none of that key.",
@@ -252,6 +256,12 @@ WARNING_CODES = {
 }
 
 
+def messages(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:
+    """A frame of errors or warnings: `row` NUMBER, the rest text."""
+    frame = pd.DataFrame(rows, columns=list(columns), dtype=object)
+    return frame.astype({column: NUMBER if column == "row" else TEXT for column in columns})
+
+
 @dataclass(frozen=True)
 class RawFeed:
     """A feed as read: text by column, before anything is judged.
@@ -259,7 +269,7 @@ class RawFeed:
     `frame`: `row` (NUMBER), then every known column of the header (text, trimmed; null where blank or where the text
     is `None`, but for `restriction_type`), in file order, index 0..n-1. Blank rows are left out. A ragged row keeps
     its cells as far as they go, and one with unreadable cells has nulls there: their reasons are in `errors`.
-    `columns` are the header's known columns, `unknown` its other ones, as spelled there.
+    `columns` are the header's known columns, `unknown` its other ones, normalised. `errors` is by RAW_ERROR_COLUMNS.
     """
 
     name: str
