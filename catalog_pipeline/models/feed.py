@@ -4,9 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.types import Text
 
 from catalog_pipeline.models.base import Base
 
@@ -39,8 +38,11 @@ class Feed(Base):
     counts: Mapped[dict[str, int]] = mapped_column(
         JSONB, comment="Rows, rows by outcome, and archived and reactivated courses."
     )
-    archived: Mapped[list[str]] = mapped_column(ARRAY(Text), comment="Keys of courses that it no longer lists.")
-    reactivated: Mapped[list[str]] = mapped_column(ARRAY(Text), comment="Keys of archived courses that it lists again.")
+    warnings: Mapped[list[Any]] = mapped_column(JSONB, comment="Of the feed as a whole: code, column, message.")
+    archived: Mapped[list[Any]] = mapped_column(
+        JSONB, comment="Courses that it no longer lists: course_key, title, external_identifier, reason."
+    )
+    reactivated: Mapped[list[Any]] = mapped_column(JSONB, comment="Archived courses that it lists again; likewise.")
     document_id: Mapped[int | None] = mapped_column(
         BigInteger, ForeignKey("landing.document.id", ondelete="SET NULL"), comment="Its bytes."
     )
@@ -71,6 +73,8 @@ class FeedRow(Base):
     course_key: Mapped[str | None] = mapped_column(comment="The key of the course it is about.")
     run_key: Mapped[str | None] = mapped_column(comment="The key of the run it is about.")
     variant_id: Mapped[str | None] = mapped_column(comment="The partner's variant, as fed.")
+    title: Mapped[str | None] = mapped_column(comment="The title, as fed.")
+    external_identifier: Mapped[str | None] = mapped_column(comment="The partner's product number, as fed.")
     restriction_type: Mapped[str | None] = mapped_column(comment="The restriction, as fed.")
     is_future_variant: Mapped[bool] = mapped_column(
         server_default=text("false"), comment="Whether the partner only announces the variant."

@@ -56,13 +56,19 @@ def upgrade() -> None:
             comment="Rows, rows by outcome, and archived and reactivated courses.",
         ),
         sa.Column(
-            "archived", postgresql.ARRAY(sa.Text()), nullable=False, comment="Keys of courses that it no longer lists."
+            "warnings", postgresql.JSONB(), nullable=False, comment="Of the feed as a whole: code, column, message."
+        ),
+        sa.Column(
+            "archived",
+            postgresql.JSONB(),
+            nullable=False,
+            comment="Courses that it no longer lists: course_key, title, external_identifier, reason.",
         ),
         sa.Column(
             "reactivated",
-            postgresql.ARRAY(sa.Text()),
+            postgresql.JSONB(),
             nullable=False,
-            comment="Keys of archived courses that it lists again.",
+            comment="Archived courses that it lists again; likewise.",
         ),
         sa.Column("document_id", sa.BigInteger(), nullable=True, comment="Its bytes."),
         sa.Column("load_id", sa.BigInteger(), nullable=True, comment="The load that applied it."),
@@ -95,6 +101,8 @@ def upgrade() -> None:
         sa.Column("course_key", sa.Text(), nullable=True, comment="The key of the course it is about."),
         sa.Column("run_key", sa.Text(), nullable=True, comment="The key of the run it is about."),
         sa.Column("variant_id", sa.Text(), nullable=True, comment="The partner's variant, as fed."),
+        sa.Column("title", sa.Text(), nullable=True, comment="The title, as fed."),
+        sa.Column("external_identifier", sa.Text(), nullable=True, comment="The partner's product number, as fed."),
         sa.Column("restriction_type", sa.Text(), nullable=True, comment="The restriction, as fed."),
         sa.Column(
             "is_future_variant",
