@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from catalog_pipeline.addresses import parse_address, parse_smtp_url
 from catalog_pipeline.errors import SettingsError
 
 PREFIX = "CATALOG_"
@@ -43,7 +44,13 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _mail_address(value: str) -> str:
+    parse_address(value)
+    return value
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -97,6 +104,25 @@ class Settings(BaseSettings):
         0.2, description="A load that would archive a larger share of what stands is held back."
     )
 
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="The mail server: smtp://host, smtp://user:password@host:587?starttls or smtps://…"
+        " Unset: .eml files in mail/ of the home.",
+    )
+    mail_from: MailAddress = Field(
+        "Catalog Pipeline <catalog-pipeline@localhost>", description="Whom mail comes from, as Name <address>."
+    )
+
+    partner_feeds: Path | None = Field(
+        None,
+        description="The folder of partner feeds, <source>/<course type>/<name>.csv. Unset: feeds/ of the home.",
+    )
+    partner_rules: Path | None = Field(
+        None, description="A file of rules for partner feeds instead of the one shipped; docs/partner-feeds.md tells."
+    )
+    feed_size_limit: int = Field(1000, ge=1, le=2000, description="The largest feed, in megabytes, once unpacked.")
+    feed_cell_limit: int = Field(100_000, ge=1_000, description="The most characters of one cell of a feed.")
+
     automation: bool = Field(False, description="Schedules and sensors run from the start. `make up` turns it on.")
     ui_port: int = Field(3000, ge=1, le=65535, description="The port of the Dagster UI under `make up`.")
     nightly_cron: str = Field("15 2 * * *", description="When the night's chain starts, in UTC.")
@@ -115,6 +141,13 @@ class Settings(BaseSettings):
                 "give a Postgres URL, such as postgresql://user:password@host:5432/catalog,"
                 " with special characters of the password as %5B and the like"
             )
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_only(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_smtp_url(value.get_secret_value())
         return value
 
     @model_validator(mode="after")
@@ -139,6 +172,11 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """The home folder, absolute, so that a child process with another working directory finds it."""
         return self.home.expanduser().absolute()
+
+    @property
+    def feeds_folder(self) -> Path:
+        """The folder that partner feeds are dropped into, absolute."""
+        return self.partner_feeds.expanduser().absolute() if self.partner_feeds else self.folder / "feeds"
 
 
 def setting_name(field: str) -> str:
