@@ -6,6 +6,7 @@ from dagster import AssetSelection
 from assets.catalog import publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
 from assets.landing import discovery_documents, lms_documents
+from assets.mail import send_mail
 from assets.marts import MARTS
 
 refresh_discovery = dg.define_asset_job(
@@ -27,4 +28,4 @@ build_marts = dg.define_asset_job(
     "build_marts", AssetSelection.assets(*MARTS), description="Build the SQL models and run their tests."
 )
 
-JOBS = [refresh_discovery, refresh_lms, associate_runs, build_marts]
+JOBS = [refresh_discovery, refresh_lms, associate_runs, build_marts, send_mail]

@@ -11,7 +11,7 @@ from assets.upstream import UPSTREAM
 from catalog_pipeline.settings import load_settings
 from resources.database import CatalogDatabase
 from resources.upstreams import UpstreamClients
-from sensors import nightly
+from sensors import nightly, outbox
 
 _settings = load_settings()
 
@@ -28,7 +28,7 @@ defs = dg.Definitions(
     asset_checks=[catalog_checks],
     jobs=JOBS,
     schedules=[nightly.schedule(_settings)],
-    sensors=[nightly.sensor(_settings)],
+    sensors=[nightly.sensor(_settings), outbox.sensor(_settings)],
     resources={"database": CatalogDatabase(), "upstreams": UpstreamClients()},
     # Steps are few and heavy on the database: a process for each would cost three seconds and save nothing.
     executor=dg.in_process_executor,

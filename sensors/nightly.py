@@ -34,6 +34,7 @@ NIGHT = (
     Stage(jobs.refresh_lms.name, source="lms"),
     Stage(jobs.associate_runs.name),
     Stage(jobs.build_marts.name),
+    Stage(jobs.send_mail.name),
 )
 
 

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from catalog_pipeline.cli import sample, verbs
+from catalog_pipeline.cli import mail, sample, verbs
 from catalog_pipeline.errors import CatalogError, ExitCode
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     help="An Open edX course catalog, kept by a pipeline.",
 )
 app.add_typer(verbs.app)
+app.add_typer(mail.app, name="mail")
 app.add_typer(sample.app, name="sample")
 
 

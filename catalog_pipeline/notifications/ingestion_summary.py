@@ -126,7 +126,7 @@ def _reason(row: Row) -> list[str]:
 
 
 def _value(value: Any) -> str:
-    return "nothing" if value is None else one_line(value, 80)
+    return "nothing" if value in (None, "") else one_line(value, 80)
 
 
 @dataclass(frozen=True)
@@ -176,14 +176,14 @@ class List:
 
 
 LISTS = [
-    List("rejected", "Rejected", "bad", "Nothing of these rows was taken. Correct them and feed them again.", _errors, True),
+    List("rejected", "Rejected", "bad", "Nothing of these was taken. Correct them and feed them again.", _errors, True),
     List("deferred", "Deferred", "held", "Nothing of these rows is lost: they are decided again every night.", _reason),
     List("new_product", "New products", "new", "Courses that the catalog did not have.", _reason),
     List("new_variant", "New variants", "new", "New runs of courses that the catalog had.", _reason),
     List("updated", "Updated", "good", "The fields that changed, with their old and new values.", _changes),
     List("reactivated", "Reactivated", "good", "Archived products that the feed lists again.", _reason),
     List("archived", "Archived", "held", "Products that the feed no longer lists.", _reason),
-    List("warnings", "Warnings", "held", "Nothing of this stopped a row. Look whether it is what you mean.", _warnings, True),
+    List("warnings", "Warnings", "held", "None of this stopped a row. Look whether it is meant.", _warnings, True),
 ]  # fmt: skip
 
 COUNTED = {

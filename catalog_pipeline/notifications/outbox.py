@@ -4,7 +4,7 @@ A sender claims a mail and commits, hands it over, and marks it sent. One that d
 ends after fifteen minutes: the mail is sent again, with the same Message-ID.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -16,6 +16,7 @@ from sqlalchemy import Row as ResultRow
 
 from catalog_pipeline.addresses import parse_address
 from catalog_pipeline.database.engine import connected
+from catalog_pipeline.errors import ExitCode
 from catalog_pipeline.notifications.transport import MailUnreachableError, Refusal, Transport
 
 Row = dict[str, Any]
@@ -75,9 +76,24 @@ def send_due(engine: Engine, transport: Transport, as_of: datetime | None = None
     return deliveries
 
 
-def count_due(connection: Connection) -> int:
-    """How many mails a sender would take now."""
-    return connection.execute(text("SELECT count(*) FROM ops.outbox WHERE due_at <= clock_timestamp()")).scalar_one()
+def exit_code(deliveries: Sequence[Delivery]) -> ExitCode:
+    """The exit status that tells these outcomes."""
+    outcomes = {delivery.outcome for delivery in deliveries}
+    if "unreachable" in outcomes:
+        return ExitCode.UNREACHABLE
+    return ExitCode.SOME_ROWS_LEFT if "refused" in outcomes else ExitCode.DONE
+
+
+def first_due(connection: Connection) -> str | None:
+    """A name for the next try that is due, the same until it is made; None where none is due.
+
+    Another one each quarter of an hour: a try that was asked for and not made must have been lost.
+    """
+    return connection.execute(
+        text("""SELECT concat_ws(':', id, attempts, date_bin(:claim, clock_timestamp(), 'epoch'))
+                FROM ops.outbox WHERE due_at <= clock_timestamp() ORDER BY due_at, id LIMIT 1"""),
+        {"claim": CLAIM},
+    ).scalar_one_or_none()
 
 
 def make_due(connection: Connection) -> int:
