@@ -70,7 +70,7 @@ KIND_CODES = {
     "image": "IMAGE_DOWNLOAD_FAILURE",
     "logo": "LOGO_IMAGE_DOWNLOAD_FAILURE",
 }
-LONGEST = {"organization": 255, "number": 255, "line": 255, "url": 511, "image": 511, "logo": 511}
+LONGEST = {"organization": 128, "number": 100, "line": 255, "url": 511, "image": 511, "logo": 511}
 
 
 def _course(name: str, kind: Kind, target: str, description: str, example: str = "") -> FeedColumn:

@@ -70,6 +70,13 @@ class PartnerRules(_Part):
     languages: dict[str, str]
 
     @model_validator(mode="after")
+    def _courses_have_keys(self) -> "PartnerRules":
+        for column in ("number", "title"):
+            if column not in self.required.always:
+                raise ValueError(f"{column} must be among the columns that are always required")
+        return self
+
+    @model_validator(mode="after")
     def _only_known_scopes(self) -> "PartnerRules":
         by_type = {**self.required.by_course_type_and_source, **self.recipients}
         named = {*by_type, *self.columns.by_course_type}
