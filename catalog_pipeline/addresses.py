@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 from email.headerregistry import Address
 from email.policy import SMTP
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator
 
 Encryption = Literal["none", "starttls", "tls"]
 PORTS: dict[Encryption, int] = {"none": 25, "starttls": 587, "tls": 465}
@@ -28,6 +30,15 @@ def parse_address(value: str) -> Address:
     if header.defects or len(addresses) != 1 or not addresses[0].domain or not addresses[0].addr_spec.isascii():
         raise ValueError("give one address in ASCII, such as Ann Müller <ann@example.org>")
     return addresses[0]
+
+
+def _checked(value: str) -> str:
+    parse_address(value)
+    return value
+
+
+MailAddress = Annotated[str, AfterValidator(_checked)]
+"""A text that names one address."""
 
 
 def parse_smtp_url(url: str) -> SmtpServer:

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from catalog_pipeline.addresses import parse_address, parse_smtp_url
+from catalog_pipeline.addresses import MailAddress, parse_smtp_url
 from catalog_pipeline.errors import SettingsError
 
 PREFIX = "CATALOG_"
@@ -44,13 +44,7 @@ def _http_url(value: str) -> str:
     return value
 
 
-def _mail_address(value: str) -> str:
-    parse_address(value)
-    return value
-
-
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
-MailAddress = Annotated[str, AfterValidator(_mail_address)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -1,7 +1,4 @@
-"""The mail about an ingested partner feed: what became of its rows, told to who manages the partner.
-
-It is made of the report that `catalog-pipeline partner ingest --json` prints.
-"""
+"""The mail about an ingested partner feed: what became of its rows, told to who manages the partner."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +11,8 @@ from sqlalchemy import Connection
 from catalog_pipeline.notifications.composing import Attachment, compose
 from catalog_pipeline.notifications.outbox import enqueue
 from catalog_pipeline.notifications.text import one_line
+from catalog_pipeline.schemas.partner_rules import PartnerRules
+from catalog_pipeline.settings import Settings
 
 Row = Mapping[str, Any]
 Details = Callable[[Row], list[str]]
@@ -62,40 +61,50 @@ class Count:
 class Summary:
     """Everything that the mail says, in the order in which it says it."""
 
+    title: str
     headline: str
-    source: str
-    product_type: str
     feed: str
     sha256: str
+    outcome: str
     at: str
-    refused: str | None
+    applied: bool
+    detail: str | None
     rows: int
     counts: list[Count]
     sections: list[Section]
 
 
-def queue_summary(
-    connection: Connection, report: Row, *, sender: str, recipients: Sequence[str], at: datetime
-) -> int | None:
-    """Queue the mail about a report in the caller's transaction; None, and no mail, where nobody is to get it."""
-    if not recipients:
-        return None
-    return enqueue(connection, compose_summary(report, sender=sender, recipients=recipients, at=at), KIND)
+def summarizer(settings: Settings, rules: PartnerRules) -> Callable[[Connection, Row], int | None]:
+    """What `loading.partner.ingest` calls with each report: queues its mail, in the transaction that keeps the feed.
+
+    Returns the mail's id in the outbox; None, and no mail, where the rules name nobody for the source and type.
+    """
+
+    def summarize(connection: Connection, report: Row) -> int | None:
+        source, product_type = report["feed"]["source"], report["feed"]["product_type"]
+        recipients = rules.recipients_of(product_type, source)
+        if not recipients:
+            return None
+        title = f"{rules.sources[source]} - {rules.course_types[product_type].title} data ingestion"
+        message = compose_summary(
+            report, title=title, sender=settings.mail_from, recipients=recipients, at=datetime.now(UTC)
+        )
+        return enqueue(connection, message, KIND)
+
+    return summarize
 
 
-def compose_summary(report: Row, *, sender: str, recipients: Sequence[str], at: datetime) -> EmailMessage:
-    """The mail about a report. Raises UsageError for a wrong address.
+def compose_summary(report: Row, *, title: str, sender: str, recipients: Sequence[str], at: datetime) -> EmailMessage:
+    """The mail about a report, as `loading.partner_report` makes it. Raises UsageError for a wrong address.
 
-    Rows may say `title`, `restriction_type`, `is_future_variant` and `external_identifier` too; so may the products
-    in `archived` and `reactivated`, which are of no row. A report may have `warnings` about the feed as a whole, and
-    `refused`: the words why nothing of it was written; then it need hold nothing else but `feed`.
+    Of a feed that was not applied it tells what is wrong with it, and nothing that did not come to pass.
     """
     lists = [(one, rows) for one in LISTS if (rows := one.rows_of(report))]
-    summary = _summary(report, [one.section(rows) for one, rows in lists], at)
+    summary = _summary(report, title, [one.section(rows) for one, rows in lists], at)
     return compose(
         "ingestion_summary",
         summary,
-        subject=f"{summary.source} - {summary.product_type} data ingestion: {summary.headline}",
+        subject=f"{summary.title}: {summary.headline}",
         sender=sender,
         recipients=recipients,
         at=at,
@@ -110,15 +119,15 @@ def _problem(problem: Row) -> str:
 
 
 def _errors(row: Row) -> list[str]:
-    return [_problem(error) for error in row.get("errors") or []]
+    return [_problem(error) for error in row["errors"]]
 
 
 def _warnings(row: Row) -> list[str]:
-    return [_problem(warning) for warning in row.get("warnings") or []]
+    return [_problem(warning) for warning in row["warnings"]]
 
 
 def _changes(row: Row) -> list[str]:
-    return [f"{field}: {_value(old)} → {_value(new)}" for field, (old, new) in (row.get("changes") or {}).items()]
+    return [f"{field}: {_value(old)} → {_value(new)}" for field, (old, new) in row["changes"].items()]
 
 
 def _reason(row: Row) -> list[str]:
@@ -138,19 +147,18 @@ class List:
     tone: str
     note: str
     details: Details
-    is_told_of_refused: bool = False
+    is_told_always: bool = False
 
     def rows_of(self, report: Row) -> list[Row]:
-        """The rows or products of a report that belong here. Of a refused feed nothing came to pass."""
-        if report.get("refused") and not self.is_told_of_refused:
+        """The rows or products of a report that belong here."""
+        if not (self.is_told_always or report["outcome"] == "applied"):
             return []
-        rows = report.get("rows", [])
         if self.key == "warnings":
-            of_the_feed = [{"title": "The feed", "warnings": report["warnings"]}] if report.get("warnings") else []
-            return [*of_the_feed, *(row for row in rows if row.get("warnings"))]
+            of_the_feed = [{"title": "The feed", "warnings": report["warnings"]}] if report["warnings"] else []
+            return [*of_the_feed, *(row for row in report["rows"] if row["warnings"])]
         if self.key in ("archived", "reactivated"):
-            return report.get(self.key, [])
-        return [row for row in rows if row["outcome"] == self.key]
+            return report[self.key]
+        return [row for row in report["rows"] if row["outcome"] == self.key]
 
     def is_attached(self, rows: Sequence[Row]) -> bool:
         """Whether the whole list goes with the mail: rejects always, the others when the mail cuts them."""
@@ -165,11 +173,7 @@ class List:
     def attachment(self, rows: Sequence[Row]) -> Attachment:
         """The whole list, one line a row; of rejects, one line an error."""
         if self.key == "rejected":
-            lines = [
-                {**_fields(row, IDENTITY), **_fields(error, PROBLEM)}
-                for row in rows
-                for error in row.get("errors") or []
-            ]
+            lines = [{**_fields(row, IDENTITY), **error} for row in rows for error in row["errors"]]
             return Attachment(self.key, [*IDENTITY, *PROBLEM], lines)
         lines = [{**_fields(row, IDENTITY), "details": "\n".join(self.details(row))} for row in rows]
         return Attachment(self.key, [*IDENTITY, "details"], lines)
@@ -198,22 +202,26 @@ COUNTED = {
 COUNTED_PRODUCTS = {"archived": ("archived", "held"), "reactivated": ("reactivated", "good")}
 
 
-def _summary(report: Row, sections: list[Section], at: datetime) -> Summary:
-    feed, counts = report["feed"], report.get("counts", {})
-    refused = report.get("refused")
-    told = {key: COUNTED[key] for key in ("rejected",)} if refused else COUNTED | COUNTED_PRODUCTS
-    tiles = [Count(_plural(label, counts.get(key, 0)), counts.get(key, 0), tone) for key, (label, tone) in told.items()]
+OUTCOMES = {"applied": "Ingested", "superseded": "Superseded", "held": "Held back", "refused": "Refused"}
+"""Of a feed as a whole; all but the first leave the catalog as it was."""
+
+
+def _summary(report: Row, title: str, sections: list[Section], at: datetime) -> Summary:
+    feed, counts, applied = report["feed"], report["counts"], report["outcome"] == "applied"
+    told = COUNTED | COUNTED_PRODUCTS if applied else {"rejected": COUNTED["rejected"]}
+    tiles = [Count(_plural(label, counts[key]), counts[key], tone) for key, (label, tone) in told.items()]
     some = [f"{tile.n:,} {tile.label}" for tile in tiles if tile.n and tile.tone != "quiet"]
     return Summary(
-        headline="refused whole" if refused else ", ".join(some) or "nothing changed",
-        source=one_line(feed["source"], 60),
-        product_type=one_line(feed["product_type"], 60),
+        title=one_line(title),
+        headline=(", ".join(some) or "nothing changed") if applied else OUTCOMES[report["outcome"]].lower(),
         feed=one_line(feed["name"], 120),
         sha256=feed["sha256"],
+        outcome=OUTCOMES[report["outcome"]],
         at=f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-        refused=one_line(refused, 1000) if refused else None,
-        rows=counts.get("rows", 0),
-        counts=tiles if counts else [],
+        applied=applied,
+        detail=one_line(report["detail"], 1000) if report["detail"] else None,
+        rows=counts["rows"],
+        counts=tiles if counts["rows"] else [],
         sections=sections,
     )
 

@@ -90,7 +90,7 @@ def first_due(connection: Connection) -> str | None:
     Another one each quarter of an hour: a try that was asked for and not made must have been lost.
     """
     return connection.execute(
-        text("""SELECT concat_ws(':', id, attempts, date_bin(:claim, clock_timestamp(), 'epoch'))
+        text("""SELECT concat_ws(' ', id, due_at, date_bin(:claim, clock_timestamp(), 'epoch'))
                 FROM ops.outbox WHERE due_at <= clock_timestamp() ORDER BY due_at, id LIMIT 1"""),
         {"claim": CLAIM},
     ).scalar_one_or_none()
