@@ -78,7 +78,8 @@ def parse_feed(data: bytes, name: str, limits: Limits, received_at: datetime) ->
     text = to_utf8(unpack(data, name, limits.size), name)
     is_json = text.lstrip()[:1] in (b"{", b"[")
     sheet = _read_products(text, name) if is_json else _read_csv(text, name)
-    sheet = _clean(sheet, limits.cell, nuls=is_json or b"\0" in text)
+    escapes = not is_json and any(b"'" + start in text for start in (b"=", b"+", b"-", b"@"))
+    sheet = _clean(sheet, limits.cell, nuls=is_json or b"\0" in text, escapes=escapes)
     if not len(sheet.numbers):
         raise FeedRefusedError(f"{name} has no rows. An empty feed is not applied: feed one with rows.")
     known = [column for column in sheet.cells.column_names if column in COLUMNS]
@@ -200,21 +201,25 @@ def _read_products(text: bytes, name: str) -> Sheet:
     return Sheet(np.arange(2, len(rows) + 2), pa.table(columns), errors, warnings)
 
 
-def _clean(sheet: Sheet, cell_limit: int, *, nuls: bool) -> Sheet:
+def _clean(sheet: Sheet, cell_limit: int, *, nuls: bool, escapes: bool) -> Sheet:
     """The sheet with trimmed cells, null where blank, and without blank rows; cells that cannot be kept are errors.
 
-    `nuls` says whether there may be any NUL: looking for one in every column would take as long as reading.
+    `nuls` and `escapes` say whether there may be a NUL, or a quote in front of a formula, as our own CSV has it:
+    looking for them in every column would take as long as reading.
     """
     columns, errors = [], list(sheet.errors)
     told = {error[0] for error in errors}
     for column, cells in zip(sheet.cells.column_names, sheet.cells.columns, strict=True):
         values = pc.utf8_trim_whitespace(cells)
+        if escapes:
+            values = pc.replace_substring_regex(values, r"^'([=+\-@])", r"\1")
         blanks = [""] if column == "restriction_type" else ["", CLEARS]
         values = pc.if_else(pc.is_in(values, pa.array(blanks, LARGE_TEXT)), None, values)
         values, unkept = _kept(values, cell_limit, nuls=nuls)
         columns.append(values)
         rows = ((int(sheet.numbers[at]), value, why) for at, value, why in unkept)
         errors += [(row, "INVALID_TEXT", column, value, why) for row, value, why in rows if row not in told]
+    errors.sort(key=lambda error: error[0])
     filled = _filled(columns) | np.isin(sheet.numbers, [error[0] for error in errors])
     table = pa.table(columns, names=sheet.cells.column_names)
     if filled.all():

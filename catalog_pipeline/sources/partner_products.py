@@ -12,13 +12,15 @@ from catalog_pipeline.errors import FeedRefusedError
 
 Json = dict[str, Any]
 VARIANTS = ("variant", "variants", "futureVariants", "customPresentations")
+MIDNIGHT = "00:00:00"
 LANGUAGES = {"English": "English - United States", "Español": "Spanish - Spain (Modern)"}
 CONSTANTS = {
     "course_enrollment_track": "Executive Education(2U)",
     "course_run_enrollment_track": "Unpaid Executive Education",
     "course_level": "Introductory",
     "course_pacing": "Instructor-Paced",
-    **dict.fromkeys(("start_time", "end_time", "reg_close_time"), "00:00:00"),
+    "start_time": MIDNIGHT,
+    "end_time": MIDNIGHT,
 }
 UNKNOWN_EFFORT = ("1", "2")
 
@@ -149,6 +151,7 @@ class _Flattening:
         columns = _picked(variant, VARIANT_FIELDS)
         return {
             **columns,
+            "reg_close_time": MIDNIGHT if columns["reg_close_date"] else "",
             "publish_date": columns["start_date"] if scheduled else "",
             "is_future_variant": str(scheduled),
             "restriction_type": "custom-b2b-enterprise" if private else "None",
