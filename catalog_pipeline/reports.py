@@ -79,7 +79,13 @@ def print_status(status: Row, *, as_json: bool) -> None:
         print_json(status)
         return
     print_table([{"table": table, "rows": n} for table, n in status["tables"].items()])
-    titles = {"crawls": "Last crawls", "loads": "Last loads", "pending": "Pending", "open_rejects": "Open rejects"}
+    titles = {
+        "crawls": "Last crawls",
+        "loads": "Last loads",
+        "pending": "Pending",
+        "open_rejects": "Open rejects",
+        "mail": "Mail that is not sent",
+    }
     for name, title in titles.items():
         if status[name]:
             console.print()

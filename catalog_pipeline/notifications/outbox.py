@@ -111,6 +111,12 @@ def listed(connection: Connection, limit: int) -> list[Row]:
     return [dict(row._mapping) for row in found]
 
 
+def unsent(connection: Connection) -> list[Row]:
+    """How many mails are not sent, by state."""
+    query = f"SELECT {STATE} AS state, count(*) AS mails FROM ops.outbox WHERE sent_at IS NULL GROUP BY 1 ORDER BY 1"
+    return [dict(row._mapping) for row in connection.execute(text(query))]
+
+
 def _claim(engine: Engine, as_of: datetime) -> ResultRow[Any] | None:
     """Take the mail that has been due longest, so that no other sender does before the claim ends."""
     with connected(engine) as connection:
@@ -154,8 +160,9 @@ def _mark_sent(engine: Engine, mail: ResultRow[Any]) -> None:
 
 def _postpone(engine: Engine, mail: ResultRow[Any], delivered: list[str], error: str, *, permanent: bool) -> None:
     """Release a mail until its next try, or for good; not where another sender has taken it meanwhile."""
-    wait = min(FIRST_WAIT * 2 ** (mail.attempts - 1), LONGEST_WAIT)
-    hopeful = mail.attempts < TRIES and not permanent
+    due_at = None
+    if mail.attempts < TRIES and not permanent:
+        due_at = mail.claimed_at + min(FIRST_WAIT * 2 ** (mail.attempts - 1), LONGEST_WAIT)
     with connected(engine) as connection:
         connection.execute(
             text("""UPDATE ops.outbox SET delivered = :delivered, last_error = :error, claimed_at = NULL,
@@ -165,7 +172,7 @@ def _postpone(engine: Engine, mail: ResultRow[Any], delivered: list[str], error:
                 "claimed_at": mail.claimed_at,
                 "delivered": delivered,
                 "error": error,
-                "due_at": mail.claimed_at + wait if hopeful else None,
+                "due_at": due_at,
             },
         )
 

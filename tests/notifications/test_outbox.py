@@ -150,6 +150,8 @@ def test_a_server_out_of_reach_ends_the_round_keeps_the_reason_and_backs_off(eng
         waiting, retrying = outbox.listed(connection, 10)
     assert (waiting["state"], waiting["attempts"]) == ("waiting", 0)
     assert (retrying["state"], retrying["attempts"]) == ("retrying", 1)
+    with connected(engine) as connection:
+        assert outbox.unsent(connection) == [{"state": "retrying", "mails": 1}, {"state": "waiting", "mails": 1}]
     assert "127.0.0.1:9" in retrying["last_error"]
 
 
