@@ -1,5 +1,6 @@
 """The mail about an ingested partner feed: what became of its rows, told to who manages the partner."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,8 @@ LISTED = 25
 """Entries of a list that the mail shows; a longer list is attached whole."""
 DETAILS = 8
 """Lines of details of one entry that the mail shows."""
+INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d):00(?:Z|\+00:00)", re.ASCII)
+"""As the report writes them; the mail leaves out what every reader would skip."""
 IDENTITY = ["row", "course_key", "run_key", "variant_id", "restriction_type", "is_future_variant"]
 PROBLEM = ["code", "column", "value", "message"]
 
@@ -135,6 +138,8 @@ def _reason(row: Row) -> list[str]:
 
 
 def _value(value: Any) -> str:
+    if instant := INSTANT.fullmatch(str(value)):
+        return "{} {} UTC".format(*instant.groups())
     return "nothing" if value in (None, "") else one_line(value, 80)
 
 

@@ -150,7 +150,9 @@ def test_new_products_and_new_variants_are_told_apart_by_row_course_run_variant_
 
 def test_an_updated_row_says_which_fields_changed_from_what_to_what() -> None:
     changes = {"price": ["150.00", "200.00"], "variant_id": [None, VARIANT], "restriction_type": ["custom-b2c", None]}
+    changes["start"] = ["2026-01-01T10:30:00+00:00", "2026-01-01T10:30:01Z"]
     listed = sections(mail(report(row(2, "updated", changes=changes))))["UPDATED"]
+    assert "    start: 2026-01-01 10:30 UTC → 2026-01-01T10:30:01Z\n" in listed
     assert "    price: 150.00 → 200.00\n" in listed
     assert f"    variant_id: nothing → {VARIANT}\n" in listed
     assert "    restriction_type: custom-b2c → nothing\n" in listed
