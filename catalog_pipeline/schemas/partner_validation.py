@@ -7,7 +7,7 @@ of a row are told, not just the first.
 # pyarrow makes its compute functions at import, where pyright does not see them.
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,6 +23,7 @@ from catalog_pipeline.schemas.partner import (
     COLUMNS,
     ERROR_COLUMNS,
     FEED_COLUMNS,
+    LEVEL_CODES,
     VALID_ROW,
     WARNING_COLUMNS,
     FeedColumn,
@@ -63,13 +64,13 @@ def validate_feed(
             f"{raw.name} has no column {', '.join(missing)}. A feed of {product_type} needs it; add it and feed again."
         )
     feed = _Feed(raw, product_type, source, rules, reference)
-    errors = pd.concat(
+    errors = _together(
         [*map(feed.blanks, FEED_COLUMNS), *map(feed.problems, FEED_COLUMNS), *feed.halves(), *feed.contradictions(),
          feed.collisions()]
     )  # fmt: skip
-    errors = pd.concat([feed.unreadable(), errors[~errors["position"].isin(feed.unreadable()["position"])]])
+    errors = _together([feed.unreadable, errors[~errors["position"].isin(feed.unreadable["position"])]])
     valid = np.setdiff1d(np.arange(len(raw.frame)), errors["position"])
-    warnings = pd.concat([*map(feed.doubts, FEED_COLUMNS), *feed.conflicts(valid)])
+    warnings = _together([*map(feed.doubts, FEED_COLUMNS), *feed.conflicts(valid)])
     warnings = warnings[warnings["position"].isin(valid)]
     return ValidatedFeed(
         rows=feed.rows(valid),
@@ -190,7 +191,7 @@ class _Feed:
         early = _where(pc.less(self._instants("end"), self._instants("start")))
         least, most = (self._values(name).cast(pa.int64()) for name in ("minimum_effort", "maximum_effort"))
         efforts = _where(pc.greater_equal(least, most))
-        code = COLUMNS["end_date"].error_code
+        code = LEVEL_CODES["run"]
         return [
             _found(early, code, "end_date", self._fed("end_date", early), "The run ends before it starts."),
             _found(efforts, code, "minimum_effort", self._fed("minimum_effort", efforts),
@@ -199,7 +200,7 @@ class _Feed:
 
     def collisions(self) -> Found:
         """Courses whose key is spelled otherwise, in its case alone, than in the first row that has it."""
-        keys = self.course_keys.drop(self.unreadable()["position"]).dropna()
+        keys = self.course_keys.drop(self.unreadable["position"]).dropna()
         grouped = keys.groupby(fold(keys))
         first = grouped.transform("first")
         differs = keys != first
@@ -236,6 +237,7 @@ class _Feed:
 
     # -- what comes of it ----------------------------------------------------------------------------------------
 
+    @cached_property
     def unreadable(self) -> Found:
         """The errors of reading."""
         errors = self.raw.errors
@@ -401,6 +403,16 @@ def _quoted(value: str | None) -> str:
     return "blank" if value is None else repr(value[:SHOWN_VALUE])
 
 
+NOTHING: Found = pd.DataFrame({"position": np.array([], dtype=np.int64)}).assign(
+    code="", column="", value="", message=""
+)
+
+
+def _together(found: Iterable[Found]) -> Found:
+    some = [one for one in found if len(one)]  # hundreds of empty frames would take longer than a small feed
+    return pd.concat(some, ignore_index=True) if some else NOTHING
+
+
 def _found(
     positions: np.ndarray | None = None,
     code: str = "",
@@ -408,5 +420,6 @@ def _found(
     values: list[str | None] | None = None,
     messages: list[str] | str = "",
 ) -> Found:
-    at = np.array([], dtype=np.int64) if positions is None else positions
-    return pd.DataFrame({"position": at, "code": code, "column": column, "value": values, "message": messages})
+    if positions is None or not len(positions):
+        return NOTHING
+    return pd.DataFrame({"position": positions, "code": code, "column": column, "value": values, "message": messages})
