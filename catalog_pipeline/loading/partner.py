@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from catalog_pipeline.database.bulk import read_frame
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import FeedRefusedError
+from catalog_pipeline.loading.identity import folded
 from catalog_pipeline.loading.partner_apply import apply_plan, keep_carrying, keep_document, keep_feed
 from catalog_pipeline.loading.partner_plan import FeedName, Plan, make_plan
 from catalog_pipeline.loading.partner_report import Report, planned_report, report
@@ -209,8 +210,18 @@ def last_applied(connection: Connection, source: str, product_type: str) -> Any:
 def _unchanged(connection: Connection, feed: FeedName) -> int | None:
     """The current feed's id, where it has these very bytes and nothing in it waits."""
     last = last_applied(connection, feed.source, feed.product_type)
-    same = last is not None and last.sha256 == feed.sha256 and not last.counts["deferred"]
-    return last.id if same else None
+    if last is None or last.sha256 != feed.sha256:
+        return None
+    waits = connection.execute(text(f"SELECT {WAITS} FROM ops.feed f WHERE f.id = :id"), {"id": last.id}).scalar_one()
+    return None if waits else last.id
+
+
+WAITS = f"""
+    ((f.counts ->> 'deferred')::int > 0 OR EXISTS (
+        SELECT FROM ops.feed_row r CROSS JOIN LATERAL jsonb_array_elements(r.errors) e
+        JOIN catalog.organization o ON {folded("o.key")} = {folded("e ->> 'value'")}
+        WHERE r.feed_id = f.id AND r.outcome = 'rejected' AND e ->> 'code' = 'MISSING_ORGANIZATION'))"""
+"""Of a feed f: whether it has rows that may be decided otherwise now; deferred, or of an organization that came."""
 
 
 def _warnings(raw: RawFeed) -> list[dict[str, Any]]:
@@ -228,17 +239,17 @@ def _keep_refused(
             summarize(connection, report(connection, feed_id))
 
 
-def ingest_deferred(
+def ingest_waiting(
     engine: Engine, settings: Settings, summarize: Summarize | None = None, as_of: datetime | None = None
 ) -> list[Report]:
-    """Decide anew the current feeds that have deferred rows: what they waited for may have come to pass."""
+    """Decide anew the current feeds that have rows in waiting: what these waited for may have come to pass."""
     with connected(engine) as connection:
         waiting = connection.execute(
-            text("""
+            text(f"""
                 SELECT f.*, d.payload FROM (SELECT DISTINCT ON (source, product_type) * FROM ops.feed
                     WHERE outcome = 'applied' ORDER BY source, product_type, id DESC) f
                 JOIN landing.document d ON d.id = f.document_id
-                WHERE (f.counts ->> 'deferred')::int > 0 ORDER BY f.source, f.product_type""")
+                WHERE {WAITS} ORDER BY f.source, f.product_type""")
         ).all()
     done = []
     for row in waiting:

@@ -78,10 +78,10 @@ def _write_runs(publication: Publication) -> None:
     counts = merge(publication.connection, cast(Table, CourseRun.__table__), "changed_course_run", RUN_COLUMNS)
     unchanged = publication.scalar("SELECT count(*) FROM planned_run WHERE changes IS NULL")
     left = publication.connection.execute(
-        text("SELECT outcome, count(*) FROM planned_row WHERE outcome IN ('rejected', 'deferred') GROUP BY 1")
+        text("SELECT outcome, count(*) AS n FROM planned_row WHERE outcome IN ('rejected', 'deferred') GROUP BY 1")
     )
-    left = {outcome: n for outcome, n in left}
-    publication.count("catalog.course_run", {**counts, **left, "unchanged": counts["unchanged"] + unchanged})
+    outcomes = {row.outcome: row.n for row in left}
+    publication.count("catalog.course_run", {**counts, **outcomes, "unchanged": counts["unchanged"] + unchanged})
 
 
 def _write_associations(publication: Publication) -> None:

@@ -451,9 +451,11 @@ PLANNED_ROW = """
                 WHEN r.found_id IS NULL THEN 'new_variant'
                 WHEN r.changes IS NOT NULL OR f.changes IS NOT NULL THEN 'updated' ELSE 'unchanged' END AS outcome,
            CASE WHEN f.row IS NOT NULL AND f.found_id IS NULL THEN 'The catalog has no such course yet.'
+                WHEN c.found_id IS NULL AND r.row IS NOT NULL THEN 'A further run of a course that this feed makes.'
                 ELSE d.reason END AS reason,
            coalesce(c.key, d.course_key) AS course_key, coalesce(r.run_key, d.run_key) AS run_key, d.variant_id,
-           d.title, d.external_identifier, d.restriction_type, coalesce(d.is_future_variant, false) AS is_future_variant,
+           d.title, d.external_identifier, d.restriction_type,
+           coalesce(d.is_future_variant, false) AS is_future_variant,
            nullif(coalesce(r.changes, '{}') || coalesce(f.changes, '{}'), '{}') AS changes, d.errors, d.warnings,
            r.course, r.found_id AS run_id
     FROM decided_row d
@@ -477,8 +479,8 @@ MISSING_COURSE = f"""
 
 def _count(connection: Connection, names: dict[str, Any]) -> Plan:
     connection.execute(text(MISSING_COURSE), names)
-    found = connection.execute(text("SELECT outcome, count(*) FROM planned_row GROUP BY 1"))
-    outcomes = {outcome: n for outcome, n in found}
+    found = connection.execute(text("SELECT outcome, count(*) AS n FROM planned_row GROUP BY 1"))
+    outcomes = {row.outcome: row.n for row in found}
     missing = connection.execute(text("SELECT count(*) FROM missing_course")).scalar_one()
     standing = connection.execute(text(f"SELECT count(*) FROM catalog.catalog_course c WHERE {OURS}"), names)
     reactivated = connection.execute(text("SELECT count(*) FROM planned_course WHERE reactivated")).scalar_one()

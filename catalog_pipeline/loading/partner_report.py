@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import zstandard
 from sqlalchemy import Connection, text
 
 from catalog_pipeline.errors import ExitCode, UsageError
@@ -16,7 +17,7 @@ ROWS = """
 
 
 def report(connection: Connection, feed_id: int) -> Report:
-    """What became of an ingested feed. Raises UsageError where there is none of this id.
+    """What became of an ingested feed.
 
     `feed` (name, source, product_type, sha256), `feed_id`, `dry_run`, `outcome` and `detail` of the feed as a whole,
     `refused` (the detail, where nothing was written), `counts` (rows, rows by outcome, archived, reactivated),
@@ -24,9 +25,7 @@ def report(connection: Connection, feed_id: int) -> Report:
     external_identifier, restriction_type, is_future_variant, changes by field as [old, new], errors, warnings),
     `archived` and `reactivated` (course_key, title, external_identifier, reason).
     """
-    feed = connection.execute(text("SELECT * FROM ops.feed WHERE id = :id"), {"id": feed_id}).one_or_none()
-    if feed is None:
-        raise UsageError(f"There is no feed {feed_id}; `catalog-pipeline partner feeds` lists them.")
+    feed = connection.execute(text("SELECT * FROM ops.feed WHERE id = :id"), {"id": feed_id}).one()
     return {
         "feed": {name: getattr(feed, name) for name in ("name", "source", "product_type", "sha256")},
         "feed_id": feed.id,
@@ -38,6 +37,45 @@ def report(connection: Connection, feed_id: int) -> Report:
         "archived": feed.archived,
         "reactivated": feed.reactivated,
     }
+
+
+def feeds(connection: Connection, limit: int) -> list[Report]:
+    """The last ingested feeds, newest first."""
+    found = connection.execute(
+        text("""
+            SELECT id, name, source, product_type, sha256, received_at, as_of, ingested_at, outcome, detail, counts
+            FROM ops.feed ORDER BY id DESC LIMIT :limit"""),
+        {"limit": limit},
+    )
+    return [{**row, "counts": _counts(row["counts"])} for row in found.mappings()]
+
+
+def find_feed(connection: Connection, wanted: str) -> int:
+    """The id of a feed by its id, its name or the beginning of its SHA-256; the newest such. Raises UsageError."""
+    found = connection.execute(
+        text(
+            "SELECT id FROM ops.feed WHERE id::text = :wanted OR name = :wanted"
+            " OR (length(:wanted) >= 6 AND starts_with(sha256, :wanted)) ORDER BY id::text = :wanted DESC, id DESC"
+        ),
+        {"wanted": wanted},
+    ).scalars()
+    feed_id = found.first()
+    if feed_id is None:
+        raise UsageError(f"There is no feed {wanted!r}; `catalog-pipeline partner feeds` lists them.")
+    return feed_id
+
+
+def read_document(connection: Connection, feed_id: int) -> tuple[str, bytes]:
+    """The name of a feed, and its bytes as received. Raises UsageError where they were not kept."""
+    row = connection.execute(
+        text(
+            "SELECT f.name, d.payload FROM ops.feed f JOIN landing.document d ON d.id = f.document_id WHERE f.id = :id"
+        ),
+        {"id": feed_id},
+    ).one_or_none()
+    if row is None:
+        raise UsageError(f"The bytes of feed {feed_id} are not kept any more.")
+    return row.name, zstandard.decompress(row.payload)
 
 
 def planned_report(

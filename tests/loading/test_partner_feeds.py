@@ -8,7 +8,7 @@ from conftest_feeds import NOW, FedCatalog, csv_of, fed, variant
 
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import ExitCode, FeedRefusedError
-from catalog_pipeline.loading.partner import ingest_deferred
+from catalog_pipeline.loading.partner import ingest_waiting
 from catalog_pipeline.loading.partner_report import exit_code, report
 
 
@@ -79,9 +79,22 @@ def test_the_night_decides_anew_what_was_deferred(fed_catalog: FedCatalog) -> No
     fed_catalog.execute("UPDATE catalog.course_run SET status = 'review_by_legal'")
     fed_catalog.feed(fed("1", "v", "2026-10-01"), fed("2"))
     fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
-    (found,) = ingest_deferred(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
+    (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
     assert [row["outcome"] for row in found["rows"]] == ["updated", "unchanged"]
-    assert ingest_deferred(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+
+
+def test_the_same_bytes_are_decided_again_when_the_organization_that_a_row_lacked_has_come(
+    fed_catalog: FedCatalog,
+) -> None:
+    data = csv_of(fed("1", "v"), fed("2", organization="New"))
+    assert fed_catalog.feed(data=data)["counts"]["rejected"] == 1
+    assert fed_catalog.feed(data=data)["skipped"]
+    fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('new', 'New')")
+    assert fed_catalog.feed(data=data)["counts"] | {"unchanged": 1, "new_product": 1, "rejected": 0} == {
+        **dict.fromkeys(("new_variant", "updated", "rejected", "deferred", "archived", "reactivated"), 0),
+        **{"rows": 2, "unchanged": 1, "new_product": 1},
+    }
 
 
 def test_a_feed_that_is_older_than_the_last_applied_writes_nothing(fed_catalog: FedCatalog) -> None:
