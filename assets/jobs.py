@@ -6,6 +6,7 @@ from dagster import AssetSelection
 from assets.catalog import go_live, publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
 from assets.landing import discovery_documents, lms_documents
+from assets.mail import send_mail
 from assets.marts import MARTS, SNAPSHOTS
 
 refresh_discovery = dg.define_asset_job(
@@ -41,4 +42,4 @@ snapshot_catalog = dg.define_asset_job(
 ASSOCIATING = run_association.node_def.name
 """The step of `associate_runs` that takes a range of events."""
 
-JOBS = [refresh_discovery, refresh_lms, publish_due_runs, associate_runs, build_marts, snapshot_catalog]
+JOBS = [refresh_discovery, refresh_lms, publish_due_runs, associate_runs, build_marts, snapshot_catalog, send_mail]

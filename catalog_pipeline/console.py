@@ -1,6 +1,5 @@
 """How results are shown: tables for people, JSON and CSV for programs. What is shown is not decided here."""
 
-import csv
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,6 +8,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from catalog_pipeline.spreadsheets import write_csv
 
 Row = Mapping[str, Any]
 WIDTH_WITHOUT_TERMINAL = 160
@@ -28,10 +29,8 @@ def print_json_lines(rows: Sequence[Row]) -> None:
 
 
 def print_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """Print CSV. A text that a spreadsheet would run as a formula gets a quote in front."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_cell_for_spreadsheets(row[column]) for column in columns] for row in rows)
+    """Print CSV, as spreadsheets may open it."""
+    write_csv(sys.stdout, rows, columns)
 
 
 def print_table(rows: Sequence[Row], title: str | None = None, columns: Sequence[str] | None = None) -> None:
@@ -65,12 +64,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
     return str(value).replace("[", "\\[")
-
-
-def _cell_for_spreadsheets(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        return f"'{value}"
-    return _plain(value) if isinstance(value, datetime) else value
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from assets.upstream import UPSTREAM
 from catalog_pipeline.settings import load_settings
 from resources.database import CatalogDatabase
 from resources.upstreams import UpstreamClients
-from sensors import new_runs, nightly, outside_writes
+from sensors import new_runs, nightly, outbox, outside_writes
 
 _settings = load_settings()
 
@@ -30,7 +30,7 @@ defs = dg.Definitions(
     asset_checks=[catalog_checks],
     jobs=JOBS,
     schedules=[nightly.schedule(_settings)],
-    sensors=[nightly.sensor(_settings), new_runs.sensor(_settings), outside_writes.sensor(_settings)],
+    sensors=[module.sensor(_settings) for module in (nightly, new_runs, outside_writes, outbox)],
     resources={"database": CatalogDatabase(), "upstreams": UpstreamClients()},
     # Steps are few and heavy on the database: a process for each would cost three seconds and save nothing.
     executor=dg.in_process_executor,

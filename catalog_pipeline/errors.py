@@ -39,6 +39,10 @@ class LoadRefusedError(CatalogError):
     exit_code = ExitCode.REFUSED
 
 
+class FeedRefusedError(LoadRefusedError):
+    """A partner feed cannot be read, or is of no known source or type; nothing of it was applied."""
+
+
 class SchemaVersionError(LoadRefusedError):
     """The database's schema is older or newer than this code's."""
 

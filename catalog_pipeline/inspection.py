@@ -12,6 +12,7 @@ from catalog_pipeline.database.schema import check_version
 from catalog_pipeline.errors import CatalogError, UsageError
 from catalog_pipeline.models import metadata
 from catalog_pipeline.models.base import FOLD_COLLATION
+from catalog_pipeline.notifications import outbox
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.documents import decode, decompress
 from catalog_pipeline.sources.upstreams import upstreams
@@ -77,7 +78,7 @@ def last_load(connection: Connection) -> int:
 
 
 def status(connection: Connection) -> Row:
-    """Tables, crawls, loads, and what is pending and rejected."""
+    """Tables, crawls, loads, what is pending and rejected, and mail that is not sent."""
     return {
         "tables": table_counts(connection),
         "crawls": rows(
@@ -101,6 +102,7 @@ def status(connection: Connection) -> Row:
             "SELECT table_name, rule, count(*) AS n FROM ops.rejected_record WHERE cleared_at IS NULL"
             " GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2",
         ),
+        "mail": outbox.unsent(connection),
     }
 
 

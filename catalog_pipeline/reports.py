@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import pandas as pd
+
 from catalog_pipeline.console import console, print_csv, print_fields, print_json, print_json_lines, print_table
 from catalog_pipeline.inspection import Finding
 from catalog_pipeline.loading.associations import Plan
@@ -12,9 +14,11 @@ from catalog_pipeline.loading.refresh import Refresh
 from catalog_pipeline.models.ops import ROW_OUTCOMES
 from catalog_pipeline.rules.course_keys import parse_keys
 from catalog_pipeline.schemas.parsing import TEXT
+from catalog_pipeline.schemas.partner import RawFeed, ValidatedFeed
 
 Row = dict[str, Any]
 KEY_COLUMNS = ["valid", "kind", "org", "course", "run", "course_key", "reason"]
+MOST_SHOWN = 100
 REJECT_COLUMNS = ["source", "record_key", "column_name", "rule", "value", "message"]
 
 
@@ -77,7 +81,13 @@ def print_status(status: Row, *, as_json: bool) -> None:
         print_json(status)
         return
     print_table([{"table": table, "rows": n} for table, n in status["tables"].items()])
-    titles = {"crawls": "Last crawls", "loads": "Last loads", "pending": "Pending", "open_rejects": "Open rejects"}
+    titles = {
+        "crawls": "Last crawls",
+        "loads": "Last loads",
+        "pending": "Pending",
+        "open_rejects": "Open rejects",
+        "mail": "Mail that is not sent",
+    }
     for name, title in titles.items():
         if status[name]:
             console.print()
@@ -191,3 +201,36 @@ def print_changes(changes: Sequence[Any], *, as_json: bool) -> None:
         print_json(rows)
     else:
         print_table(rows)
+
+
+def print_checked(raw: RawFeed, checked: ValidatedFeed, *, source: str, product_type: str, as_json: bool) -> None:
+    """What a check of a feed found: how many rows are valid, then every error and warning."""
+    errors, warnings = (_records(frame) for frame in (checked.errors, checked.warnings))
+    counts = {
+        "rows": len(raw.frame),
+        "valid": len(checked.rows),
+        "rejected": len(raw.frame) - len(checked.rows),
+        "warnings": len(warnings),
+    }
+    feed = {"name": raw.name, "source": source, "product_type": product_type, "sha256": raw.sha256}
+    if as_json:
+        unknown = list(raw.unknown)
+        print_json({"feed": feed, "counts": counts, "unknown_columns": unknown, "errors": errors, "warnings": warnings})
+        return
+    console.print(
+        f"{raw.name}, checked as {product_type} of {source}: " + ", ".join(f"{n} {w}" for w, n in counts.items())
+    )
+    if raw.unknown:
+        console.print(f"Columns that no feed has, ignored: {', '.join(raw.unknown)}.", markup=False)
+    for title, rows in (("Errors", errors), ("Warnings", warnings)):
+        if rows:
+            console.print()
+            columns = [name for name in ("row", "course_key", "code", "column", "value", "message") if name in rows[0]]
+            print_table(rows[:MOST_SHOWN], title, columns=columns)
+        if len(rows) > MOST_SHOWN:
+            console.print(f"… and {len(rows) - MOST_SHOWN:,} more; --json prints all.")
+
+
+def _records(frame: pd.DataFrame) -> list[Row]:
+    plain = frame.astype(object)
+    return plain.where(plain.notna(), None).to_dict("records")

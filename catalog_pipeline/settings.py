@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from catalog_pipeline.addresses import MailAddress, parse_smtp_url
 from catalog_pipeline.errors import SettingsError
 
 PREFIX = "CATALOG_"
@@ -98,6 +99,25 @@ class Settings(BaseSettings):
         0.2, description="A load that would archive a larger share of what stands is held back."
     )
 
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="The mail server: smtp://host, smtp://user:password@host:587?starttls or smtps://…"
+        " Unset: .eml files in mail/ of the home.",
+    )
+    mail_from: MailAddress = Field(
+        "Catalog Pipeline <catalog-pipeline@localhost>", description="Whom mail comes from, as Name <address>."
+    )
+
+    partner_feeds: Path | None = Field(
+        None,
+        description="The folder of partner feeds, <source>/<course type>/<name>.csv. Unset: feeds/ of the home.",
+    )
+    partner_rules: Path | None = Field(
+        None, description="A file of rules for partner feeds instead of the one shipped; docs/partner-feeds.md tells."
+    )
+    feed_size_limit: int = Field(1000, ge=1, le=2000, description="The largest feed, in megabytes, once unpacked.")
+    feed_cell_limit: int = Field(100_000, ge=1_000, description="The most characters of one cell of a feed.")
+
     automation: bool = Field(False, description="Schedules and sensors run from the start. `make up` turns it on.")
     ui_port: int = Field(3000, ge=1, le=65535, description="The port of the Dagster UI under `make up`.")
     nightly_cron: str = Field("15 2 * * *", description="When the night's chain starts, in UTC.")
@@ -122,6 +142,13 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp_only(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            parse_smtp_url(value.get_secret_value())
+        return value
+
     @model_validator(mode="after")
     def _whole_credentials(self) -> "Settings":
         if (self.discovery_client_id is None) != (self.discovery_client_secret is None):
@@ -144,6 +171,11 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """The home folder, absolute, so that a child process with another working directory finds it."""
         return self.home.expanduser().absolute()
+
+    @property
+    def feeds_folder(self) -> Path:
+        """The folder that partner feeds are dropped into, absolute."""
+        return self.partner_feeds.expanduser().absolute() if self.partner_feeds else self.folder / "feeds"
 
 
 def setting_name(field: str) -> str:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from catalog_pipeline.cli import associations, sample, verbs
+from catalog_pipeline.cli import associations, mail, partner, sample, verbs
 from catalog_pipeline.errors import CatalogError, ExitCode
 
 app = typer.Typer(
@@ -18,6 +18,8 @@ app = typer.Typer(
 )
 app.add_typer(verbs.app)
 app.add_typer(associations.app, name="associations")
+app.add_typer(mail.app, name="mail")
+app.add_typer(partner.app, name="partner")
 app.add_typer(sample.app, name="sample")
 
 

@@ -1,9 +1,10 @@
-"""Moving many rows at once: COPY into a staging table, MERGE out of it. One statement each, never a row at a time."""
+"""Moving many rows at once: COPY into a staging table, MERGE out of it, COPY out of a query. Never a row at a time."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psycopg
 import pyarrow as pa
@@ -35,6 +36,38 @@ def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: 
     with driver(connection).cursor().copy(f"COPY {table} ({names}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row(row)
+
+
+def read_frame(connection: Connection, query: str, types: Mapping[str, pa.DataType]) -> pd.DataFrame:
+    """The rows of a query (which takes no parameters) by COPY, its columns named and typed by `types`."""
+    buffer = io.BytesIO()
+    with driver(connection).cursor().copy(f"COPY ({query}) TO STDOUT (FORMAT csv)".encode()) as copy:
+        for block in copy:
+            buffer.write(block)
+    if not buffer.tell():
+        return pa.schema(types).empty_table().to_pandas(types_mapper=_pandas_type)
+    buffer.seek(0)
+    rows = pyarrow.csv.read_csv(
+        buffer,
+        pyarrow.csv.ReadOptions(column_names=list(types)),
+        pyarrow.csv.ParseOptions(newlines_in_values=True),
+        pyarrow.csv.ConvertOptions(
+            column_types=dict(types),
+            null_values=[""],
+            true_values=["t"],
+            false_values=["f"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
+    return rows.to_pandas(types_mapper=_pandas_type)
+
+
+def _pandas_type(kind: pa.DataType) -> Any:
+    """Integers and flags that may be null, text as Arrow's; instants are pandas' own."""
+    if pa.types.is_large_string(kind):
+        return pd.StringDtype("pyarrow", na_value=np.nan)
+    return {pa.int64(): pd.Int64Dtype(), pa.bool_(): pd.BooleanDtype()}.get(kind)
 
 
 def analyze(connection: Connection, *tables: str) -> None:

@@ -8,6 +8,7 @@ several times slower.
 from collections.abc import Iterator
 
 from sqlalchemy import Column, Table
+from sqlalchemy.dialects.postgresql import JSONB
 
 from catalog_pipeline.models import metadata
 
@@ -132,4 +133,6 @@ def _changes(table: Table, old: str | None, new: str | None) -> str:
 
 
 def _shown(column: Column[object], value: str) -> str:
-    return f"md5({value})" if column.info.get("long_text") and value != "NULL" else value
+    if not column.info.get("long_text") or value == "NULL":
+        return value
+    return f"md5({value}::text)" if isinstance(column.type, JSONB) else f"md5({value})"

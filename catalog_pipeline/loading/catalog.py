@@ -8,6 +8,13 @@ from sqlalchemy import Engine, Table
 from catalog_pipeline.database.bulk import merge
 from catalog_pipeline.loading import identity
 from catalog_pipeline.loading.associations import associate_unassociated
+from catalog_pipeline.loading.carried import (
+    hand_over_made_runs,
+    keep_carried_courses,
+    keep_carried_runs,
+    release_carried,
+    stage_carried,
+)
 from catalog_pipeline.loading.course_status import course_status, settle_course_statuses
 from catalog_pipeline.loading.identity import folded, resolve
 from catalog_pipeline.loading.publication import LoadHeldError, LoadReport, Publication, publishing
@@ -55,6 +62,7 @@ def publish(
         _reopen_rejected(publication)
         stage(publication, source, settings.reject_share)
         if publication.report.documents:
+            stage_carried(publication)
             _publish_organizations(publication)
             _publish_runs(publication, source.SOURCE)
             _publish_courses(publication)
@@ -131,20 +139,24 @@ def _publish_runs(publication: Publication, source: str) -> None:
         kept = publication.execute(f"""
             DELETE FROM resolved_course_run r USING catalog.course_run t WHERE t.id = r.id AND {OWNED_BY_DISCOVERY}""")
         publication.count("catalog.course_run", {"unchanged": kept})
+    keep_carried_runs(publication)
     publication.execute("""
         ALTER TABLE resolved_course_run ADD COLUMN listed_by_id bigint GENERATED ALWAYS AS (document_id) STORED,
                                         ADD COLUMN missing_since timestamptz""")
     counts = merge(publication.connection, _table(CourseRun), "resolved_course_run", RUN_COLUMNS)
     publication.count("catalog.course_run", counts)
+    hand_over_made_runs(publication)
 
 
 def _publish_courses(publication: Publication) -> None:
     resolve(publication, identity.CATALOG_COURSE)
+    keep_carried_courses(publication)
     _settle_shared_places(publication)
     _settle_shared_identifiers(publication)
     publication.execute("""
         ALTER TABLE resolved_catalog_course ADD COLUMN listed_by_id bigint GENERATED ALWAYS AS (document_id) STORED,
-                                            ADD COLUMN missing_since timestamptz, ADD COLUMN status text""")
+                                            ADD COLUMN missing_since timestamptz, ADD COLUMN dropped_since timestamptz,
+                                            ADD COLUMN status text""")
     # A new course is inserted with the status that its own runs give; settle_course_statuses keeps it from then on.
     publication.execute(f"""
         UPDATE resolved_catalog_course c SET status = {course_status("c", "r.published")}
@@ -276,8 +288,9 @@ def _publish_variants(publication: Publication) -> None:
               AND r.missing_since IS NULL
               AND NOT EXISTS (SELECT FROM pending p WHERE p.id = r.listed_by_id AND NOT p.rejected)
               AND EXISTS (SELECT FROM staged_course_run s WHERE s.variant_id = v.variant_id))
-        SELECT *, row_number() OVER best AS rank, first_value(run_key) OVER best AS winner FROM claims
-        WINDOW best AS (PARTITION BY variant_id ORDER BY start DESC NULLS LAST, run_key)""")
+        SELECT *, row_number() OVER best AS rank, first_value(run_key) OVER best AS winner
+        FROM (SELECT *, course_run_id IN (SELECT id FROM carried_run) AS carried FROM claims) c
+        WINDOW best AS (PARTITION BY variant_id ORDER BY NOT carried, start DESC NULLS LAST, run_key)""")
     publication.reject(
         "catalog.course_variant",
         """SELECT document_id, run_key AS record_key, 'variant_id' AS column_name, 'variant_conflict' AS rule,
@@ -299,7 +312,7 @@ def _publish_variants(publication: Publication) -> None:
                          WHERE rank = 1),
         merged AS (
             MERGE INTO catalog.course_variant t USING winners s ON t.id = s.id
-            WHEN MATCHED AND t.product_source IS DISTINCT FROM s.product_source
+            WHEN MATCHED AND NOT s.carried AND t.product_source IS DISTINCT FROM s.product_source
                 THEN UPDATE SET product_source = s.product_source
             WHEN NOT MATCHED THEN INSERT (variant_id, course_run_id, product_source)
                 VALUES (s.variant_id, s.course_run_id, s.product_source)
@@ -374,6 +387,7 @@ ARCHIVES = {
 
 def _archive_missing(publication: Publication, source: str, removal_share: float) -> None:
     """Archive what its document no longer lists, and what no document lists any more; hold back if it is too much."""
+    release_carried(publication, GONE)
     gone = {}
     for table in ARCHIVES:
         publication.execute(

@@ -6,7 +6,8 @@ from catalog_pipeline.loading.publication import Publication
 def course_status(course: str, published: str) -> str:
     """SQL of the rule of a course's status: no clock, no memory."""
     return (
-        f"CASE WHEN {course}.product_status = 'archived' OR {course}.missing_since IS NOT NULL THEN 'archived'"
+        f"CASE WHEN {course}.product_status = 'archived' OR {course}.missing_since IS NOT NULL"
+        f" OR {course}.dropped_since IS NOT NULL THEN 'archived'"
         f" WHEN {published} THEN 'published' ELSE 'draft' END"
     )
 

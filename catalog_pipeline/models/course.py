@@ -1,8 +1,11 @@
 """Catalog courses: the conceptual course that runs are runs of."""
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from catalog_pipeline.models.base import Base, CatalogRow, Listed, folded
@@ -34,13 +37,22 @@ class CatalogCourse(CatalogRow, Listed, Base):
     product_status: Mapped[str | None] = mapped_column(comment="published or archived, where upstream says so.")
     status: Mapped[str] = mapped_column(
         server_default=text("'draft'"),
-        comment="archived: product_status is, or missing upstream; else published: some run is; else draft.",
+        comment="archived: product_status is, missing upstream, or dropped by its feed; else published: some run is;"
+        " else draft.",
     )
     uuid: Mapped[UUID | None] = mapped_column(unique=True, comment="The upstream's uuid.")
     key_for_reruns: Mapped[str | None] = mapped_column(
         comment="Org+Code that new runs of this course carry instead of its own key."
     )
     external_identifier: Mapped[str | None] = mapped_column(comment="The partner's own product number.")
+    partner_attributes: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB,
+        comment="What the partner's feed says that has no column of its own, by the feed's column; null: never fed.",
+        info={"long_text": True},
+    )
+    dropped_since: Mapped[datetime | None] = mapped_column(
+        comment="Since when the feed of its product source and course type no longer lists it; null while it does."
+    )
 
     __table_args__ = (
         Index("catalog_course_organization_code_key", organization_id, folded(course_code), unique=True),

@@ -45,10 +45,16 @@ class CourseRun(CatalogRow, Listed, Base):
     has_seats: Mapped[bool | None] = mapped_column(
         comment="Whether the run can be enrolled in at all; null where upstream does not say."
     )
+    superseded_by_id: Mapped[int | None] = mapped_column(
+        BigInteger,
+        ForeignKey("catalog.course_run.id", ondelete="SET NULL"),
+        comment="The run that upstream made for the variant that this one stood for; null unless so.",
+    )
 
     __table_args__ = (
         Index("course_run_run_key_key", folded(run_key), unique=True),
         Index("course_run_status_start_idx", status, start),
+        Index("course_run_superseded_by_id_idx", superseded_by_id, postgresql_where=superseded_by_id.isnot(None)),
         CheckConstraint(f"status IN {RUN_STATUSES}", name="status"),
         CheckConstraint(f"pacing IN {PACINGS}", name="pacing"),
         CheckConstraint(f"restriction_type IN {RESTRICTION_TYPES}", name="restriction_type"),

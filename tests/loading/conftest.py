@@ -1,5 +1,6 @@
-"""Fixtures of `conftest_loading`, which tests import their builders from."""
+"""Fixtures of `conftest_loading` and `conftest_feeds`, which tests import their builders from."""
 
+from conftest_feeds import fed_catalog
 from conftest_loading import catalog, upstream
 
-__all__ = ["catalog", "upstream"]
+__all__ = ["catalog", "fed_catalog", "upstream"]

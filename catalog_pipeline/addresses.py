@@ -1,0 +1,68 @@
+"""Mail addresses and mail servers, as settings and rules name them."""
+
+from dataclasses import dataclass, field
+from email.headerregistry import Address
+from email.policy import SMTP
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import AfterValidator
+
+Encryption = Literal["none", "starttls", "tls"]
+PORTS: dict[Encryption, int] = {"none": 25, "starttls": 587, "tls": 465}
+
+
+@dataclass(frozen=True)
+class SmtpServer:
+    """A mail server and how to speak to it."""
+
+    host: str
+    port: int
+    encryption: Encryption
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+def parse_address(value: str) -> Address:
+    """The one address that a text names: `ann@example.org` or `Ann <ann@example.org>`. Raises ValueError."""
+    header = SMTP.header_factory("To", " ".join(value.split()))
+    addresses = header.addresses
+    if header.defects or len(addresses) != 1 or not addresses[0].domain or not addresses[0].addr_spec.isascii():
+        raise ValueError("give one address in ASCII, such as Ann Müller <ann@example.org>")
+    return addresses[0]
+
+
+def _checked(value: str) -> str:
+    parse_address(value)
+    return value
+
+
+MailAddress = Annotated[str, AfterValidator(_checked)]
+"""A text that names one address."""
+
+
+def parse_smtp_url(url: str) -> SmtpServer:
+    """`smtp://host:25`, `smtp://user:password@host:587?starttls`, `smtps://…`. Raises ValueError; quotes nothing."""
+    try:
+        parts = urlsplit(url.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = parts = None
+    if parts is None or not host or parts.path.strip("/") or parts.fragment or port == 0:
+        raise ValueError("give a mail server's URL, such as smtps://user:password@host, special characters as %40")
+    ways: dict[tuple[str, str], Encryption] = {
+        ("smtp", ""): "none",
+        ("smtp", "starttls"): "starttls",
+        ("smtps", ""): "tls",
+    }
+    encryption = ways.get((parts.scheme, parts.query))
+    if encryption is None:
+        raise ValueError("begin with smtp:// or smtps://, and end with ?starttls or with the port")
+    if bool(parts.username) != bool(parts.password):
+        raise ValueError("give both user and password, or neither")
+    if parts.password and encryption == "none":
+        raise ValueError("the password would travel unencrypted: use smtps://, or put ?starttls at the end")
+    user, password = (unquote(part) if part else None for part in (parts.username, parts.password))
+    if not f"{user}{password}".isascii():
+        raise ValueError("user and password must be ASCII: SMTP knows nothing else")
+    return SmtpServer(host, port or PORTS[encryption], encryption, user, password)

@@ -1,0 +1,47 @@
+"""`catalog-pipeline mail`: the outbox."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from catalog_pipeline.cli.shared import AsJson, database
+
+app = typer.Typer(no_args_is_help=True, help="The mail outbox.")
+
+
+@app.command("send")
+def mail_send(
+    again: Annotated[bool, typer.Option("--again", help="Also what waits for its next try or was given up.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send the mail that is due. Example: catalog-pipeline mail send --again"""
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.notifications import outbox
+    from catalog_pipeline.notifications.transport import transport
+    from catalog_pipeline.reports import print_rows
+
+    with database() as (settings, engine):
+        if again:
+            with connected(engine) as connection:
+                outbox.make_due(connection)
+        done = outbox.send_due(engine, transport(settings))
+    columns = ["kind", "subject", "outcome", "error"]
+    print_rows([asdict(one) for one in done], as_json=as_json, as_csv=False, columns=columns, nothing="No mail is due.")
+    raise SystemExit(int(outbox.exit_code(done)))
+
+
+@app.command("list")
+def mail_list(
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50, as_json: AsJson = False
+) -> None:
+    """Mail that is not sent, and why; then the newest that is. Example: catalog-pipeline mail list --json"""
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.notifications import outbox
+    from catalog_pipeline.reports import print_rows
+
+    with database() as (_, engine), connected(engine) as connection:
+        found = outbox.listed(connection, limit)
+    print_rows(found, as_json=as_json, as_csv=False, columns=outbox.COLUMNS, nothing="The outbox is empty.")

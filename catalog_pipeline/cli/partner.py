@@ -1,0 +1,152 @@
+"""`catalog-pipeline partner`: feeds of partners."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalog_pipeline.cli.shared import AsJson, database, load_settings
+from catalog_pipeline.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from catalog_pipeline.schemas.partner import RawFeed
+    from catalog_pipeline.schemas.partner_rules import PartnerRules
+
+app = typer.Typer(no_args_is_help=True, help="Feeds of partners: CSV, or product JSON.")
+
+FeedFile = Annotated[Path, typer.Argument(help="A .csv or .json file, or either in a .gz or .zip.")]
+Source = Annotated[str | None, typer.Option(help="Slug of the product source, such as 2u.")]
+ProductType = Annotated[str | None, typer.Option(help="Slug of the course type, such as executive-education-2u.")]
+FeedGiven = Annotated[str, typer.Argument(help="A feed's number, file name, or the beginning of its SHA-256.")]
+
+
+@app.command()
+def check(file: FeedFile, source: Source = None, product_type: ProductType = None, as_json: AsJson = False) -> None:
+    """Validate a feed, without a database. Example: catalog-pipeline partner check products.csv --source 2u
+
+    Source and course type that are not given are taken from the folders the file is in, else from its first row.
+    """
+    from catalog_pipeline.reports import print_checked
+    from catalog_pipeline.schemas.partner import Reference
+    from catalog_pipeline.schemas.partner_rules import load_rules
+    from catalog_pipeline.schemas.partner_validation import validate_feed
+    from catalog_pipeline.sources.partner_feed import Limits, read_feed
+
+    settings = load_settings()
+    rules = load_rules(settings.partner_rules)
+    raw = read_feed(file, Limits.of(settings))
+    folders = [folder.name for folder in file.absolute().parents]
+    source = source or next((name for name in folders if name in rules.sources), next(iter(rules.sources)))
+    product_type = product_type or next((n for n in folders if n in rules.course_types), None) or _type_of(raw, rules)
+    checked = validate_feed(raw, product_type=product_type, source=source, rules=rules, reference=Reference())
+    print_checked(raw, checked, source=source, product_type=product_type, as_json=as_json)
+    raise SystemExit(int(ExitCode.DONE if checked.errors.empty else ExitCode.SOME_ROWS_LEFT))
+
+
+@app.command()
+def template() -> None:
+    """Print an empty feed: a CSV with all columns. Example: catalog-pipeline partner template > products.csv"""
+    from catalog_pipeline.schemas.partner import FEED_COLUMNS
+    from catalog_pipeline.spreadsheets import write_csv
+
+    write_csv(sys.stdout, [], [column.name for column in FEED_COLUMNS if column.kind != "ignored"])
+
+
+@app.command()
+def ingest(
+    file: FeedFile,
+    source: Source = None,
+    product_type: ProductType = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, and write nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Apply it though it, or a newer feed, was before.")] = False,
+    accept_removals: Annotated[bool, typer.Option(help="Archive what it no longer lists, however much.")] = False,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="The clock of the decisions, in UTC; now if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ingest a feed. Example: catalog-pipeline partner ingest products.csv --source 2u --product-type bootcamp-2u
+
+    Source and course type that are not given are taken from the folders the file is in.
+    """
+    import hashlib
+
+    from catalog_pipeline.loading.partner import Options
+    from catalog_pipeline.loading.partner import ingest as ingest_feed
+    from catalog_pipeline.loading.partner_plan import FeedName
+    from catalog_pipeline.loading.partner_report import exit_code
+    from catalog_pipeline.notifications.ingestion_summary import summarizer
+    from catalog_pipeline.partner_reports import print_feed
+    from catalog_pipeline.schemas.partner_rules import load_rules
+    from catalog_pipeline.sources.feed_files import read_file
+    from catalog_pipeline.sources.partner_feed import Limits
+
+    settings = load_settings()
+    rules = load_rules(settings.partner_rules)
+    folders = [folder.name for folder in file.absolute().parents]
+    source = source or next((name for name in folders if name in rules.sources), None)
+    product_type = product_type or next((name for name in folders if name in rules.course_types), None)
+    if source is None or product_type is None:
+        raise UsageError(f"Say whose feed {file} is: --source and --product-type.")
+    rules.check_scope(source, product_type)
+    data = read_file(file, Limits.of(settings).size)
+    feed = FeedName(file.name, source, product_type, hashlib.sha256(data).hexdigest(), datetime.now(UTC))
+    options = Options(as_of and as_of.replace(tzinfo=UTC), dry_run, force, accept_removals)
+    with database() as (settings, engine):
+        found = ingest_feed(engine, data, feed, settings, options, summarizer(settings, rules))
+    print_feed(found, as_json=as_json)
+    raise SystemExit(int(exit_code(found)))
+
+
+@app.command()
+def feeds(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, as_json: AsJson = False) -> None:
+    """The last ingested feeds. Example: catalog-pipeline partner feeds"""
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.loading.partner_report import feeds as last_feeds
+    from catalog_pipeline.partner_reports import print_feeds
+
+    with database() as (_, engine), connected(engine) as connection:
+        print_feeds(last_feeds(connection, limit), as_json=as_json)
+
+
+@app.command()
+def show(feed: FeedGiven, as_json: AsJson = False) -> None:
+    """What became of a feed, row by row. Example: catalog-pipeline partner show 12"""
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.loading.partner_report import find_feed, report
+    from catalog_pipeline.partner_reports import print_feed
+
+    with database() as (_, engine), connected(engine) as connection:
+        print_feed(report(connection, find_feed(connection, feed)), as_json=as_json)
+
+
+@app.command()
+def rejects(
+    feed: FeedGiven,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print the rows themselves, to correct and feed again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """The rejected rows of a feed, and why. Example: catalog-pipeline partner rejects 12 --csv > corrected.csv"""
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.loading.partner_report import find_feed, read_document, report
+    from catalog_pipeline.partner_reports import print_rejects
+    from catalog_pipeline.sources.partner_feed import Limits, parse_feed
+
+    with database() as (settings, engine), connected(engine) as connection:
+        feed_id = find_feed(connection, feed)
+        name, data = read_document(connection, feed_id) if as_csv else ("", b"")
+        raw = parse_feed(data, name, Limits.of(settings), datetime.now(UTC)) if as_csv else None
+        print_rejects(report(connection, feed_id), raw, as_json=as_json)
+
+
+def _type_of(raw: RawFeed, rules: PartnerRules) -> str:
+    """The course type that the first row with a known one names, else the first of the rules."""
+    slugs = {course_type.track.lower(): slug for slug, course_type in rules.course_types.items()}
+    named = raw.frame["course_enrollment_track"].dropna() if "course_enrollment_track" in raw.columns else []
+    return next((slugs[name.lower()] for name in named if name.lower() in slugs), next(iter(slugs.values())))

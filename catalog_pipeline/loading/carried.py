@@ -1,0 +1,84 @@
+"""What the newest applied feeds carry, no crawl overwrites: one owner for each field, decided by the row.
+
+A feed carries the course-level columns of the courses that it lists, and schedule, enrollment dates, price,
+restriction and variant of the runs; it is current while no other of its source and type is applied.
+"""
+
+from catalog_pipeline.loading.publication import Publication
+
+COURSE_COLUMNS = (
+    *("title", "short_description", "full_description", "topic", "language", "course_type", "product_source"),
+    *("product_status", "external_identifier"),
+)
+RUN_COLUMNS = (
+    *("start", "end", "enrollment_end", "go_live", "upgrade_deadline", "price", "currency", "restriction_type"),
+)
+CURRENT_FEEDS = """
+    (SELECT DISTINCT ON (source, product_type) id FROM ops.feed WHERE outcome = 'applied'
+     ORDER BY source, product_type, id DESC)"""
+
+
+def stage_carried(publication: Publication) -> None:
+    """Make `carried_run` and `carried_course`: the ids of what the current feeds carry."""
+    for table, column in (("carried_run", "course_run_id"), ("carried_course", "catalog_course_id")):
+        publication.execute(f"""
+            CREATE TEMP TABLE {table} ON COMMIT DROP AS SELECT DISTINCT r.{column} AS id
+            FROM ops.feed_row r JOIN {CURRENT_FEEDS} f ON f.id = r.feed_id WHERE r.{column} IS NOT NULL""")
+
+
+def keep_carried_runs(publication: Publication) -> None:
+    """Give the resolved runs the values that feeds carry; find the runs that a feed made and upstream now lists.
+
+    Of a feed's own run (without an upstream's uuid) whose variant a run of this load names, that run takes the place.
+    """
+    publication.execute("""
+        CREATE TEMP TABLE taken_over ON COMMIT DROP AS
+        SELECT DISTINCT ON (v.variant_id) n.id, m.id AS made_id
+        FROM resolved_course_run n JOIN catalog.course_variant v ON v.variant_id = n.variant_id
+        JOIN catalog.course_run m ON m.id = v.course_run_id
+        WHERE m.uuid IS NULL AND m.listed_by_id IS NULL
+          AND NOT EXISTS (SELECT FROM resolved_course_run w WHERE w.id = m.id)
+          AND NOT EXISTS (SELECT FROM carried_run c WHERE c.id = n.id)
+        ORDER BY v.variant_id, n.start DESC NULLS LAST, n.run_key""")
+    publication.execute("""
+        INSERT INTO carried_run SELECT o.id FROM taken_over o JOIN carried_run c ON c.id = o.made_id""")
+    publication.execute(f"""
+        UPDATE resolved_course_run r SET {_assignments(RUN_COLUMNS)}, variant_id = coalesce(v.variant_id, r.variant_id)
+        FROM carried_run c LEFT JOIN taken_over o ON o.id = c.id
+        JOIN catalog.course_run t ON t.id = coalesce(o.made_id, c.id)
+        LEFT JOIN catalog.course_variant v ON v.course_run_id = t.id
+        WHERE r.id = c.id""")
+
+
+def hand_over_made_runs(publication: Publication) -> None:
+    """Where an upstream's run took the place of one that a feed made: its variant, its feed's row, and the archive."""
+    publication.execute("DELETE FROM catalog.course_variant v USING taken_over o WHERE v.course_run_id = o.id")
+    moved = publication.execute("""
+        UPDATE catalog.course_variant v SET course_run_id = o.id FROM taken_over o WHERE v.course_run_id = o.made_id""")
+    publication.count("catalog.course_variant", {"updated": moved})
+    archived = publication.execute("""
+        UPDATE catalog.course_run r SET status = 'archived', superseded_by_id = o.id, missing_since = now()
+        FROM taken_over o WHERE r.id = o.made_id""")
+    publication.count("catalog.course_run", {"updated": archived})
+    publication.execute(f"""
+        UPDATE ops.feed_row r SET course_run_id = o.id FROM taken_over o, {CURRENT_FEEDS} f
+        WHERE r.course_run_id = o.made_id AND r.feed_id = f.id""")
+
+
+def keep_carried_courses(publication: Publication) -> None:
+    """Give the resolved courses the values that feeds carry."""
+    publication.execute(f"""
+        UPDATE resolved_catalog_course r SET {_assignments(COURSE_COLUMNS)}
+        FROM carried_course c JOIN catalog.catalog_course t ON t.id = c.id WHERE r.id = c.id""")
+
+
+def release_carried(publication: Publication, gone: str) -> None:
+    """What upstream no longer lists (`gone`, SQL over t and {table}) but a feed does is the feed's from now on."""
+    for table, carried in (("course_run", "carried_run"), ("catalog_course", "carried_course")):
+        publication.execute(f"""
+            UPDATE catalog.{table} t SET listed_by_id = NULL
+            WHERE {gone.format(table=table)} AND EXISTS (SELECT FROM {carried} c WHERE c.id = t.id)""")
+
+
+def _assignments(columns: tuple[str, ...]) -> str:
+    return ", ".join(f'"{column}" = t."{column}"' for column in columns)

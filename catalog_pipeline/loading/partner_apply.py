@@ -1,0 +1,208 @@
+"""Writes a planned feed into the catalog, and keeps it: its bytes, its outcome, and the decision of each row."""
+
+from datetime import datetime
+from typing import Any, cast
+
+import orjson
+import zstandard
+from sqlalchemy import Connection, Table, text
+
+from catalog_pipeline.database.bulk import analyze, merge
+from catalog_pipeline.loading.course_status import course_status, settle_course_statuses
+from catalog_pipeline.loading.identity import folded
+from catalog_pipeline.loading.partner_plan import FeedName, Plan
+from catalog_pipeline.loading.publication import Publication
+from catalog_pipeline.models.course import CatalogCourse
+from catalog_pipeline.models.run import CourseRun, CourseVariant
+from catalog_pipeline.rules import VERSION
+from catalog_pipeline.sources.documents import LEVEL
+
+SOURCE = "partner"
+COURSE_COLUMNS = [
+    *("organization_id", "course_code", "key", "title", "short_description", "full_description", "topic", "language"),
+    *("course_type", "product_source", "product_status", "external_identifier", "partner_attributes"),
+    *("dropped_since", "missing_since", "listed_by_id"),
+]
+RUN_COLUMNS = [
+    *("run_key", "key_org", "key_course", "key_run", "title", "status", "pacing", "language", "start", "end"),
+    *("enrollment_end", "go_live", "upgrade_deadline", "restriction_type", "price", "currency"),
+    *("missing_since", "listed_by_id"),
+]
+
+
+def apply_plan(publication: Publication, feed: FeedName, *, archive: bool) -> None:
+    """Write what was planned in this transaction; with `archive`, also that missing courses are dropped."""
+    _write_courses(publication)
+    _write_runs(publication)
+    _write_associations(publication)
+    _write_variants(publication, feed.source)
+    if archive:
+        dropped = publication.execute(
+            "UPDATE catalog.catalog_course c SET dropped_since = :as_of FROM missing_course m WHERE m.id = c.id",
+            as_of=publication.as_of,
+        )
+        publication.count("catalog.catalog_course", {"updated": dropped})
+    settle_course_statuses(publication)
+
+
+def _assign_ids(publication: Publication, table: str) -> None:
+    """Make `changed_<table>` of what changes, with the id of each row; unchanged rows are left alone."""
+    publication.execute(f"""
+        CREATE TEMP TABLE changed_{table} ON COMMIT DROP AS
+        SELECT p.*, coalesce(p.found_id, nextval(pg_get_serial_sequence('catalog.{table}', 'id'))) AS id
+        FROM {"planned_course" if table == "catalog_course" else "planned_run"} p WHERE p.changes IS NOT NULL""")
+    analyze(publication.connection, f"changed_{table}")
+
+
+def _write_courses(publication: Publication) -> None:
+    _assign_ids(publication, "catalog_course")
+    # A product number that one course gives up for another is free before it is taken.
+    publication.execute("""
+        UPDATE catalog.catalog_course t SET external_identifier = NULL
+        FROM changed_catalog_course n, changed_catalog_course w
+        WHERE n.id = t.id AND w.id <> t.id AND w.external_identifier = t.external_identifier
+          AND n.external_identifier IS DISTINCT FROM t.external_identifier
+          AND (w.product_source, w.course_type) = (t.product_source, t.course_type)""")
+    publication.execute("ALTER TABLE changed_catalog_course ADD COLUMN status text")
+    publication.execute(f"""
+        UPDATE changed_catalog_course c SET status = {course_status("c", "r.published")}
+        FROM (SELECT course, bool_or(status = 'published') AS published FROM planned_run GROUP BY 1) r
+        WHERE r.course = c.course AND c.found_id IS NULL""")
+    table = cast(Table, CatalogCourse.__table__)
+    counts = merge(publication.connection, table, "changed_catalog_course", COURSE_COLUMNS, insert_only=["status"])
+    publication.count("catalog.catalog_course", counts)
+
+
+def _write_runs(publication: Publication) -> None:
+    _assign_ids(publication, "course_run")
+    counts = merge(publication.connection, cast(Table, CourseRun.__table__), "changed_course_run", RUN_COLUMNS)
+    unchanged = publication.scalar("SELECT count(*) FROM planned_run WHERE changes IS NULL")
+    left = publication.connection.execute(
+        text("SELECT outcome, count(*) AS n FROM planned_row WHERE outcome IN ('rejected', 'deferred') GROUP BY 1")
+    )
+    outcomes = {row.outcome: row.n for row in left}
+    publication.count("catalog.course_run", {**counts, **outcomes, "unchanged": counts["unchanged"] + unchanged})
+
+
+def _write_associations(publication: Publication) -> None:
+    created = publication.execute("""
+        INSERT INTO catalog.run_association (course_run_id, catalog_course_id, source, reason)
+        SELECT r.id, coalesce(c.found_id, n.id), 'key', format('A feed made the run for %s.', c.key)
+        FROM changed_course_run r JOIN planned_course c ON c.course = r.course
+        LEFT JOIN changed_catalog_course n ON n.course = r.course
+        WHERE r.found_id IS NULL""")
+    publication.count("catalog.run_association", {"created": created})
+
+
+def _write_variants(publication: Publication, source: str) -> None:
+    publication.execute(
+        """
+        CREATE TEMP TABLE changed_variant ON COMMIT DROP AS
+        SELECT r.id AS course_run_id, r.variant_id, CAST(:source AS text) AS product_source,
+               coalesce(v.id, nextval(pg_get_serial_sequence('catalog.course_variant', 'id'))) AS id
+        FROM changed_course_run r LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id
+        WHERE r.variant_id IS NOT NULL""",
+        source=source,
+    )
+    columns = ["course_run_id", "variant_id", "product_source"]
+    counts = merge(publication.connection, cast(Table, CourseVariant.__table__), "changed_variant", columns)
+    publication.count("catalog.course_variant", counts)
+
+
+def keep_document(connection: Connection, feed: FeedName, data: bytes) -> int:
+    """Keep a feed's bytes, once; returns the document's id."""
+    names = {"scope": f"{feed.source}/{feed.product_type}", "key": feed.sha256}
+    return connection.execute(
+        text("""
+            INSERT INTO landing.document
+                (source, scope, kind, key, payload, payload_hash, settled_hash, settled_rules)
+            VALUES (:source, :scope, 'feed', :key, :payload, decode(:key, 'hex'), decode(:key, 'hex'), :version)
+            ON CONFLICT (source, scope, kind, key) DO UPDATE SET changed_at = landing.document.changed_at
+            RETURNING id"""),
+        {**names, "source": SOURCE, "payload": zstandard.compress(data, LEVEL), "version": VERSION},
+    ).scalar_one()
+
+
+def keep_feed(
+    connection: Connection,
+    feed: FeedName,
+    document_id: int,
+    *,
+    as_of: datetime,
+    outcome: str,
+    detail: str | None = None,
+    warnings: list[dict[str, Any]] | None = None,
+    plan: Plan | None = None,
+    load_id: int | None = None,
+) -> int:
+    """Keep what became of a feed, and where it was planned, of its rows; returns the feed's id."""
+    applied = outcome == "applied"
+    products = plan is not None and applied
+    feed_id = connection.execute(
+        text(f"""
+            INSERT INTO ops.feed (name, source, product_type, sha256, received_at, as_of, outcome, detail, counts,
+                                  warnings, archived, reactivated, document_id, load_id)
+            VALUES (:name, :source, :product_type, :sha256, :received_at, :as_of, :outcome, :detail,
+                    CAST(:counts AS jsonb), CAST(:warnings AS jsonb),
+                    {ARCHIVED if products and plan and plan.counts["archived"] else "'[]'"},
+                    {REACTIVATED if products else "'[]'"}, :document_id, :load_id)
+            RETURNING id"""),
+        {
+            **vars(feed),
+            "as_of": as_of,
+            "outcome": outcome,
+            "detail": detail,
+            "counts": orjson.dumps(plan.counts if plan else {}).decode(),
+            "warnings": orjson.dumps(warnings or []).decode(),
+            "document_id": document_id,
+            "load_id": load_id,
+        },
+    ).scalar_one()
+    if plan:
+        _keep_rows(connection, feed_id, applied=applied)
+    return feed_id
+
+
+ARCHIVED = """
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('course_key', key, 'title', title, 'external_identifier',
+            external_identifier, 'reason', 'The feed no longer lists the product.') ORDER BY key), '[]')
+     FROM missing_course)"""
+REACTIVATED = """
+    (SELECT coalesce(jsonb_agg(jsonb_build_object('course_key', key, 'title', title, 'external_identifier',
+            external_identifier, 'reason', 'The feed lists the archived product again.') ORDER BY key), '[]')
+     FROM planned_course WHERE reactivated)"""
+
+
+def keep_carrying(connection: Connection, feed_id: int, before_id: int) -> None:
+    """A row that is rejected or deferred goes on carrying what its course and variant did in the feed before."""
+    connection.execute(
+        text(f"""
+            UPDATE ops.feed_row n SET catalog_course_id = b.catalog_course_id, course_run_id = b.course_run_id
+            FROM (SELECT n.row, max(o.catalog_course_id) AS catalog_course_id,
+                         max(o.course_run_id) FILTER (WHERE o.variant_id = n.variant_id) AS course_run_id
+                  FROM ops.feed_row n JOIN ops.feed_row o
+                    ON o.feed_id = :before_id AND {folded("o.course_key")} = {folded("n.course_key")}
+                  WHERE n.feed_id = :feed_id AND n.outcome IN ('rejected', 'deferred') GROUP BY n.row) b
+            WHERE n.feed_id = :feed_id AND n.row = b.row"""),
+        {"feed_id": feed_id, "before_id": before_id},
+    )
+
+
+def _keep_rows(connection: Connection, feed_id: int, *, applied: bool) -> None:
+    """Keep the rows; those of an applied feed with the course and the run whose fields they carry."""
+    carried = "coalesce(c.found_id, nc.id), coalesce(p.run_id, nr.id)" if applied else "NULL::bigint, NULL::bigint"
+    joins = """
+        LEFT JOIN planned_course c ON c.course = p.course
+        LEFT JOIN changed_catalog_course nc ON nc.course = p.course
+        LEFT JOIN changed_course_run nr ON nr.row = p.row""" if applied else ""  # fmt: skip
+    connection.execute(
+        text(f"""
+            INSERT INTO ops.feed_row
+                (feed_id, row, outcome, reason, course_key, run_key, variant_id, title, external_identifier,
+                 restriction_type, is_future_variant, changes, errors, warnings, catalog_course_id, course_run_id)
+            SELECT :feed_id, p.row, p.outcome, p.reason, p.course_key, p.run_key, p.variant_id, p.title,
+                   p.external_identifier, p.restriction_type, p.is_future_variant, p.changes, p.errors, p.warnings,
+                   {carried}
+            FROM planned_row p {joins}"""),
+        {"feed_id": feed_id},
+    )

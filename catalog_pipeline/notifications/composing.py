@@ -1,0 +1,86 @@
+"""Composes messages: a pair of templates that say the same in text and HTML, and CSV attachments."""
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, make_msgid
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from catalog_pipeline.addresses import parse_address
+from catalog_pipeline.errors import UsageError
+from catalog_pipeline.notifications.text import one_line
+from catalog_pipeline.spreadsheets import write_csv
+
+ZIPPED_FROM = 1_000_000
+"""Bytes from which an attachment is zipped: mail servers refuse what is too large."""
+TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A table that goes with a message, as `<name>.csv`."""
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Mapping[str, Any]]
+
+
+def compose(
+    template: str,
+    content: object,
+    *,
+    subject: str,
+    sender: str,
+    recipients: Sequence[str],
+    at: datetime,
+    attachments: Sequence[Attachment] = (),
+) -> EmailMessage:
+    """A message whose bodies are `<template>.txt` and `.html`, given `content`. Raises UsageError for bad addresses."""
+    message = EmailMessage(policy=SMTP)
+    message["Subject"] = one_line(subject, 200)
+    message["From"] = _address(sender)
+    message["To"] = [_address(recipient) for recipient in recipients]
+    message["Date"] = format_datetime(at)
+    message["Message-ID"] = make_msgid(domain=_address(sender).domain)
+    message["Auto-Submitted"] = "auto-generated"
+    text, html = (TEMPLATES.get_template(f"{template}.{kind}").render(content=content) for kind in ("txt", "html"))
+    message.set_content(text, cte="quoted-printable")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    for attachment in attachments:
+        _attach(message, attachment)
+    return message
+
+
+def _attach(message: EmailMessage, attachment: Attachment) -> None:
+    file = io.StringIO()
+    write_csv(file, attachment.rows, attachment.columns)
+    content = file.getvalue().encode("utf-8-sig")  # without the mark, spreadsheets take it for Windows-1252
+    name = f"{attachment.name}.csv"
+    if len(content) < ZIPPED_FROM:
+        message.add_attachment(content, maintype="text", subtype="csv", filename=name, params={"charset": "utf-8"})
+        return
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(name, content)
+    message.add_attachment(archive.getvalue(), maintype="application", subtype="zip", filename=f"{name}.zip")
+
+
+def _address(value: str) -> Address:
+    try:
+        return parse_address(value)
+    except ValueError as error:
+        raise UsageError(f"{value!r} is no mail address: {error}.") from None

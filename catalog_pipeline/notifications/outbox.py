@@ -1,0 +1,181 @@
+"""The outbox: mail is queued in the transaction that decides on it, and sent after it, at least once.
+
+A sender claims a mail and commits, hands it over, and marks it sent. One that dies in between leaves its claim, which
+ends after fifteen minutes: the mail is sent again, with the same Message-ID.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Row as ResultRow
+
+from catalog_pipeline.addresses import parse_address
+from catalog_pipeline.database.engine import connected
+from catalog_pipeline.errors import ExitCode
+from catalog_pipeline.notifications.transport import MailUnreachableError, Refusal, Transport
+
+Row = dict[str, Any]
+CLAIM = timedelta(minutes=15)
+"""How long a claimed mail is its sender's; far more than handing it over takes."""
+FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=4)
+"""Between tries; each wait is twice the one before."""
+TRIES = 26
+"""After so many, which take three days, a mail is given up."""
+
+COLUMNS = ["created_at", "kind", "subject", "state", "attempts", "due_at", "sent_at", "recipients", "last_error"]
+STATE = """CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN due_at IS NULL THEN 'given up'
+                WHEN claimed_at IS NOT NULL THEN 'sending' WHEN attempts > 0 THEN 'retrying' ELSE 'waiting' END"""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of one mail in one try. Holds nothing personal but `error`, which may name recipients."""
+
+    message_id: str
+    kind: str
+    subject: str
+    outcome: Literal["sent", "refused", "unreachable"]
+    error: str | None = None
+
+
+def enqueue(connection: Connection, message: EmailMessage, kind: str) -> int:
+    """Queue a message (with From, To and Message-ID) in the caller's transaction; returns its id in the outbox."""
+    found = connection.execute(
+        text("""INSERT INTO ops.outbox (message_id, kind, subject, sender, recipients, content)
+                VALUES (:message_id, :kind, :subject, :sender, :recipients, :content) RETURNING id"""),
+        {
+            "message_id": message["Message-ID"],
+            "kind": kind,
+            "subject": message["Subject"],
+            "sender": parse_address(message["From"]).addr_spec,
+            "recipients": list(dict.fromkeys(address.addr_spec for address in message["To"].addresses)),
+            "content": message.as_bytes(policy=SMTP),
+        },
+    )
+    return found.scalar_one()
+
+
+def send_due(engine: Engine, transport: Transport, as_of: datetime | None = None) -> list[Delivery]:
+    """Send what is due at `as_of` (now, by the database's clock), oldest first; returns what became of each.
+
+    Any number of senders may work at once. Ends early when no mail can leave: the rest stays due.
+    """
+    with connected(engine) as connection:
+        as_of = as_of or connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    deliveries: list[Delivery] = []
+    while mail := _claim(engine, as_of):
+        delivery = _send(engine, transport, mail)
+        deliveries.append(delivery)
+        if delivery.outcome == "unreachable":
+            break
+    return deliveries
+
+
+def exit_code(deliveries: Sequence[Delivery]) -> ExitCode:
+    """The exit status that tells these outcomes."""
+    outcomes = {delivery.outcome for delivery in deliveries}
+    if "unreachable" in outcomes:
+        return ExitCode.UNREACHABLE
+    return ExitCode.SOME_ROWS_LEFT if "refused" in outcomes else ExitCode.DONE
+
+
+def first_due(connection: Connection) -> str | None:
+    """A name for the next try that is due, the same until it is made; None where none is due.
+
+    Another one each quarter of an hour: a try that was asked for and not made must have been lost.
+    """
+    return connection.execute(
+        text("""SELECT concat_ws(' ', id, due_at, date_bin(:claim, clock_timestamp(), 'epoch'))
+                FROM ops.outbox WHERE due_at <= clock_timestamp() ORDER BY due_at, id LIMIT 1"""),
+        {"claim": CLAIM},
+    ).scalar_one_or_none()
+
+
+def make_due(connection: Connection) -> int:
+    """Make due now what waits for its next try or was given up, from its first try on; returns how many."""
+    return connection.execute(
+        text("""UPDATE ops.outbox SET due_at = clock_timestamp(), attempts = 0
+                WHERE sent_at IS NULL AND claimed_at IS NULL AND attempts > 0""")
+    ).rowcount
+
+
+def listed(connection: Connection, limit: int) -> list[Row]:
+    """The outbox: what is not sent first, then the newest."""
+    query = f"SELECT {', '.join(COLUMNS)} FROM (SELECT *, {STATE} AS state FROM ops.outbox) AS mail"
+    found = connection.execute(text(f"{query} ORDER BY sent_at IS NOT NULL, id DESC LIMIT :limit"), {"limit": limit})
+    return [dict(row._mapping) for row in found]
+
+
+def unsent(connection: Connection) -> list[Row]:
+    """How many mails are not sent, by state."""
+    query = f"SELECT {STATE} AS state, count(*) AS mails FROM ops.outbox WHERE sent_at IS NULL GROUP BY 1 ORDER BY 1"
+    return [dict(row._mapping) for row in connection.execute(text(query))]
+
+
+def _claim(engine: Engine, as_of: datetime) -> ResultRow[Any] | None:
+    """Take the mail that has been due longest, so that no other sender does before the claim ends."""
+    with connected(engine) as connection:
+        return connection.execute(
+            text("""
+                UPDATE ops.outbox SET attempts = attempts + 1,
+                       claimed_at = greatest(:as_of, clock_timestamp()),
+                       due_at = greatest(:as_of, clock_timestamp()) + :claim
+                WHERE id = (SELECT id FROM ops.outbox WHERE due_at <= :as_of
+                            ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+                RETURNING *"""),
+            {"as_of": as_of, "claim": CLAIM},
+        ).one_or_none()
+
+
+def _send(engine: Engine, transport: Transport, mail: ResultRow[Any]) -> Delivery:
+    missing = [recipient for recipient in mail.recipients if recipient not in mail.delivered]
+    try:
+        refused = transport.send(mail.content, mail.sender, missing)
+    except MailUnreachableError as error:
+        _postpone(engine, mail, mail.delivered, str(error), permanent=False)
+        return Delivery(mail.message_id, mail.kind, mail.subject, "unreachable", str(error))
+    if not refused:
+        _mark_sent(engine, mail)
+        return Delivery(mail.message_id, mail.kind, mail.subject, "sent")
+    delivered = [recipient for recipient in mail.recipients if recipient not in refused]
+    permanent = all(refusal.permanent for refusal in refused.values())
+    error = _told(refused)
+    _postpone(engine, mail, delivered, error, permanent=permanent)
+    return Delivery(mail.message_id, mail.kind, mail.subject, "refused", error)
+
+
+def _mark_sent(engine: Engine, mail: ResultRow[Any]) -> None:
+    with connected(engine) as connection:
+        connection.execute(
+            text("""UPDATE ops.outbox SET sent_at = clock_timestamp(), due_at = NULL, delivered = recipients,
+                                          content = NULL, last_error = NULL WHERE id = :id"""),
+            {"id": mail.id},
+        )
+
+
+def _postpone(engine: Engine, mail: ResultRow[Any], delivered: list[str], error: str, *, permanent: bool) -> None:
+    """Release a mail until its next try, or for good; not where another sender has taken it meanwhile."""
+    due_at = None
+    if mail.attempts < TRIES and not permanent:
+        due_at = mail.claimed_at + min(FIRST_WAIT * 2 ** (mail.attempts - 1), LONGEST_WAIT)
+    with connected(engine) as connection:
+        connection.execute(
+            text("""UPDATE ops.outbox SET delivered = :delivered, last_error = :error, claimed_at = NULL,
+                                          due_at = :due_at WHERE id = :id AND claimed_at = :claimed_at"""),
+            {
+                "id": mail.id,
+                "claimed_at": mail.claimed_at,
+                "delivered": delivered,
+                "error": error,
+                "due_at": due_at,
+            },
+        )
+
+
+def _told(refused: Mapping[str, Refusal]) -> str:
+    return "; ".join(f"{recipient}: {refusal.reason}" for recipient, refusal in refused.items())

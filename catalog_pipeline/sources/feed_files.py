@@ -1,0 +1,138 @@
+"""A feed's file to its text: read whole and unchanged, unpacked within limits, and brought to UTF-8."""
+
+import gzip
+import io
+import os
+import stat
+import zipfile
+import zlib
+from pathlib import Path
+
+from catalog_pipeline.errors import FeedRefusedError
+
+MEGABYTE = 1_000_000
+GZIP = b"\x1f\x8b"
+ZIP = b"PK\x03\x04"
+EMPTY_ZIP = b"PK\x05\x06"
+OLD_OFFICE = b"\xd0\xcf\x11\xe0"
+WORKBOOK_PARTS = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")
+WIDE_BYTE_ORDER_MARKS = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+UTF8_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+WORKBOOK = "is a spreadsheet's workbook. Save it as CSV (UTF-8) there, and feed that."
+
+
+def read_file(path: Path, size_limit: int) -> bytes:
+    """The bytes of a regular file of at most `size_limit` bytes, which nobody changed while they were read.
+
+    Raises FeedRefusedError, which names the file, what is wrong, and what to do.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: a named pipe would make us wait
+            raise FeedRefusedError(f"{path} is a folder or a device. Name one .csv or .json file.")
+        with path.open("rb") as file:
+            before = os.fstat(file.fileno())
+            data = file.read(size_limit + 1)
+        after = path.stat()
+    except FileNotFoundError:
+        raise FeedRefusedError(f"{path} does not exist (any more). Check the name, or put the file back.") from None
+    except PermissionError:
+        raise FeedRefusedError(f"{path} may not be read by this user. Give read permission and try again.") from None
+    except OSError as error:
+        raise FeedRefusedError(f"{path} cannot be read: {error.strerror}. Check the name and the disk.") from None
+    if len(data) > size_limit:
+        raise FeedRefusedError(_too_large(str(path), size_limit))
+    if _identity(before) != _identity(after) or len(data) != after.st_size:
+        raise FeedRefusedError(f"{path} was changed while it was read. Try again when it is written to its end.")
+    return data
+
+
+def unpack(data: bytes, name: str, size_limit: int) -> bytes:
+    """The bytes of the feed itself, out of a .gz or a .zip of one file; other bytes as they are.
+
+    The content tells what it is, not the name. Raises FeedRefusedError, also before more than `size_limit` bytes.
+    """
+    try:
+        if data.startswith(GZIP):
+            with gzip.open(io.BytesIO(data)) as file:
+                return _bounded(file.read(size_limit + 1), name, size_limit)
+        if data.startswith((ZIP, EMPTY_ZIP)):
+            return _only_member(data, name, size_limit)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise FeedRefusedError(f"{name} cannot be unpacked: {error}. Pack it anew, or feed it unpacked.") from None
+    return _bounded(data, name, size_limit)
+
+
+def to_utf8(data: bytes, name: str) -> bytes:
+    """The text as UTF-8 without a byte order mark, out of UTF-8, UTF-16, UTF-32 or Windows-1252.
+
+    Raises FeedRefusedError for what is none of these.
+    """
+    if data.startswith(OLD_OFFICE):
+        raise FeedRefusedError(f"{name} {WORKBOOK}")
+    data = data.removeprefix(UTF8_BYTE_ORDER_MARK)
+    encoding = _wide_encoding(data) or "utf-8"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        if encoding != "utf-8":
+            raise FeedRefusedError(f"{name} is not whole {encoding.upper()}. Save it again as UTF-8.") from None
+        text = _windows_text(data, name, error.start)
+    return data if encoding == "utf-8" and text.isascii() else text.encode()
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _too_large(name: str, size_limit: int) -> str:
+    return (
+        f"{name} is larger than {size_limit / MEGABYTE:,g} MB."
+        " Split it, or raise CATALOG_FEED_SIZE_LIMIT if it is meant to be so large."
+    )
+
+
+def _bounded(data: bytes, name: str, size_limit: int) -> bytes:
+    if len(data) > size_limit:
+        raise FeedRefusedError(_too_large(name, size_limit))
+    return data
+
+
+def _only_member(data: bytes, name: str, size_limit: int) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        if any(part in archive.namelist() for part in WORKBOOK_PARTS):
+            raise FeedRefusedError(f"{name} {WORKBOOK}")
+        members = [m for m in archive.infolist() if not m.is_dir() and not m.filename.startswith("__MACOSX/")]
+        if len(members) != 1:
+            raise FeedRefusedError(f"{name} holds {len(members)} files. Pack exactly one .csv or .json file.")
+        with archive.open(members[0]) as file:
+            return _bounded(file.read(size_limit + 1), name, size_limit)
+
+
+def _wide_encoding(data: bytes) -> str | None:
+    """UTF-16 and UTF-32 by their mark; UTF-16 without one by the NULs that it has between the header's letters."""
+    marked = next((encoding for mark, encoding in WIDE_BYTE_ORDER_MARKS.items() if data.startswith(mark)), None)
+    if marked or len(data) < 4:
+        return marked
+    first, second, third, fourth = (byte == 0 for byte in data[:4])
+    return {(False, True, False, True): "utf-16-le", (True, False, True, False): "utf-16-be"}.get(
+        (first, second, third, fourth)
+    )
+
+
+def _windows_text(data: bytes, name: str, first_bad: int) -> str:
+    """What is not UTF-8, as Windows-1252; unless it is no text, or rather UTF-8 in which some letters are broken."""
+    patched = data.decode("utf-8", "replace")
+    broken = patched.count("\ufffd")
+    whole = len(patched) - broken - len(patched.encode("ascii", "ignore"))
+    if whole <= broken:
+        try:
+            return data.decode("cp1252")
+        except UnicodeDecodeError:
+            raise FeedRefusedError(f"{name} is no text, or in an unknown encoding. Save it as CSV (UTF-8).") from None
+    line = data.count(b"\n", 0, first_bad) + 1
+    raise FeedRefusedError(f"{name} is UTF-8 with broken letters, first in line {line}. Save it again as UTF-8.")

@@ -1,0 +1,229 @@
+"""What becomes of a feed as a whole: order of arrival, bytes that came before, archival, deferral, dry runs."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from conftest_feeds import NOW, FedCatalog, csv_of, fed, variant
+
+from catalog_pipeline.database.engine import connected
+from catalog_pipeline.errors import ExitCode, FeedRefusedError
+from catalog_pipeline.loading.partner import ingest_waiting
+from catalog_pipeline.loading.partner_report import exit_code, report
+
+
+def without(found: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name not in names}
+
+
+def test_applying_gives_exactly_what_the_dry_run_shows(fed_catalog: FedCatalog) -> None:
+    feeds = [
+        [fed("1", "v"), fed("2", "w"), fed("2")],
+        [fed("1", "v", "2026-10-01"), fed("3", "x"), fed("3", "x"), fed("3", "bad", verified_price="-")],
+        [fed("2", "w", title="New"), fed("2", "y", "2026-11-01", restriction_type="custom-b2c")],
+    ]
+    for rows in feeds:
+        before = fed_catalog.versions()
+        planned = fed_catalog.feed(*rows, dry_run=True)
+        assert fed_catalog.versions() == before
+        assert fed_catalog.value("SELECT count(*) FROM ops.feed WHERE sha256 = :h", h=planned["feed"]["sha256"]) == 0
+        applied = fed_catalog.feed(*rows)
+        assert (planned["dry_run"], applied["dry_run"]) == (True, False)
+        differing = ("feed", "feed_id", "dry_run")
+        assert without(planned, *differing) == without(applied, *differing)
+
+
+def test_the_report_of_a_kept_feed_can_be_told_again(fed_catalog: FedCatalog) -> None:
+    found = fed_catalog.feed(fed("1", "v"), fed("1", "v"))
+    with connected(fed_catalog.engine) as connection:
+        assert report(connection, found["feed_id"]) == found
+    assert set(found["rows"][0]) >= {"row", "outcome", "reason", "course_key", "run_key", "variant_id", "changes",
+                                     "errors", "warnings", "restriction_type", "is_future_variant"}  # fmt: skip
+
+
+def test_the_bytes_of_a_feed_are_kept_once(fed_catalog: FedCatalog) -> None:
+    data = csv_of(fed("1", "v"))
+    fed_catalog.feed(data=data)
+    fed_catalog.feed(data=data, force=True)
+    assert fed_catalog.rows("SELECT source, scope, kind FROM landing.document") == [
+        ("partner", "2u/executive-education-2u", "feed")
+    ]
+
+
+def test_the_same_bytes_are_not_decided_again(fed_catalog: FedCatalog) -> None:
+    data = csv_of(fed("1", "v"))
+    first = fed_catalog.feed(data=data)
+    again = fed_catalog.feed(data=data)
+    assert again == {**first, "skipped": True}
+    assert fed_catalog.value("SELECT count(*) FROM ops.feed") == 1
+
+
+def test_the_same_bytes_are_decided_again_when_another_feed_came_in_between(fed_catalog: FedCatalog) -> None:
+    data = csv_of(fed("1", "v"))
+    fed_catalog.feed(data=data)
+    fed_catalog.feed(fed("1", "v", "2026-10-01"))
+    assert fed_catalog.feed(data=data)["counts"]["updated"] == 1
+
+
+def test_the_same_bytes_are_decided_again_while_rows_are_deferred(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'review_by_legal'")
+    data = csv_of(fed("1", "v", "2026-10-01"))
+    assert fed_catalog.feed(data=data)["counts"]["deferred"] == 1
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed'")
+    assert fed_catalog.feed(data=data)["counts"]["updated"] == 1
+
+
+def test_the_night_decides_anew_what_was_deferred(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'review_by_legal'")
+    fed_catalog.feed(fed("1", "v", "2026-10-01"), fed("2"))
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
+    (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
+    assert [row["outcome"] for row in found["rows"]] == ["updated", "unchanged"]
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+
+
+def test_the_same_bytes_are_decided_again_when_the_organization_that_a_row_lacked_has_come(
+    fed_catalog: FedCatalog,
+) -> None:
+    data = csv_of(fed("1", "v"), fed("2", organization="New"))
+    assert fed_catalog.feed(data=data)["counts"]["rejected"] == 1
+    assert fed_catalog.feed(data=data)["skipped"]
+    fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('new', 'New')")
+    assert fed_catalog.feed(data=data)["counts"] | {"unchanged": 1, "new_product": 1, "rejected": 0} == {
+        **dict.fromkeys(("new_variant", "updated", "rejected", "deferred", "archived", "reactivated"), 0),
+        **{"rows": 2, "unchanged": 1, "new_product": 1},
+    }
+
+
+def test_a_feed_that_is_older_than_the_last_applied_writes_nothing(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    before = fed_catalog.written()
+    old = fed_catalog.feed(fed("1", "v", "2026-10-01"), received_at=NOW)
+    assert old["outcome"] == "superseded" and "1.csv" in old["detail"]
+    assert old["rows"][0]["outcome"] == "updated"
+    assert fed_catalog.written() == before
+    assert exit_code(old) == ExitCode.REFUSED
+
+
+def test_force_applies_an_older_feed(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    assert fed_catalog.feed(fed("1", "v", "2026-10-01"), received_at=NOW, force=True)["outcome"] == "applied"
+    assert fed_catalog.runs()[0][1] == "2026-10-01"
+
+
+def test_feeds_of_other_sources_and_types_do_not_supersede_one_another(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    other = fed("9", course_enrollment_track="Bootcamp(2U)", course_run_enrollment_track="Unpaid Bootcamp")
+    assert fed_catalog.feed(other, product_type="bootcamp-2u", received_at=NOW)["outcome"] == "applied"
+
+
+def courses(catalog: FedCatalog) -> dict[str, str]:
+    return dict(catalog.rows("SELECT key, status FROM catalog.catalog_course"))  # pyright: ignore
+
+
+def test_a_product_that_the_feed_no_longer_lists_is_archived_with_a_change_event(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"), fed("2", "w"))
+    found = fed_catalog.feed(fed("1", "v"))
+    assert (found["counts"]["archived"], found["archived"][0]["course_key"]) == (1, "A+2")
+    assert courses(fed_catalog) == {"A+1": "published", "A+2": "archived"}
+    assert fed_catalog.value(
+        "SELECT count(*) FROM ops.change_event WHERE key = 'A+2' AND changes ? 'dropped_since' AND actor LIKE 'load:%'"
+    ) == 1  # fmt: skip
+
+
+def test_a_product_that_returns_is_reactivated(fed_catalog: FedCatalog) -> None:
+    rows = [fed("1", "v"), fed("2", "w")]
+    fed_catalog.feed(*rows)
+    fed_catalog.feed(rows[0])
+    found = fed_catalog.feed(*rows)
+    assert [row["outcome"] for row in found["rows"]] == ["unchanged", "updated"]
+    assert [one["course_key"] for one in found["reactivated"]] == ["A+2"]
+    assert set(courses(fed_catalog).values()) == {"published"}
+
+
+def test_products_of_another_source_or_type_are_not_archived(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v", external_identifier="7"))
+    bootcamp = {"course_enrollment_track": "Bootcamp(2U)", "course_run_enrollment_track": "Unpaid Bootcamp"}
+    fed_catalog.feed(fed("2", **bootcamp), product_type="bootcamp-2u")
+    fed_catalog.feed(fed("3", external_identifier="8"), source="edx")
+    assert set(courses(fed_catalog).values()) == {"published"}
+
+
+def test_a_rejected_or_deferred_row_keeps_its_product_from_being_archived(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"), fed("2", "w"), fed("3", "x"))
+    found = fed_catalog.feed(fed("1", "v"), fed("2", "w", start_date="soon"), fed("x3", external_identifier="id 3"))
+    assert found["counts"]["archived"] == 0
+
+
+def test_a_mostly_rejected_feed_archives_nothing_and_says_so(fed_catalog: FedCatalog) -> None:
+    fed_catalog.settings = fed_catalog.settings.model_copy(update={"reject_share": 0.5})
+    fed_catalog.feed(fed("1", "v"), fed("2", "w"), fed("3", "x"))
+    found = fed_catalog.feed(fed("1", "v"), fed("4", start_date="soon"), fed("5", start_date="soon"))
+    assert (found["outcome"], found["counts"]["archived"]) == ("applied", 0)
+    assert "2 products" in found["detail"]
+    assert set(courses(fed_catalog).values()) == {"published"}
+
+
+def test_an_archival_over_the_share_holds_the_whole_feed_back(fed_catalog: FedCatalog) -> None:
+    fed_catalog.settings = fed_catalog.settings.model_copy(update={"removal_share": 0.2})
+    fed_catalog.feed(*(fed(str(n)) for n in range(4)))
+    before = fed_catalog.written()
+    rows = [fed("0"), fed("1"), fed("2", title="New")]
+    for dry_run in (True, False):
+        found = fed_catalog.feed(*rows, accept_removals=False, dry_run=dry_run)
+        assert found["outcome"] == "held" and "--accept-removals" in found["refused"]
+        assert found["counts"]["archived"] == 0 and found["archived"] == []
+        assert exit_code(found) == ExitCode.REFUSED
+    assert fed_catalog.written() == before
+    assert fed_catalog.feed(*rows)["counts"]["archived"] == 1
+
+
+def test_a_feed_that_cannot_be_read_is_kept_as_refused(fed_catalog: FedCatalog) -> None:
+    told = []
+    with pytest.raises(FeedRefusedError):
+        fed_catalog.feed(data=b"organization,number\n", summarize=lambda _, found: told.append(found))
+    assert fed_catalog.value("SELECT outcome FROM ops.feed") == "refused"
+    assert told[0]["refused"] and told[0]["rows"] == []
+
+
+def test_an_unknown_source_is_refused_before_anything_is_kept(fed_catalog: FedCatalog) -> None:
+    with pytest.raises(FeedRefusedError, match="nobody"):
+        fed_catalog.feed(fed("1"), source="nobody")
+    assert fed_catalog.value("SELECT count(*) FROM ops.feed") == 0
+
+
+def test_the_summary_is_told_in_the_transaction_that_keeps_the_feed(fed_catalog: FedCatalog) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no mail")
+
+    with pytest.raises(RuntimeError, match="no mail"):
+        fed_catalog.feed(fed("1", "v"), summarize=fail)
+    assert fed_catalog.value("SELECT count(*) FROM ops.feed") == 0
+    assert courses(fed_catalog) == {}
+
+
+def test_unknown_columns_are_reported_and_ignored(fed_catalog: FedCatalog) -> None:
+    found = fed_catalog.feed(fed("1", "v", colour="blue"))
+    assert [warning["column"] for warning in found["warnings"]] == ["colour"]
+
+
+def test_a_loads_counts_add_up(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"), fed("1", "v"), fed("2"))
+    assert fed_catalog.rows("SELECT table_name, outcome, n FROM ops.load_count ORDER BY 1, 2") == [
+        ("catalog.catalog_course", "created", 2),
+        ("catalog.course_run", "created", 2),
+        ("catalog.course_run", "rejected", 1),
+        ("catalog.course_variant", "created", 1),
+        ("catalog.run_association", "created", 2),
+    ]
+    assert fed_catalog.rows("SELECT source, outcome FROM ops.load") == [
+        ("partner:2u/executive-education-2u", "applied")
+    ]
+
+
+def test_feeds_apply_in_the_order_of_arrival_whatever_the_clock(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"), received_at=NOW)
+    found = fed_catalog.feed(fed("1", "w"), received_at=NOW + timedelta(days=1))
+    assert found["rows"][0]["changes"] == {"variant_id": [variant("v"), variant("w")]}
