@@ -5,6 +5,7 @@ from dagster import AssetSelection
 
 from assets.catalog import go_live, publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
+from assets.feeds import ingest_feeds, partner_feed
 from assets.landing import discovery_documents, lms_documents
 from assets.mail import send_mail
 from assets.marts import MARTS, SNAPSHOTS
@@ -18,6 +19,9 @@ refresh_lms = dg.define_asset_job(
     "refresh_lms",
     AssetSelection.assets(lms_documents, publish_lms),
     description="Crawl the LMS's course list and publish what discovery does not list.",
+)
+ingest_feed = dg.define_asset_job(
+    "ingest_feed", AssetSelection.assets(partner_feed), description="Ingest one partner feed that has arrived."
 )
 publish_due_runs = dg.define_asset_job(
     "publish_due_runs",
@@ -42,4 +46,7 @@ snapshot_catalog = dg.define_asset_job(
 ASSOCIATING = run_association.node_def.name
 """The step of `associate_runs` that takes a range of events."""
 
-JOBS = [refresh_discovery, refresh_lms, publish_due_runs, associate_runs, build_marts, snapshot_catalog, send_mail]
+JOBS = [
+    *(refresh_discovery, refresh_lms, ingest_feed, ingest_feeds, publish_due_runs),
+    *(associate_runs, build_marts, snapshot_catalog, send_mail),
+]

@@ -1,4 +1,4 @@
-"""What the pipeline reads and does not make: the lists of course-discovery and of the LMS."""
+"""What the pipeline reads and does not make: the lists of course-discovery and of the LMS, and partners' files."""
 
 import dagster as dg
 
@@ -16,4 +16,5 @@ UPSTREAM = [
     _list("discovery", "courses", "course-discovery's `/api/v1/courses/`, each with its runs."),
     _list("discovery", "programs", "course-discovery's `/api/v1/programs/`, each with its courses."),
     _list("lms", "courses", "The LMS's `/api/courses/v1/courses/`: one element a run."),
+    _list("partner", "files", "The folder `CATALOG_PARTNER_FEEDS`: `<source>/<course type>/<name>.csv`, and the like."),
 ]

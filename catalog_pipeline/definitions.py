@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.catalog import go_live, publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
+from assets.feeds import partner_feed
 from assets.jobs import JOBS
 from assets.landing import discovery_documents, lms_documents
 from assets.marts import MARTS, SNAPSHOTS
@@ -11,7 +12,7 @@ from assets.upstream import UPSTREAM
 from catalog_pipeline.settings import load_settings
 from resources.database import CatalogDatabase
 from resources.upstreams import UpstreamClients
-from sensors import new_runs, nightly, outbox, outside_writes
+from sensors import feed_files, new_runs, nightly, outbox, outside_writes
 
 _settings = load_settings()
 
@@ -22,6 +23,7 @@ defs = dg.Definitions(
         lms_documents,
         publish_discovery,
         publish_lms,
+        partner_feed,
         go_live,
         run_association,
         *MARTS,
@@ -30,7 +32,7 @@ defs = dg.Definitions(
     asset_checks=[catalog_checks],
     jobs=JOBS,
     schedules=[nightly.schedule(_settings)],
-    sensors=[module.sensor(_settings) for module in (nightly, new_runs, outside_writes, outbox)],
+    sensors=[module.sensor(_settings) for module in (nightly, new_runs, outside_writes, feed_files, outbox)],
     resources={"database": CatalogDatabase(), "upstreams": UpstreamClients()},
     # Steps are few and heavy on the database: a process for each would cost three seconds and save nothing.
     executor=dg.in_process_executor,

@@ -42,6 +42,7 @@ class Stage:
 NIGHT = (
     Stage(jobs.refresh_discovery.name, source="discovery"),
     Stage(jobs.refresh_lms.name, source="lms"),
+    Stage(jobs.ingest_feeds.name),
     Stage(jobs.publish_due_runs.name),
     Stage(jobs.associate_runs.name),
     Stage(jobs.build_marts.name),

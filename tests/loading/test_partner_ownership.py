@@ -31,8 +31,11 @@ def test_a_feed_carries_schedule_price_restriction_and_variant_of_a_listed_run_a
     found = fed_catalog.feed(fed("1", "v", restriction_type="custom-b2c"))
     assert found["rows"][0]["run_key"] == KEY
     assert facts(fed_catalog) == {
-        **{"title": f"Run {KEY}", "status": "reviewed"},  # upstream's
-        **{"start": datetime(2026, 7, 1, tzinfo=UTC), "price": 2400, "restriction": "custom-b2c"},
+        "title": f"Run {KEY}",
+        "status": "reviewed",  # upstream's
+        "start": datetime(2026, 7, 1, tzinfo=UTC),
+        "price": 2400,
+        "restriction": "custom-b2c",
         "variant": variant("v"),
     }
 
@@ -166,7 +169,11 @@ def test_feed_and_crawl_end_alike_in_either_order(
     for step in steps if feed_first else reversed(steps):
         step()
     assert {**facts(fed_catalog), "title": None} == {
-        **{"title": None, "start": datetime(2026, 7, 1, tzinfo=UTC), "price": 7, "restriction": None},
-        **{"variant": variant("v"), "status": "published"},
+        "title": None,
+        "start": datetime(2026, 7, 1, tzinfo=UTC),
+        "price": 7,
+        "restriction": None,
+        "variant": variant("v"),
+        "status": "published",
     }
     assert fed_catalog.value("SELECT title FROM catalog.catalog_course") == "Course 1"

@@ -1,0 +1,144 @@
+"""Partner feeds: a partition for each file that arrived, and the night's job that ingests whatever waits."""
+
+import time
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from dagster import AssetExecutionContext, AssetKey, MaterializeResult, OpExecutionContext
+from sqlalchemy import text
+
+from assets.failures import told
+from assets.tables import preview
+from catalog_pipeline.database.engine import connected
+from catalog_pipeline.errors import ExitCode, FeedRefusedError
+from catalog_pipeline.loading.arrivals import accept, ingest_arrival, waiting
+from catalog_pipeline.loading.partner import Options, Summarize, ingest_waiting
+from catalog_pipeline.loading.partner_report import Report
+from catalog_pipeline.notifications.ingestion_summary import summarizer
+from catalog_pipeline.schemas.partner_rules import load_rules
+from catalog_pipeline.settings import Settings, load_settings
+from resources.database import CatalogDatabase
+
+FEEDS = dg.DynamicPartitionsDefinition(name="partner_feeds")
+KEY = AssetKey(["feeds", "partner"])
+OUTCOMES = ("new_product", "new_variant", "updated", "unchanged", "rejected", "deferred", "archived", "reactivated")
+SETTLING = 1.0
+"""Seconds between two looks at a file that must find it the same before it counts as finished."""
+BAR = 40
+
+
+class FeedConfig(dg.Config):
+    """How to ingest a feed."""
+
+    force: bool = False
+    """Apply it although its bytes, or a newer feed, were applied before."""
+    accept_removals: bool = False
+    """Archive what it no longer lists, however much that is."""
+
+
+@dg.asset(
+    key=KEY,
+    partitions_def=FEEDS,
+    deps=[["partner", "files"], ["catalog", "catalog_course"], ["catalog", "course_run"]],
+    group_name="feeds",
+    owners=["team:data-engineering"],
+    kinds={"postgres", "csv", "pandera"},
+    code_version="1",
+    metadata={"dagster/table_name": "ops.feed_row"},
+)
+def partner_feed(context: AssetExecutionContext, config: FeedConfig, database: CatalogDatabase) -> MaterializeResult:
+    """A partner's feed, decided row by row and applied in one transaction. One older than the last writes nothing."""
+    settings = load_settings()
+    options = Options(force=config.force, accept_removals=config.accept_removals)
+    with told():
+        report = ingest_arrival(database.engine, context.partition_key, settings, options, _summarize(settings))
+    if report["outcome"] == "held":
+        raise dg.Failure(report["detail"], metadata={"exit_code": int(ExitCode.REFUSED)}, allow_retries=False)
+    _log_written(context, database, report)
+    return MaterializeResult(metadata=_metadata(report))
+
+
+@dg.op(out=dg.Out(dg.Nothing))
+def ingest_waiting_feeds(context: OpExecutionContext, database: CatalogDatabase) -> None:
+    """Ingest the files that have arrived, oldest first, and decide anew the feeds whose rows wait for something."""
+    settings = load_settings()
+    first = accept(database.engine, settings, {})
+    time.sleep(SETTLING if first.seen else 0)
+    folder = accept(database.engine, settings, first.seen)
+    problems = list(folder.problems)
+    with connected(database.engine) as connection:
+        keys = [row.partition_key for row in waiting(connection)]
+    context.instance.add_dynamic_partitions(str(FEEDS.name), keys)
+    for key in keys:
+        try:
+            report = ingest_arrival(database.engine, key, settings, Options(), _summarize(settings))
+        except FeedRefusedError as error:
+            problems.append(str(error))
+            continue
+        if report["outcome"] == "held":
+            problems.append(f"{report['feed']['name']}: {report['detail']}")
+            continue
+        context.log_event(dg.AssetMaterialization(KEY, partition=key, metadata=_metadata(report)))
+        _log_written(context, database, report)
+    with told():
+        again = ingest_waiting(database.engine, settings, _summarize(settings))
+    for report in again:
+        _log_written(context, database, report)
+    context.add_output_metadata({"ingested": len(keys), "decided_anew": len(again)})
+    if problems:
+        raise dg.Failure(" ".join(problems), metadata={"exit_code": int(ExitCode.REFUSED)}, allow_retries=False)
+
+
+@dg.job(description="Ingest the partner feeds that have arrived, and decide anew those whose rows wait for something.")
+def ingest_feeds() -> None:
+    ingest_waiting_feeds()
+
+
+def _summarize(settings: Settings) -> Summarize:
+    return summarizer(settings, load_rules(settings.partner_rules))
+
+
+def _metadata(report: Report) -> dict[str, Any]:
+    counts = report["counts"]
+    errors = [
+        {"row": str(row["row"]), "course": row["course_key"], **error}
+        for row in report["rows"]
+        for error in row["errors"]
+    ]
+    return {
+        "feed": report["feed"]["name"],
+        "outcome": report["outcome"],
+        **({"detail": report["detail"]} if report["detail"] else {}),
+        "dagster/partition_row_count": counts["rows"],
+        **{outcome: counts[outcome] for outcome in OUTCOMES},
+        "outcomes": dg.MetadataValue.md(_chart(counts)),
+        **({"rejects": preview(pd.DataFrame(errors))} if errors else {}),
+    }
+
+
+def _chart(counts: dict[str, int]) -> str:
+    """Outcomes as bars, for the eye; their numbers are beside."""
+    most = max(1, *(counts[outcome] for outcome in OUTCOMES))
+    lines = [f"{name:12} {'█' * -(-BAR * counts[name] // most)} {counts[name]}" for name in OUTCOMES]
+    return "```\n" + "\n".join(lines) + "\n```"
+
+
+def _log_written(
+    context: OpExecutionContext | AssetExecutionContext, database: CatalogDatabase, report: Report
+) -> None:
+    """The catalog's tables that a feed wrote are materialized too."""
+    with connected(database.engine) as connection:
+        rows = connection.execute(
+            text("""
+                SELECT c.table_name, jsonb_object_agg(c.outcome, c.n) AS counts
+                FROM ops.feed f JOIN ops.load_count c USING (load_id)
+                WHERE f.id = :id AND c.table_name LIKE 'catalog.%' AND c.outcome IN ('created', 'updated', 'deleted')
+                GROUP BY 1"""),
+            {"id": report["feed_id"]},
+        ).all()
+    for row in rows if not report.get("skipped") else []:
+        key = row.table_name.split(".")
+        context.log_event(
+            dg.AssetMaterialization(key, description=f"Written by {report['feed']['name']}.", metadata=row.counts)
+        )
