@@ -63,6 +63,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, list):
+        return _cell(", ".join(map(str, value)))
     return str(value).replace("[", "\\[")
 
 

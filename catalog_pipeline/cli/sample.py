@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -55,3 +56,25 @@ def sample_advance(
     changes = catalog.advance(days)
     set_sample_day(settings, day + days)
     print_changes(changes, as_json=as_json)
+
+
+@app.command("feeds")
+def sample_feeds(
+    folder: Annotated[Path, typer.Argument(help="The folder to write to, made if need be.")],
+    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 3,
+    courses: Annotated[
+        int | None, typer.Option(help="Size of the catalog; CATALOG_SAMPLE_COURSES if not given.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed; CATALOG_SAMPLE_SEED if not given.")] = None,
+) -> None:
+    """Write the sample's partner feeds of some days. Example: catalog-pipeline sample feeds --days 3 .catalog/feeds"""
+    from catalog_pipeline.sources.sample.feeds import write_feeds
+
+    settings = load_settings()
+    for path in write_feeds(
+        folder,
+        settings.sample_courses if courses is None else courses,
+        settings.sample_seed if seed is None else seed,
+        days,
+    ):
+        typer.echo(path)

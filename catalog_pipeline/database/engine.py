@@ -92,7 +92,8 @@ def make_engine(server: Server, actor: str | None = None) -> Engine:
         "application_name": f"catalog-pipeline {actor or getpass.getuser()}"[:63],
         "connect_timeout": 10,
     }
-    return create_engine(server.url(), connect_args=connect_args, pool_pre_ping=True, pool_size=5)
+    # Parameters may be personal data, and errors are logged.
+    return create_engine(server.url(), connect_args=connect_args, pool_pre_ping=True, pool_size=5, hide_parameters=True)
 
 
 @contextmanager

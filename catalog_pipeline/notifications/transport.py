@@ -57,7 +57,7 @@ class Smtp:
                 return _hand_over(session, content, sender, recipients)
         except smtplib.SMTPAuthenticationError as error:
             raise self._unreachable(f"it refuses the user or the password ({error.smtp_code})") from None
-        except (smtplib.SMTPException, OSError) as error:
+        except (smtplib.SMTPException, OSError, UnicodeError) as error:  # the last: of a host that cannot be one
             raise self._unreachable(one_line(str(error) or type(error).__name__)) from None
 
     @contextmanager

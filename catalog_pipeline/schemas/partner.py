@@ -73,6 +73,38 @@ KIND_CODES = {
 LONGEST = {"organization": 128, "number": 100, "line": 255, "url": 511, "image": 511, "logo": 511}
 
 
+ACCEPTED: dict[Kind, str] = {
+    "text": "text",
+    "line": "text of at most 255 characters",
+    "html": "text, or HTML of plain tags",
+    "url": "an http or https address of at most 511 characters",
+    "image": "an http or https address of at most 511 characters",
+    "logo": "an http or https address of at most 511 characters",
+    "uuid": "a UUID in any spelling",
+    "integer": "a whole number",
+    "price": "`150`, `150.00`, `1,250`, `$1,250`",
+    "money": "`150`, `150.00`, `1,250`, `$1,250`",
+    "flag": "`True`, `False`, `yes`, `no`, `1`, `0`",
+    "date": "a date: `2026-03-22`, `03/22/2026` (the month first), `March 22, 2026`, `22 March 2026`",
+    "time": "a time: `00:00`, `23:59:59`, `9:30 AM`, with an offset if not UTC: `00:00-05:00`",
+    "names": "names, separated by commas",
+    "organization": "a key, in any case",
+    "number": "letters, digits and `- _ . ~ :`, at most 100",
+    "course_track": "the name of the feed's course type",
+    "run_track": "the name of a run type",
+    "level": "a known level",
+    "subject": "a known subject",
+    "language": "a language's name or code",
+    "languages": "languages' names or codes, separated by commas",
+    "pacing": "`Instructor-Paced`, `Self-Paced`",
+    "restriction": "`custom-b2b-enterprise`, `custom-b2c`, `None`",
+    "marketing_type": "`short_course`, `sprint`, `course_stack`",
+    "program_type": "a program type's slug",
+    "ignored": "anything",
+}
+"""What a cell of each kind may be, in words."""
+
+
 def _course(name: str, kind: Kind, target: str, description: str, example: str = "") -> FeedColumn:
     return FeedColumn(name, "course", kind, target, description, example)
 

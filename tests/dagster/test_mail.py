@@ -86,3 +86,9 @@ def test_a_mail_that_cannot_be_sent_fails_the_run_which_says_why_and_names_nobod
     log = "".join(str(record) for record in instance.all_logs(result.run_id))
     assert "hunter2" not in log
     assert "ann@example.org" not in log
+
+
+@pytest.mark.parametrize("automation", [True, False])
+def test_the_sensor_starts_by_itself_only_where_that_is_asked(automation: bool) -> None:
+    settings = Settings(_env_file=None, automation=automation)  # pyright: ignore[reportCallIssue]
+    assert (outbox.sensor(settings).default_status == dg.DefaultSensorStatus.RUNNING) is automation

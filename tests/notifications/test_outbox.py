@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from conftest_mail import Mailbox
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from catalog_pipeline.addresses import SmtpServer
 from catalog_pipeline.database.engine import connected
@@ -79,6 +80,15 @@ def test_a_mail_is_sent_once_as_it_was_queued_and_its_content_is_emptied(
     row = only(engine, "content", "delivered", "attempts", "due_at", "last_error", "sent_at > created_at")
     assert row == (None, [ANN, BOB], 1, None, None, True)
     assert state(engine) == "sent"
+
+
+def test_an_error_of_the_database_names_no_recipient(engine: Engine) -> None:
+    made = message()
+    with pytest.raises(IntegrityError) as caught, connected(engine) as connection:
+        enqueue(connection, made, "test")
+        enqueue(connection, made, "test")
+    assert made["Message-ID"] in str(caught.value)
+    assert ANN not in str(caught.value)
 
 
 class Died(BaseException):

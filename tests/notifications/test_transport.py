@@ -66,6 +66,12 @@ def test_a_server_that_is_not_there_is_told_by_its_name(serve: Serve) -> None:
     assert caught.value.exit_code == ExitCode.UNREACHABLE
 
 
+@pytest.mark.parametrize("host", ["mail..example", "no-such-host.invalid"])
+def test_a_host_that_is_none_is_told_by_its_name(host: str) -> None:
+    with pytest.raises(MailUnreachableError, match=f"sent by {host}:25"):
+        Smtp(SmtpServer(host, 25, "none")).send(MAIL, FROM, [ANN])
+
+
 def test_only_the_refused_recipients_are_returned(smtp: Smtp, mailbox: Mailbox) -> None:
     mailbox.answers[ANN] = "550 no such user"
     assert smtp.send(MAIL, FROM, [ANN, BOB]) == {ANN: Refusal(550, "550 no such user")}
