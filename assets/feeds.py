@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 from dagster import AssetExecutionContext, AssetKey, MaterializeResult, OpExecutionContext
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from assets.failures import told
 from assets.tables import preview
@@ -18,6 +18,7 @@ from catalog_pipeline.loading.partner_report import Report
 from catalog_pipeline.notifications.ingestion_summary import summarizer
 from catalog_pipeline.schemas.partner_rules import load_rules
 from catalog_pipeline.settings import Settings, load_settings
+from catalog_pipeline.sources.upstreams import deliver_sample_feeds
 from resources.database import CatalogDatabase
 
 FEEDS = dg.DynamicPartitionsDefinition(name="partner_feeds")
@@ -63,6 +64,7 @@ def partner_feed(context: AssetExecutionContext, config: FeedConfig, database: C
 def ingest_waiting_feeds(context: OpExecutionContext, database: CatalogDatabase) -> None:
     """Ingest the files that have arrived, oldest first, and decide anew the feeds whose rows wait for something."""
     settings = load_settings()
+    deliver_sample_feeds(settings)
     first = accept(database.engine, settings, {})
     time.sleep(SETTLING if first.seen else 0)
     folder = accept(database.engine, settings, first.seen)
@@ -82,7 +84,7 @@ def ingest_waiting_feeds(context: OpExecutionContext, database: CatalogDatabase)
         context.log_event(dg.AssetMaterialization(KEY, partition=key, metadata=_metadata(report)))
         _log_written(context, database, report)
     with told():
-        again = ingest_waiting(database.engine, settings, _summarize(settings))
+        again = ingest_waiting(database.engine, settings, _summarize_changes(settings))
     for report in again:
         _log_written(context, database, report)
     context.add_output_metadata({"ingested": len(keys), "decided_anew": len(again)})
@@ -97,6 +99,17 @@ def ingest_feeds() -> None:
 
 def _summarize(settings: Settings) -> Summarize:
     return summarizer(settings, load_rules(settings.partner_rules))
+
+
+def _summarize_changes(settings: Settings) -> Summarize:
+    """A mail only when waiting came to an end: nobody wants the same mail every night."""
+    summarize = _summarize(settings)
+
+    def when_changed(connection: Connection, report: Report) -> None:
+        if any(report["counts"][outcome] for outcome in ("new_product", "new_variant", "updated")):
+            summarize(connection, report)
+
+    return when_changed
 
 
 def _metadata(report: Report) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def sensor(settings: Settings) -> dg.SensorDefinition:
 
     @dg.sensor(
         name="outbox",
-        job=send_mail,
+        job_name=send_mail.name,
         minimum_interval_seconds=60,
         description="Starts send_mail when mail is due.",
         default_status=STATUS.RUNNING if settings.automation else STATUS.STOPPED,

@@ -10,6 +10,7 @@ from catalog_pipeline.console import console, errors, print_json, print_table
 from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.errors import ExitCode
+from catalog_pipeline.loading.partner_report import feeds
 from catalog_pipeline.models.ops import ROW_OUTCOMES
 from catalog_pipeline.settings import Settings
 from resources.instance import instance
@@ -30,6 +31,7 @@ def walk_night(
         migrate(engine)
         with connected(engine) as connection:
             before = inspection.last_load(connection)
+            fed = max((row["id"] for row in feeds(connection, 1)), default=0)
         with instance(settings, server) as found:
             runs = []
             for stage, run in walk(defs, found, stages(settings), accept_removals=accept_removals):
@@ -42,6 +44,7 @@ def walk_night(
         with connected(engine) as connection:
             summary = {
                 "tables": _tables(inspection.table_counts(connection), inspection.loaded_since(connection, before)),
+                "feeds": [row for row in reversed(feeds(connection, 50)) if row["id"] > fed],
                 "associations": inspection.association_outcomes(connection, before),
                 "stages": [{"job": run.job_name, "status": run.status.value} for run in runs],
                 "checks": checks,
@@ -92,6 +95,11 @@ def _failures(found: DagsterInstance, run: DagsterRun) -> list[dict[str, Any]]:
     return rows or [{"step": run.job_name, "message": f"{run.status.value}", "exit_code": int(ExitCode.UNEXPECTED)}]
 
 
+def _feed_line(feed: dict[str, Any]) -> dict[str, Any]:
+    counted = {name: n for name, n in feed["counts"].items() if name not in ("archived", "reactivated") or n}
+    return {"feed": f"{feed['source']}/{feed['product_type']}/{feed['name']}", "outcome": feed["outcome"], **counted}
+
+
 def _print(summary: dict[str, Any]) -> None:
     always = ["table", "rows", "created", "updated", "unchanged", "rejected", "deferred"]
     some = [name for name in ("deleted", "duplicate") if any(row[name] for row in summary["tables"])]
@@ -99,6 +107,9 @@ def _print(summary: dict[str, Any]) -> None:
     print_table(
         [{**row, "table": row["table"].removeprefix("catalog.")} for row in summary["tables"]], columns=always + some
     )
+    if summary["feeds"]:
+        console.print()
+        print_table([_feed_line(feed) for feed in summary["feeds"]], "Partner feeds")
     outcomes = ", ".join(f"{n} {outcome}" for outcome, n in summary["associations"].items())
     console.print(f"\nRuns and their courses: {outcomes}." if outcomes else "")
     console.print()
@@ -113,5 +124,7 @@ def _print(summary: dict[str, Any]) -> None:
         rejected = sum(row["rejected"] for row in summary["tables"])
         console.print(f"{changed} rows created or updated." if changed else "Nothing changed.")
         if rejected:
-            console.print(f"{rejected} rows rejected: `catalog-pipeline rejects` says why.")
+            console.print(
+                f"{rejected} rows rejected: `catalog-pipeline rejects`, of feeds `partner rejects`, says why."
+            )
     console.print(f"{summary['seconds']} seconds.")

@@ -45,7 +45,7 @@ def sample_advance(
     """Let days pass in the bundled sample upstream, and say what changes. Example: catalog-pipeline sample advance"""
     from catalog_pipeline.reports import print_changes
     from catalog_pipeline.sources.sample.catalog import build_catalog
-    from catalog_pipeline.sources.upstreams import sample_day, set_sample_day
+    from catalog_pipeline.sources.upstreams import deliver_sample_feeds, sample_day, set_sample_day
 
     settings = load_settings()
     if not settings.uses_sample:
@@ -55,6 +55,7 @@ def sample_advance(
     catalog.advance(day)
     changes = catalog.advance(days)
     set_sample_day(settings, day + days)
+    deliver_sample_feeds(settings)
     print_changes(changes, as_json=as_json)
 
 

@@ -121,7 +121,8 @@ def _keep(engine: Engine, path: str, feed: FeedName, data: bytes) -> str:
     with connected(engine) as connection:
         connection.execute(
             text("""
-                INSERT INTO ops.feed_arrival (partition_key, path, source, product_type, sha256, received_at, document_id)
+                INSERT INTO ops.feed_arrival
+                    (partition_key, path, source, product_type, sha256, received_at, document_id)
                 VALUES (:partition_key, :path, :source, :product_type, :sha256, :received_at, :document_id)
                 ON CONFLICT DO NOTHING"""),
             {
@@ -145,6 +146,6 @@ def _changed_at(path: Path) -> int:
 
 
 def _instant(nanoseconds: int) -> datetime:
-    """When a file was put where it is, or last written: a copy that keeps the old time of writing is new all the same."""
+    """When a file was put where it is, or last written. A copy that keeps its time of writing is new all the same."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)

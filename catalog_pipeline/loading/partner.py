@@ -216,6 +216,7 @@ def _unchanged(connection: Connection, feed: FeedName) -> int | None:
     return None if waits else last.id
 
 
+WRITING = ("new_product", "new_variant", "updated", "archived", "reactivated")
 WAITS = f"""
     ((f.counts ->> 'deferred')::int > 0 OR EXISTS (
         SELECT FROM ops.feed_row r CROSS JOIN LATERAL jsonb_array_elements(r.errors) e
@@ -242,7 +243,10 @@ def _keep_refused(
 def ingest_waiting(
     engine: Engine, settings: Settings, summarize: Summarize | None = None, as_of: datetime | None = None
 ) -> list[Report]:
-    """Decide anew the current feeds that have rows in waiting: what these waited for may have come to pass."""
+    """Decide anew the current feeds that have rows in waiting: what these waited for may have come to pass.
+
+    One for which nothing has is not kept a second time.
+    """
     with connected(engine) as connection:
         waiting = connection.execute(
             text(f"""
@@ -255,5 +259,7 @@ def ingest_waiting(
     for row in waiting:
         feed = FeedName(row.name, row.source, row.product_type, row.sha256, row.received_at)
         data = zstandard.decompress(row.payload)
-        done.append(ingest(engine, data, feed, settings, Options(as_of), summarize))
+        planned = ingest(engine, data, feed, settings, Options(as_of, dry_run=True))["counts"]
+        if planned["rejected"] != row.counts["rejected"] or any(planned[outcome] for outcome in WRITING):
+            done.append(ingest(engine, data, feed, settings, Options(as_of), summarize))
     return done

@@ -9,6 +9,7 @@ from typing import Annotated
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
+from catalog_pipeline.addresses import MailAddress
 from catalog_pipeline.errors import FeedRefusedError, SettingsError
 from catalog_pipeline.schemas.partner import COLUMNS
 
@@ -62,7 +63,7 @@ class PartnerRules(_Part):
     marketing_types: list[str]
     program_types: list[str]
     organization_codes: dict[str, dict[str, str]]
-    recipients: dict[str, dict[str, list[str]]]
+    recipients: dict[str, dict[str, list[MailAddress]]]
     date_formats: list[str]
     levels: list[str]
     subjects: list[str]

@@ -83,6 +83,19 @@ def set_sample_day(settings: Settings, day: int) -> None:
     new.replace(file)
 
 
+def deliver_sample_feeds(settings: Settings) -> list[Path]:
+    """Put the bundled sample's partner feeds into the folder of feeds, up to its day; returns the new ones.
+
+    None where upstreams or a folder of feeds are configured.
+    """
+    if not settings.uses_sample or settings.partner_feeds is not None:
+        return []
+    from catalog_pipeline.sources.sample.feeds import write_feeds
+
+    days = sample_day(settings) + 1
+    return write_feeds(settings.feeds_folder, settings.sample_courses, settings.sample_seed, days)
+
+
 def _sample_file(settings: Settings) -> Path:
     return settings.folder / f"sample-{settings.sample_courses}-{settings.sample_seed}.json"
 

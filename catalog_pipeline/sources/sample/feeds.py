@@ -52,10 +52,15 @@ class FeedFile:
 
 
 def write_feeds(folder: Path, courses: int, seed: int, days: int) -> list[Path]:
-    """Write the feeds of days 1 to `days` as `<source>/<course type>/<date>.<csv or json>`, each as of its day."""
+    """Write the feeds of days 1 to `days` as `<source>/<course type>/<date>.<csv or json>`, each as of its day.
+
+    Those that are there already stay as they are. Returns the others, in the order in which they were written.
+    """
     written = []
     for feed in feed_files(courses, seed, days):
         path = folder / feed.path
+        if path.exists():
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f"{path.name}.part")
         unfinished.write_bytes(feed.data)
