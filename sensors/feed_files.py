@@ -31,12 +31,10 @@ def sensor(settings: Settings) -> dg.SensorDefinition:
         with connected(database.engine) as connection:
             keys = [row.partition_key for row in waiting(connection)]
             due = _due(connection, context.instance)
-        # Also those of a tick that died after it had kept them.
-        unknown = sorted(set(keys) - set(context.instance.get_dynamic_partitions(str(FEEDS.name))))
+        context.instance.add_dynamic_partitions(str(FEEDS.name), keys)  # also those of a tick that died
         reason = " ".join(folder.problems) or "No feed is waiting."
         return dg.SensorResult(
             run_requests=[dg.RunRequest(run_key=key, partition_key=key) for key in due],
-            dynamic_partitions_requests=[FEEDS.build_add_request(unknown)] if unknown else [],
             skip_reason=None if due else reason,
             cursor=json.dumps(folder.seen),
         )

@@ -1,5 +1,6 @@
 """The night: jobs in a row. A schedule starts the first, one sensor each next one; `make run` walks the same list."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +17,7 @@ NIGHT_TAG = "catalog/night"
 STATUS = dg.DefaultSensorStatus
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 """Dagster tells every event on standard error; who walks the night prints a summary, and the UI has the rest."""
+warnings.filterwarnings("ignore", "Parameter `owners`", dg.BetaWarning)  # Dagster's own, of a sensor of plain jobs
 ENDED = {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
 
 

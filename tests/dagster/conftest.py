@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from conftest_feeds import fed_catalog
 from conftest_loading import catalog, upstream
 from dagster import DagsterInstance
 
 from catalog_pipeline.database.engine import Server
 from catalog_pipeline.settings import Settings
 
-__all__ = ["catalog", "upstream"]
+__all__ = ["catalog", "fed_catalog", "upstream"]
 
 
 @pytest.fixture
@@ -17,5 +18,6 @@ def instance(server: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch
     """An instance in memory, and the environment by which resources find the test's database."""
     monkeypatch.setenv("CATALOG_DATABASE_URL", server.url("postgresql"))
     monkeypatch.setenv("CATALOG_HOME", str(settings.home))
+    monkeypatch.setenv("CATALOG_PARTNER_FEEDS", str(settings.home / "feeds"))
     with DagsterInstance.ephemeral() as made:
         yield made

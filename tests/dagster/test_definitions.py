@@ -52,7 +52,8 @@ def test_every_catalog_table_has_an_asset() -> None:
 
 def test_every_asset_is_in_a_job_and_every_job_in_the_night() -> None:
     jobs = {job.name: job for job in defs.resolve_all_job_defs() if not job.name.startswith("__")}
-    assert set(jobs) == {stage.job for stage in nightly.NIGHT}
+    by_sensor = {"ingest_feed"}
+    assert set(jobs) - by_sensor == {stage.job for stage in nightly.NIGHT}
     assert {key for job in jobs.values() for key in job.asset_layer.executable_asset_keys} == set(OURS)
 
 
