@@ -571,3 +571,17 @@ def warnings_by_hand(valid: list[tuple[int, Row]]) -> list[tuple[int, str, str]]
         differing = [c for c in COURSE_VALUES if row[c][1] is not None and row[c][1] != kept[c][1]]
         found += [(number, "CONFLICTING_COURSE_VALUES", c) for c in sorted(differing, key=[*COLUMNS].index)]
     return found
+
+
+ANYTHING = st.none() | st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=12
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.fixed_dictionaries(dict.fromkeys(COLUMNS, ANYTHING)), min_size=1, max_size=3))
+def test_any_text_in_any_column_is_a_value_or_an_error(rows: list[dict[str, str | None]]) -> None:
+    done = validate(*rows, columns=list(COLUMNS))
+    assert done.errors["message"].notna().all()
+    for text in done.rows["attributes"]:
+        json.loads(text)

@@ -217,6 +217,52 @@ def read_plainly(text: str) -> tuple[list[list[Any]], list[int]] | str:
     return (rows, ragged) if rows else "has no rows"
 
 
+@settings(deadline=None, max_examples=200)
+@given(
+    st.binary(max_size=80),
+    st.sampled_from([b"", b"organization,number\n", b'{"products": [', b"\x1f\x8b", b"PK\x03\x04"]),
+)
+def test_any_bytes_are_a_feed_or_are_refused_in_words(data: bytes, start: bytes) -> None:
+    try:
+        raw = parse(start + data)
+    except FeedRefusedError as error:
+        assert str(error).startswith("feed.csv")
+    else:
+        assert len(raw.frame)
+
+
+FIELDS = [
+    "variant",
+    "variants",
+    "id",
+    "name",
+    "effort",
+    "faqs",
+    "curriculum",
+    "modules",
+    "stats",
+    "cardUrl",
+    "finalPrice",
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*FIELDS]), inner, max_size=6),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(JSON, min_size=1, max_size=4))
+def test_any_product_json_comes_to_rows_or_is_refused_for_having_none(made: list[Any]) -> None:
+    data = json.dumps({"products": made}).encode("utf-8", "surrogatepass")
+    try:
+        raw = parse_feed(data, "p.json", LIMITS, NOON)
+    except FeedRefusedError as error:
+        assert str(error).startswith("p.json")
+    else:
+        assert raw.frame["row"].is_unique
+
+
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
