@@ -80,7 +80,7 @@ def ingest(
     from catalog_pipeline.loading.partner_plan import FeedName
     from catalog_pipeline.loading.partner_report import exit_code
     from catalog_pipeline.notifications.ingestion_summary import summarizer
-    from catalog_pipeline.partner_reports import print_feed
+    from catalog_pipeline.partner_reports import SHOWN, print_feed
     from catalog_pipeline.schemas.partner_rules import load_rules
     from catalog_pipeline.sources.feed_files import read_file
     from catalog_pipeline.sources.partner_feed import Limits
@@ -95,7 +95,8 @@ def ingest(
     rules.check_scope(source, product_type)
     data = read_file(file, Limits.of(settings).size)
     feed = FeedName(file.name, source, product_type, hashlib.sha256(data).hexdigest(), datetime.now(UTC))
-    options = Options(as_of and as_of.replace(tzinfo=UTC), dry_run, force, accept_removals)
+    clock = as_of and as_of.replace(tzinfo=UTC)
+    options = Options(clock, dry_run, force, accept_removals, shown=None if as_json else SHOWN)
     with database() as (settings, engine):
         found = ingest_feed(engine, data, feed, settings, options, summarizer(settings, rules))
     print_feed(found, as_json=as_json)
@@ -118,10 +119,10 @@ def show(feed: FeedGiven, as_json: AsJson = False) -> None:
     """What became of a feed, row by row. Example: catalog-pipeline partner show 12"""
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.loading.partner_report import find_feed, report
-    from catalog_pipeline.partner_reports import print_feed
+    from catalog_pipeline.partner_reports import SHOWN, print_feed
 
     with database() as (_, engine), connected(engine) as connection:
-        print_feed(report(connection, find_feed(connection, feed)), as_json=as_json)
+        print_feed(report(connection, find_feed(connection, feed), None if as_json else SHOWN), as_json=as_json)
 
 
 @app.command()

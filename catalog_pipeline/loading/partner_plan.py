@@ -76,8 +76,10 @@ def make_plan(connection: Connection, feed: FeedName, raw: RawFeed, validated: V
     names = {"source": feed.source, "product_type": feed.product_type, "as_of": as_of}
     connection.execute(text(PLANNED_COURSE), names)
     connection.execute(text(PLANNED_RUN), names)
-    analyze(connection, "planned_course", "planned_run", "decided_row")
+    # The wide columns need no statistics.
+    analyze(connection, "planned_course (row, course, found_id)", "planned_run (row, course, found_id)")
     connection.execute(text(PLANNED_ROW))
+    analyze(connection, "planned_row (row, course, outcome)")
     return _count(connection, names)
 
 
@@ -334,7 +336,7 @@ def _stage_accepted(connection: Connection, accepted: pd.DataFrame) -> None:
     for name, columns, frame in (("fed_run", FED_RUN, accepted), ("fed_product", FED_COURSE, first)):
         create_staging(connection, name, columns)
         copy_frame(connection, name, frame[list(columns)])
-    analyze(connection, "fed_run", "fed_product")
+    analyze(connection, "fed_run (row, course, run)", "fed_product (row, course, course_id)")
 
 
 def _stage_decided(connection: Connection, raw: RawFeed, validated: ValidatedFeed, rows: pd.DataFrame) -> None:
@@ -357,6 +359,7 @@ def _stage_decided(connection: Connection, raw: RawFeed, validated: ValidatedFee
     both["errors"], both["warnings"] = both["row"].map(errors), both["row"].map(warnings)
     create_staging(connection, "decided_row", DECIDED)
     copy_frame(connection, "decided_row", both.astype({"is_future_variant": "boolean", "row": "int64"}))
+    analyze(connection, "decided_row (row, outcome)")
 
 
 def _by_row(messages: pd.DataFrame, columns: Sequence[str]) -> dict[int, str]:
@@ -445,23 +448,35 @@ PLANNED_RUN = f"""
 
 PLANNED_ROW = """
     CREATE TEMP TABLE planned_row ON COMMIT DROP AS
-    SELECT d.row,
+    SELECT d.row, r.course,
            CASE WHEN d.outcome IS NOT NULL THEN d.outcome
                 WHEN f.row IS NOT NULL AND f.found_id IS NULL THEN 'new_product'
                 WHEN r.found_id IS NULL THEN 'new_variant'
                 WHEN r.changes IS NOT NULL OR f.changes IS NOT NULL THEN 'updated' ELSE 'unchanged' END AS outcome,
            CASE WHEN f.row IS NOT NULL AND f.found_id IS NULL THEN 'The catalog has no such course yet.'
                 WHEN c.found_id IS NULL AND r.row IS NOT NULL THEN 'A further run of a course that this feed makes.'
-                ELSE d.reason END AS reason,
-           coalesce(c.key, d.course_key) AS course_key, coalesce(r.run_key, d.run_key) AS run_key, d.variant_id,
-           d.title, d.external_identifier, d.restriction_type,
-           coalesce(d.is_future_variant, false) AS is_future_variant,
-           nullif(coalesce(r.changes, '{}') || coalesce(f.changes, '{}'), '{}') AS changes, d.errors, d.warnings,
-           r.course, r.found_id AS run_id
+                ELSE d.reason END AS reason
     FROM decided_row d
     LEFT JOIN planned_run r ON r.row = d.row
     LEFT JOIN planned_course c ON c.course = r.course
     LEFT JOIN planned_course f ON f.row = d.row"""
+
+TOLD_COLUMNS = (
+    *("row", "outcome", "reason", "course_key", "run_key", "variant_id", "title", "external_identifier"),
+    *("restriction_type", "is_future_variant", "changes", "errors", "warnings"),
+)
+TOLD_ROWS = """
+    SELECT p.row, p.outcome, p.reason, coalesce(c.key, d.course_key) AS course_key,
+           coalesce(r.run_key, d.run_key) AS run_key, d.variant_id, d.title, d.external_identifier,
+           d.restriction_type, coalesce(d.is_future_variant, false) AS is_future_variant,
+           CASE WHEN f.changes IS NULL THEN r.changes ELSE coalesce(r.changes, '{}') || f.changes END AS changes,
+           d.errors, d.warnings, p.course, c.found_id AS course_id, r.found_id AS run_id
+    FROM planned_row p
+    JOIN decided_row d ON d.row = p.row
+    LEFT JOIN planned_run r ON r.row = p.row
+    LEFT JOIN planned_course c ON c.course = p.course
+    LEFT JOIN planned_course f ON f.row = p.row"""
+"""What is told of each row, and kept: TOLD_COLUMNS, and where it stands."""
 
 OURS = """
     c.product_source = :source AND c.course_type = :product_type AND c.dropped_since IS NULL
@@ -472,9 +487,9 @@ MISSING_COURSE = f"""
     SELECT c.id, c.key, c.title, c.external_identifier FROM catalog.catalog_course c
     WHERE {OURS} AND NOT EXISTS (SELECT FROM planned_course p WHERE p.found_id = c.id)
       -- A row that was rejected or deferred lists its product too.
-      AND {folded("c.key")} NOT IN (SELECT {folded("course_key")} FROM planned_row WHERE course_key IS NOT NULL)
+      AND {folded("c.key")} NOT IN (SELECT {folded("course_key")} FROM decided_row WHERE course_key IS NOT NULL)
       AND (c.external_identifier IS NULL OR c.external_identifier NOT IN (
-           SELECT external_identifier FROM planned_row WHERE external_identifier IS NOT NULL))"""
+           SELECT external_identifier FROM decided_row WHERE external_identifier IS NOT NULL))"""
 
 
 def _count(connection: Connection, names: dict[str, Any]) -> Plan:

@@ -93,7 +93,9 @@ def test_the_same_bytes_are_decided_again_when_the_organization_that_a_row_lacke
     fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('new', 'New')")
     assert fed_catalog.feed(data=data)["counts"] | {"unchanged": 1, "new_product": 1, "rejected": 0} == {
         **dict.fromkeys(("new_variant", "updated", "rejected", "deferred", "archived", "reactivated"), 0),
-        **{"rows": 2, "unchanged": 1, "new_product": 1},
+        "rows": 2,
+        "unchanged": 1,
+        "new_product": 1,
     }
 
 

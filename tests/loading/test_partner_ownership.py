@@ -31,8 +31,11 @@ def test_a_feed_carries_schedule_price_restriction_and_variant_of_a_listed_run_a
     found = fed_catalog.feed(fed("1", "v", restriction_type="custom-b2c"))
     assert found["rows"][0]["run_key"] == KEY
     assert facts(fed_catalog) == {
-        **{"title": f"Run {KEY}", "status": "reviewed"},  # upstream's
-        **{"start": datetime(2026, 7, 1, tzinfo=UTC), "price": 2400, "restriction": "custom-b2c"},
+        "title": f"Run {KEY}",
+        "status": "reviewed",  # upstream's
+        "start": datetime(2026, 7, 1, tzinfo=UTC),
+        "price": 2400,
+        "restriction": "custom-b2c",
         "variant": variant("v"),
     }
 
@@ -95,8 +98,11 @@ def test_upstreams_run_takes_the_place_of_the_one_that_a_feed_made(fed_catalog: 
     assert facts(fed_catalog)["variant"] == variant("v")
     assert facts(fed_catalog)["start"] == datetime(2026, 7, 1, tzinfo=UTC)
     assert facts(fed_catalog, made)["status"] == "archived"
-    assert fed_catalog.value("""
-        SELECT n.run_key FROM catalog.course_run o JOIN catalog.course_run n ON n.id = o.superseded_by_id""") == KEY
+    assert (
+        fed_catalog.value("""
+        SELECT n.run_key FROM catalog.course_run o JOIN catalog.course_run n ON n.id = o.superseded_by_id""")
+        == KEY
+    )
     assert fed_catalog.outcomes(fed("1", "v"), fed("2")) == ["unchanged", "new_product"]
     before = fed_catalog.written()
     fed_catalog.execute("UPDATE landing.document SET settled_rules = 0 WHERE source = 'discovery'")
@@ -163,7 +169,11 @@ def test_feed_and_crawl_end_alike_in_either_order(
     for step in steps if feed_first else reversed(steps):
         step()
     assert {**facts(fed_catalog), "title": None} == {
-        **{"title": None, "start": datetime(2026, 7, 1, tzinfo=UTC), "price": 7, "restriction": None},
-        **{"variant": variant("v"), "status": "published"},
+        "title": None,
+        "start": datetime(2026, 7, 1, tzinfo=UTC),
+        "price": 7,
+        "restriction": None,
+        "variant": variant("v"),
+        "status": "published",
     }
     assert fed_catalog.value("SELECT title FROM catalog.catalog_course") == "Course 1"

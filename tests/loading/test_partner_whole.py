@@ -123,9 +123,7 @@ def test_a_feed_and_a_crawl_at_once_end_as_if_one_came_after_the_other(
     upstream.courses = [
         course(
             "A+1",
-            run(
-                "course-v1:A+1+r1", variant_id=variant("v"), start="2026-07-01T00:00:00Z", end="2026-08-30T00:00:00Z"
-            ),
+            run("course-v1:A+1+r1", variant_id=variant("v"), start="2026-07-01T00:00:00Z", end="2026-08-30T00:00:00Z"),
             product_source={"slug": "2u"},
             course_type="executive-education-2u",
             title="Upstream's",
