@@ -39,6 +39,8 @@ LARGE_TEXT = pa.large_string()
 END = "\x1eend\x1e"
 """Closes the text: a quote that is left open swallows it, and so is noticed."""
 
+csv.field_size_limit(2**31 - 1)  # its own limit of 128 KB would make a ragged row with a long cell unreadable
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -134,10 +136,7 @@ def _header(text: bytes, name: str) -> tuple[list[str], str]:
 
 
 def _first_record(text: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-    except csv.Error:  # a cell of more than 128 KB: no header
-        return []
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
 
 
 def _records(text: bytes, width: int, delimiter: str) -> tuple[pa.Table, np.ndarray, dict[int, list[str]]]:
@@ -172,7 +171,7 @@ def _parse(text: bytes, width: int, delimiter: str, on_ragged: Any = None, **rea
 
 def _last_record(records: pa.Table, numbers: np.ndarray, ragged: dict[int, list[str]]) -> str | None:
     """The first cell of the last record, unless that is a ragged one."""
-    return None if ragged and max(ragged) > max(numbers, default=0) else records.column(0)[-1].as_py()
+    return None if ragged and max([*numbers[-1:], *ragged]) in ragged else records.column(0)[-1].as_py()
 
 
 def _with_ragged(sheet: Sheet, ragged: dict[int, list[str]]) -> Sheet:

@@ -172,6 +172,8 @@ def test_a_record_larger_than_what_is_read_at_once_is_whole() -> None:
     raw = parse_feed(f'{HEADER}\nedX,1,"{title}"\nedX,2\nedX,3,t\n'.encode(), "x.csv", limits, NOON)
     assert raw.frame["title"][0] == title.strip()
     assert errors(raw) == [(3, "RAGGED_ROW")]
+    raw = parse_feed(f'{HEADER}\nedX,"{title}"\nedX,3,t\n'.encode(), "x.csv", limits, NOON)
+    assert errors(raw) == [(2, "RAGGED_ROW")]
 
 
 CELL = st.text(st.sampled_from('ab ,;"\n\r\té'), max_size=5)
@@ -450,6 +452,12 @@ def test_a_product_with_fields_missing_or_of_the_wrong_form_is_no_end_of_the_fee
         "The effort '' names no hours; 1 to 2 hours a week are assumed.",
     ]
     assert cells(raw)[1]["minimum_effort"] == "1"
+
+
+def test_a_price_in_another_currency_is_an_error() -> None:
+    raw = products({**PRODUCT, "variants": [{**PUBLIC, "currency": "USD"}, {**PUBLIC, "currency": "GBP"}]})
+    assert errors(raw) == [(3, "COURSE_CREATE_ERROR")]
+    assert "in GBP; only prices in USD" in raw.errors["message"][0]
 
 
 @pytest.mark.parametrize(
