@@ -39,9 +39,9 @@ def check(file: FeedFile, source: Source = None, product_type: ProductType = Non
     settings = load_settings()
     rules = load_rules(settings.partner_rules)
     raw = read_feed(file, Limits.of(settings))
-    folders = [folder.name for folder in file.absolute().parents]
-    source = source or next((name for name in folders if name in rules.sources), next(iter(rules.sources)))
-    product_type = product_type or next((n for n in folders if n in rules.course_types), None) or _type_of(raw, rules)
+    its_source, its_type = _by_folders(file, rules)
+    source = source or its_source or next(iter(rules.sources))
+    product_type = product_type or its_type or _type_of(raw, rules)
     checked = validate_feed(raw, product_type=product_type, source=source, rules=rules, reference=Reference())
     print_checked(raw, checked, source=source, product_type=product_type, as_json=as_json)
     raise SystemExit(int(ExitCode.DONE if checked.errors.empty else ExitCode.SOME_ROWS_LEFT))
@@ -87,9 +87,8 @@ def ingest(
 
     settings = load_settings()
     rules = load_rules(settings.partner_rules)
-    folders = [folder.name for folder in file.absolute().parents]
-    source = source or next((name for name in folders if name in rules.sources), None)
-    product_type = product_type or next((name for name in folders if name in rules.course_types), None)
+    its_source, its_type = _by_folders(file, rules)
+    source, product_type = source or its_source, product_type or its_type
     if source is None or product_type is None:
         raise UsageError(f"Say whose feed {file} is: --source and --product-type.")
     rules.check_scope(source, product_type)
@@ -144,6 +143,14 @@ def rejects(
         name, data = read_document(connection, feed_id) if as_csv else ("", b"")
         raw = parse_feed(data, name, Limits.of(settings), datetime.now(UTC)) if as_csv else None
         print_rejects(report(connection, feed_id), raw, as_json=as_json)
+
+
+def _by_folders(file: Path, rules: PartnerRules) -> tuple[str | None, str | None]:
+    """Source and course type by the folders, where these are `<source>/<course type>/`."""
+    folder = file.absolute().parent
+    source, product_type = folder.parent.name, folder.name
+    known = source in rules.sources and product_type in rules.course_types
+    return (source, product_type) if known else (None, None)
 
 
 def _type_of(raw: RawFeed, rules: PartnerRules) -> str:
