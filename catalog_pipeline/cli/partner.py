@@ -145,6 +145,28 @@ def rejects(
         print_rejects(report(connection, feed_id), raw, as_json=as_json)
 
 
+@app.command()
+def backpopulate(
+    apply: Annotated[bool, typer.Option("--apply/--dry-run", help="Write it, or only show what would be.")],
+    as_of: Annotated[
+        datetime | None, typer.Option(help="The clock of the decisions, in UTC; now if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take onto runs what only courses' metadata has. Example: catalog-pipeline partner backpopulate --dry-run
+
+    Dates and variants of external courses, once: what is taken stays, and the feeds that come later take over.
+    """
+    from catalog_pipeline.loading.backpopulation import backpopulate as take
+    from catalog_pipeline.loading.partner_report import exit_code
+    from catalog_pipeline.partner_reports import print_feed
+
+    with database() as (_, engine):
+        found = take(engine, apply=apply, as_of=as_of and as_of.replace(tzinfo=UTC))
+    print_feed(found, as_json=as_json)
+    raise SystemExit(int(exit_code(found)))
+
+
 def _by_folders(file: Path, rules: PartnerRules) -> tuple[str | None, str | None]:
     """Source and course type by the folders, where these are `<source>/<course type>/`."""
     folder = file.absolute().parent

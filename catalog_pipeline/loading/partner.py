@@ -138,7 +138,7 @@ def _apply(
         publication.report.outcome = "held" if verdict.outcome == "held" else "applied"
         publication.report.detail = verdict.detail
         if verdict.outcome == "applied":
-            apply_plan(publication, feed, archive=verdict.plan.counts["archived"] > 0)
+            apply_plan(publication, archive=verdict.plan.counts["archived"] > 0)
         feed_id = keep_feed(
             connection,
             feed,
@@ -253,8 +253,11 @@ def ingest_waiting(
                 JOIN landing.document d ON d.id = f.document_id
                 WHERE {WAITS} ORDER BY f.source, f.product_type""")
         ).all()
+    rules = load_rules(settings.partner_rules)
     done = []
     for row in waiting:
+        if row.source not in rules.sources or row.product_type not in rules.course_types:
+            continue  # the rules no longer know such feeds
         feed = FeedName(row.name, row.source, row.product_type, row.sha256, row.received_at)
         data = zstandard.decompress(row.payload)
         done.append(ingest(engine, data, feed, settings, Options(as_of), summarize))

@@ -30,32 +30,35 @@ RUN_COLUMNS = [
 ]
 
 
-def apply_plan(publication: Publication, feed: FeedName, *, archive: bool) -> None:
+def apply_plan(publication: Publication, *, archive: bool = False) -> None:
     """Write what was planned in this transaction; with `archive`, also that missing courses are dropped."""
-    _write_courses(publication)
+    _assign_ids(publication, "catalog_course", "planned_course")
+    _assign_ids(publication, "course_run", "planned_run")
+    if publication.scalar("SELECT EXISTS (SELECT FROM changed_catalog_course)"):
+        _write_courses(publication)
     _write_runs(publication)
     _write_associations(publication)
-    _write_variants(publication, feed.source)
+    _write_variants(publication)
     if archive:
         dropped = publication.execute(
             "UPDATE catalog.catalog_course c SET dropped_since = :as_of FROM missing_course m WHERE m.id = c.id",
             as_of=publication.as_of,
         )
         publication.count("catalog.catalog_course", {"updated": dropped})
-    settle_course_statuses(publication)
+    if publication.report.changed:
+        settle_course_statuses(publication)
 
 
-def _assign_ids(publication: Publication, table: str) -> None:
+def _assign_ids(publication: Publication, table: str, planned: str) -> None:
     """Make `changed_<table>` of what changes, with the id of each row; unchanged rows are left alone."""
     publication.execute(f"""
         CREATE TEMP TABLE changed_{table} ON COMMIT DROP AS
         SELECT p.*, coalesce(p.found_id, nextval(pg_get_serial_sequence('catalog.{table}', 'id'))) AS id
-        FROM {"planned_course" if table == "catalog_course" else "planned_run"} p WHERE p.changes IS NOT NULL""")
+        FROM {planned} p WHERE p.changes IS NOT NULL""")
     analyze(publication.connection, f"changed_{table} (id, course)")
 
 
 def _write_courses(publication: Publication) -> None:
-    _assign_ids(publication, "catalog_course")
     # A product number that one course gives up for another is free before it is taken.
     publication.execute("""
         UPDATE catalog.catalog_course t SET external_identifier = NULL
@@ -74,7 +77,6 @@ def _write_courses(publication: Publication) -> None:
 
 
 def _write_runs(publication: Publication) -> None:
-    _assign_ids(publication, "course_run")
     counts = merge(publication.connection, cast(Table, CourseRun.__table__), "changed_course_run", RUN_COLUMNS)
     unchanged = publication.scalar("SELECT count(*) FROM planned_run WHERE changes IS NULL")
     left = publication.connection.execute(
@@ -94,16 +96,14 @@ def _write_associations(publication: Publication) -> None:
     publication.count("catalog.run_association", {"created": created})
 
 
-def _write_variants(publication: Publication, source: str) -> None:
-    publication.execute(
-        """
+def _write_variants(publication: Publication) -> None:
+    publication.execute("""
         CREATE TEMP TABLE changed_variant ON COMMIT DROP AS
-        SELECT r.id AS course_run_id, r.variant_id, CAST(:source AS text) AS product_source,
+        SELECT r.id AS course_run_id, r.variant_id, c.product_source,
                coalesce(v.id, nextval(pg_get_serial_sequence('catalog.course_variant', 'id'))) AS id
-        FROM changed_course_run r LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id
-        WHERE r.variant_id IS NOT NULL""",
-        source=source,
-    )
+        FROM changed_course_run r JOIN planned_course c ON c.course = r.course
+        LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id
+        WHERE r.variant_id IS NOT NULL""")
     columns = ["course_run_id", "variant_id", "product_source"]
     counts = merge(publication.connection, cast(Table, CourseVariant.__table__), "changed_variant", columns)
     publication.count("catalog.course_variant", counts)

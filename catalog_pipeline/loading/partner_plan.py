@@ -70,11 +70,25 @@ def make_plan(connection: Connection, feed: FeedName, raw: RawFeed, validated: V
     rows = _match(connection, rows, _listed_variants(validated), pd.Timestamp(as_of))
     rows = _settle_identifiers(connection, feed, rows)
     rows = _name_new_runs(connection, rows)
-    accepted = rows[rows["verdict"].isna()]
-    _stage_accepted(connection, accepted)
-    _stage_decided(connection, raw, validated, rows)
+    _stage_accepted(connection, rows[rows["verdict"].isna()])
+    _stage_decided(connection, raw.frame, validated, rows)
     names = {"source": feed.source, "product_type": feed.product_type, "as_of": as_of}
     connection.execute(text(PLANNED_COURSE), names)
+    return _plan_rows(connection, names)
+
+
+def make_run_plan(connection: Connection, validated: ValidatedFeed, as_of: datetime) -> Plan:
+    """Decide rows that say nothing of their courses, which stand: `rows` has `course_id` and `base_key` besides."""
+    rows = _unjudged(validated.rows.assign(course=validated.rows["course_id"], organization_id=pd.NA))
+    rows = _match(connection, rows, _listed_variants(validated), pd.Timestamp(as_of))
+    rows = _name_new_runs(connection, rows)
+    _stage_accepted(connection, rows[rows["verdict"].isna()])
+    _stage_decided(connection, validated.rows, validated, rows)
+    connection.execute(text(STANDING_COURSE))
+    return _plan_rows(connection, {"source": "", "product_type": "", "as_of": as_of})
+
+
+def _plan_rows(connection: Connection, names: dict[str, Any]) -> Plan:
     connection.execute(text(PLANNED_RUN), names)
     # The wide columns need no statistics.
     analyze(connection, "planned_course (row, course, found_id)", "planned_run (row, course, found_id)")
@@ -85,6 +99,11 @@ def make_plan(connection: Connection, feed: FeedName, raw: RawFeed, validated: V
 
 # Deciding, in frames. A row's `verdict` is null while nothing speaks against it, else rejected or deferred, with the
 # error's code, column, value and the reason.
+
+
+def _unjudged(rows: pd.DataFrame) -> pd.DataFrame:
+    names = ("verdict", "reason", "code", "column", "value")
+    return rows.assign(**{name: pd.Series(None, rows.index, dtype=TEXT) for name in names})
 
 
 def _judge(rows: pd.DataFrame, mask: pd.Series, verdict: str, reason: Any, *error: Any) -> pd.DataFrame:
@@ -115,10 +134,8 @@ def _place(connection: Connection, feed: FeedName, rows: pd.DataFrame) -> pd.Dat
     rows = rows.join(found, on="folded")
     new = pd.Series(-1 - np.arange(len(first)), first["folded"].to_numpy())
     rows["course"] = rows["course_id"].fillna(rows["folded"].map(new).astype("Int64")).astype("int64")
-    for name in ("verdict", "reason", "code", "column", "value"):
-        rows[name] = pd.Series(None, rows.index, dtype=TEXT)
     rows = _judge(
-        rows,
+        _unjudged(rows),
         rows["organization_id"].isna() & rows["course_id"].isna(),
         "rejected",
         "The catalog has no organization " + rows["organization"] + ". Correct it, or add the organization first.",
@@ -339,10 +356,13 @@ def _stage_accepted(connection: Connection, accepted: pd.DataFrame) -> None:
     analyze(connection, "fed_run (row, course, run)", "fed_product (row, course, course_id)")
 
 
-def _stage_decided(connection: Connection, raw: RawFeed, validated: ValidatedFeed, rows: pd.DataFrame) -> None:
-    """Stage every row of the file, with what speaks against it: what validation found, or what was decided."""
+def _stage_decided(connection: Connection, cells: pd.DataFrame, validated: ValidatedFeed, rows: pd.DataFrame) -> None:
+    """Stage every row of the file, with what speaks against it: what validation found, or what was decided.
+
+    `cells` are the rows as read, from which a rejected one is told.
+    """
     found = validated.errors.drop_duplicates("row")
-    shown = raw.frame.reindex(columns=["row", "title", "external_identifier", "restriction_type"]).set_index("row")
+    shown = cells.reindex(columns=["row", "title", "external_identifier", "restriction_type"]).set_index("row")
     invalid = found[["row", "course_key", "variant_id"]].assign(
         outcome="rejected",
         reason=found["message"],
@@ -355,7 +375,8 @@ def _stage_decided(connection: Connection, raw: RawFeed, validated: ValidatedFee
     columns = ["code", "column", "value", "message"]
     errors = _by_row(pd.concat([validated.errors[["row", *columns]], against]), columns)
     warnings = _by_row(validated.warnings, ["code", "column", "message"])
-    both = pd.concat([frame.reindex(columns=list(DECIDED)) for frame in (invalid, decided) if len(frame)])
+    filled = [frame.reindex(columns=list(DECIDED)) for frame in (invalid, decided) if len(frame)]
+    both = pd.concat(filled or [decided.reindex(columns=list(DECIDED))])
     both["errors"], both["warnings"] = both["row"].map(errors), both["row"].map(warnings)
     create_staging(connection, "decided_row", DECIDED)
     copy_frame(connection, "decided_row", both.astype({"is_future_variant": "boolean", "row": "int64"}))
@@ -414,6 +435,13 @@ PLANNED_COURSE = f"""
                    || jsonb_strip_nulls(jsonb_build_object('verified_price', f.price::text)) AS partner_attributes
         FROM fed_product f LEFT JOIN catalog.catalog_course t ON t.id = f.course_id
     ) n LEFT JOIN catalog.catalog_course t ON t.id = n.found_id"""
+
+STANDING_COURSE = """
+    CREATE TEMP TABLE planned_course ON COMMIT DROP AS
+    SELECT NULL::int AS row, f.course, c.id AS found_id, c.key, c.title, c.external_identifier, c.product_source,
+           false AS reactivated, NULL::jsonb AS changes
+    FROM fed_product f JOIN catalog.catalog_course c ON c.id = f.course_id"""
+"""The courses of rows that say nothing of them."""
 
 STATUS = """
     CASE WHEN t.status = 'published' OR coalesce(f."end", t."end") <= :as_of THEN coalesce(t.status, 'unpublished')
