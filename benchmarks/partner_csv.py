@@ -129,7 +129,7 @@ def check(data: bytes, settings: Settings) -> None:
 def load(engine: Engine, data: bytes, settings: Settings, hours: int, source: str = SOURCE) -> dict[str, Any]:
     """Ingest a feed that arrived this many hours after the first."""
     feed = FeedName("feed.csv", source, TYPE, hashlib.sha256(data).hexdigest(), NOW + timedelta(hours=hours))
-    return ingest(engine, data, feed, settings, Options(as_of=NOW))
+    return ingest(engine, data, feed, settings, Options(as_of=NOW, shown=50))
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:

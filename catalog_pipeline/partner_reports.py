@@ -21,18 +21,18 @@ FEED_COLUMNS = ["id", "name", "source", "product_type", "received_at", "outcome"
 
 
 def print_feed(found: Report, *, as_json: bool) -> None:
-    """What became, or would become, of a feed: as a whole, then row by row, without the unchanged ones."""
+    """What became, or would become, of a feed: as a whole, then row by row as far as its report tells."""
     if as_json:
         print_json(found)
         return
     console.print(_headline(found), markup=False)
     print_table([found["counts"]])
-    told = [row for row in found["rows"] if row["outcome"] != "unchanged"]
-    if told:
+    if found["rows"]:
         console.print()
-        print_table([_line(row) for row in told[:SHOWN]])
-    if len(told) > SHOWN:
-        console.print(f"… and {len(told) - SHOWN} more rows; --json prints all.")
+        print_table([_line(row) for row in found["rows"]])
+    more = found["counts"]["rows"] - found["counts"]["unchanged"] - len(found["rows"])
+    if more:
+        console.print(f"… and {more} more rows; --json prints all.")
     for title in ("archived", "reactivated"):
         if found[title]:
             console.print()

@@ -39,9 +39,9 @@ def check(file: FeedFile, source: Source = None, product_type: ProductType = Non
     settings = load_settings()
     rules = load_rules(settings.partner_rules)
     raw = read_feed(file, Limits.of(settings))
-    folders = [folder.name for folder in file.absolute().parents]
-    source = source or next((name for name in folders if name in rules.sources), next(iter(rules.sources)))
-    product_type = product_type or next((n for n in folders if n in rules.course_types), None) or _type_of(raw, rules)
+    its_source, its_type = _by_folders(file, rules)
+    source = source or its_source or next(iter(rules.sources))
+    product_type = product_type or its_type or _type_of(raw, rules)
     checked = validate_feed(raw, product_type=product_type, source=source, rules=rules, reference=Reference())
     print_checked(raw, checked, source=source, product_type=product_type, as_json=as_json)
     raise SystemExit(int(ExitCode.DONE if checked.errors.empty else ExitCode.SOME_ROWS_LEFT))
@@ -80,22 +80,22 @@ def ingest(
     from catalog_pipeline.loading.partner_plan import FeedName
     from catalog_pipeline.loading.partner_report import exit_code
     from catalog_pipeline.notifications.ingestion_summary import summarizer
-    from catalog_pipeline.partner_reports import print_feed
+    from catalog_pipeline.partner_reports import SHOWN, print_feed
     from catalog_pipeline.schemas.partner_rules import load_rules
     from catalog_pipeline.sources.feed_files import read_file
     from catalog_pipeline.sources.partner_feed import Limits
 
     settings = load_settings()
     rules = load_rules(settings.partner_rules)
-    folders = [folder.name for folder in file.absolute().parents]
-    source = source or next((name for name in folders if name in rules.sources), None)
-    product_type = product_type or next((name for name in folders if name in rules.course_types), None)
+    its_source, its_type = _by_folders(file, rules)
+    source, product_type = source or its_source, product_type or its_type
     if source is None or product_type is None:
         raise UsageError(f"Say whose feed {file} is: --source and --product-type.")
     rules.check_scope(source, product_type)
     data = read_file(file, Limits.of(settings).size)
     feed = FeedName(file.name, source, product_type, hashlib.sha256(data).hexdigest(), datetime.now(UTC))
-    options = Options(as_of and as_of.replace(tzinfo=UTC), dry_run, force, accept_removals)
+    clock = as_of and as_of.replace(tzinfo=UTC)
+    options = Options(clock, dry_run, force, accept_removals, shown=None if as_json else SHOWN)
     with database() as (settings, engine):
         found = ingest_feed(engine, data, feed, settings, options, summarizer(settings, rules))
     print_feed(found, as_json=as_json)
@@ -118,10 +118,10 @@ def show(feed: FeedGiven, as_json: AsJson = False) -> None:
     """What became of a feed, row by row. Example: catalog-pipeline partner show 12"""
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.loading.partner_report import find_feed, report
-    from catalog_pipeline.partner_reports import print_feed
+    from catalog_pipeline.partner_reports import SHOWN, print_feed
 
     with database() as (_, engine), connected(engine) as connection:
-        print_feed(report(connection, find_feed(connection, feed)), as_json=as_json)
+        print_feed(report(connection, find_feed(connection, feed), None if as_json else SHOWN), as_json=as_json)
 
 
 @app.command()
@@ -143,6 +143,36 @@ def rejects(
         name, data = read_document(connection, feed_id) if as_csv else ("", b"")
         raw = parse_feed(data, name, Limits.of(settings), datetime.now(UTC)) if as_csv else None
         print_rejects(report(connection, feed_id), raw, as_json=as_json)
+
+
+@app.command()
+def backpopulate(
+    apply: Annotated[bool, typer.Option("--apply/--dry-run", help="Write it, or only show what would be.")],
+    as_of: Annotated[
+        datetime | None, typer.Option(help="The clock of the decisions, in UTC; now if not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take onto runs what only courses' metadata has. Example: catalog-pipeline partner backpopulate --dry-run
+
+    Dates and variants of external courses, once: what is taken stays, and the feeds that come later take over.
+    """
+    from catalog_pipeline.loading.backpopulation import backpopulate as take
+    from catalog_pipeline.loading.partner_report import exit_code
+    from catalog_pipeline.partner_reports import print_feed
+
+    with database() as (_, engine):
+        found = take(engine, apply=apply, as_of=as_of and as_of.replace(tzinfo=UTC))
+    print_feed(found, as_json=as_json)
+    raise SystemExit(int(exit_code(found)))
+
+
+def _by_folders(file: Path, rules: PartnerRules) -> tuple[str | None, str | None]:
+    """Source and course type by the folders, where these are `<source>/<course type>/`."""
+    folder = file.absolute().parent
+    source, product_type = folder.parent.name, folder.name
+    known = source in rules.sources and product_type in rules.course_types
+    return (source, product_type) if known else (None, None)
 
 
 def _type_of(raw: RawFeed, rules: PartnerRules) -> str:

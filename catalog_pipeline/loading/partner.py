@@ -13,7 +13,7 @@ from catalog_pipeline.database.bulk import read_frame
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import FeedRefusedError
 from catalog_pipeline.loading.identity import folded
-from catalog_pipeline.loading.partner_apply import apply_plan, keep_carrying, keep_document, keep_feed
+from catalog_pipeline.loading.partner_apply import apply_plan, keep_document, keep_feed
 from catalog_pipeline.loading.partner_plan import FeedName, Plan, make_plan
 from catalog_pipeline.loading.partner_report import Report, planned_report, report
 from catalog_pipeline.loading.publication import publishing
@@ -38,6 +38,8 @@ class Options:
     """Apply it although the same bytes, or a newer feed, were applied before."""
     accept_removals: bool = False
     """Archive what it no longer lists, however much that is."""
+    shown: int | None = None
+    """The most rows that the report tells of, then without unchanged ones; all where it is not given."""
 
 
 def ingest(
@@ -60,7 +62,7 @@ def ingest(
     with connected(engine) as connection:
         known = None if options.force or options.dry_run else _unchanged(connection, feed)
         if known is not None:
-            return {**report(connection, known), "skipped": True}
+            return {**report(connection, known, options.shown), "skipped": True}
     as_of = options.as_of or datetime.now(UTC)
     try:
         raw, validated = _read(engine, data, feed, settings, rules)
@@ -110,7 +112,9 @@ def _dry_run(
 ) -> Report:
     with connected(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
         verdict = _decide(connection, feed, raw, validated, as_of, settings, options)
-        found = planned_report(connection, feed, verdict.plan, verdict.outcome, verdict.detail, _warnings(raw))
+        found = planned_report(
+            connection, feed, verdict.plan, verdict.outcome, verdict.detail, _warnings(raw), options.shown
+        )
         connection.rollback()
     return found
 
@@ -134,7 +138,7 @@ def _apply(
         publication.report.outcome = "held" if verdict.outcome == "held" else "applied"
         publication.report.detail = verdict.detail
         if verdict.outcome == "applied":
-            apply_plan(publication, feed, archive=verdict.plan.counts["archived"] > 0)
+            apply_plan(publication, archive=verdict.plan.counts["archived"] > 0)
         feed_id = keep_feed(
             connection,
             feed,
@@ -145,13 +149,11 @@ def _apply(
             warnings=_warnings(raw),
             plan=verdict.plan,
             load_id=publication.report.load_id,
+            before_id=verdict.last.id if verdict.last else None,
         )
-        if verdict.outcome == "applied" and verdict.last is not None:
-            keep_carrying(connection, feed_id, verdict.last.id)
-        found = report(connection, feed_id)
         if summarize:
-            summarize(connection, found)
-    return found
+            summarize(connection, report(connection, feed_id))
+        return report(connection, feed_id, options.shown)
 
 
 @dataclass(frozen=True)
@@ -255,8 +257,11 @@ def ingest_waiting(
                 JOIN landing.document d ON d.id = f.document_id
                 WHERE {WAITS} ORDER BY f.source, f.product_type""")
         ).all()
+    rules = load_rules(settings.partner_rules)
     done = []
     for row in waiting:
+        if row.source not in rules.sources or row.product_type not in rules.course_types:
+            continue  # the rules no longer know such feeds
         feed = FeedName(row.name, row.source, row.product_type, row.sha256, row.received_at)
         data = zstandard.decompress(row.payload)
         planned = ingest(engine, data, feed, settings, Options(as_of, dry_run=True))["counts"]

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Table, text
 from catalog_pipeline.database.bulk import analyze, merge
 from catalog_pipeline.loading.course_status import course_status, settle_course_statuses
 from catalog_pipeline.loading.identity import folded
-from catalog_pipeline.loading.partner_plan import FeedName, Plan
+from catalog_pipeline.loading.partner_plan import TOLD_COLUMNS, TOLD_ROWS, FeedName, Plan
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.course import CatalogCourse
 from catalog_pipeline.models.run import CourseRun, CourseVariant
@@ -30,32 +30,35 @@ RUN_COLUMNS = [
 ]
 
 
-def apply_plan(publication: Publication, feed: FeedName, *, archive: bool) -> None:
+def apply_plan(publication: Publication, *, archive: bool = False) -> None:
     """Write what was planned in this transaction; with `archive`, also that missing courses are dropped."""
-    _write_courses(publication)
+    _assign_ids(publication, "catalog_course", "planned_course")
+    _assign_ids(publication, "course_run", "planned_run")
+    if publication.scalar("SELECT EXISTS (SELECT FROM changed_catalog_course)"):
+        _write_courses(publication)
     _write_runs(publication)
     _write_associations(publication)
-    _write_variants(publication, feed.source)
+    _write_variants(publication)
     if archive:
         dropped = publication.execute(
             "UPDATE catalog.catalog_course c SET dropped_since = :as_of FROM missing_course m WHERE m.id = c.id",
             as_of=publication.as_of,
         )
         publication.count("catalog.catalog_course", {"updated": dropped})
-    settle_course_statuses(publication)
+    if publication.report.changed:
+        settle_course_statuses(publication)
 
 
-def _assign_ids(publication: Publication, table: str) -> None:
+def _assign_ids(publication: Publication, table: str, planned: str) -> None:
     """Make `changed_<table>` of what changes, with the id of each row; unchanged rows are left alone."""
     publication.execute(f"""
         CREATE TEMP TABLE changed_{table} ON COMMIT DROP AS
         SELECT p.*, coalesce(p.found_id, nextval(pg_get_serial_sequence('catalog.{table}', 'id'))) AS id
-        FROM {"planned_course" if table == "catalog_course" else "planned_run"} p WHERE p.changes IS NOT NULL""")
-    analyze(publication.connection, f"changed_{table}")
+        FROM {planned} p WHERE p.changes IS NOT NULL""")
+    analyze(publication.connection, f"changed_{table} (id, course)")
 
 
 def _write_courses(publication: Publication) -> None:
-    _assign_ids(publication, "catalog_course")
     # A product number that one course gives up for another is free before it is taken.
     publication.execute("""
         UPDATE catalog.catalog_course t SET external_identifier = NULL
@@ -74,7 +77,6 @@ def _write_courses(publication: Publication) -> None:
 
 
 def _write_runs(publication: Publication) -> None:
-    _assign_ids(publication, "course_run")
     counts = merge(publication.connection, cast(Table, CourseRun.__table__), "changed_course_run", RUN_COLUMNS)
     unchanged = publication.scalar("SELECT count(*) FROM planned_run WHERE changes IS NULL")
     left = publication.connection.execute(
@@ -94,16 +96,14 @@ def _write_associations(publication: Publication) -> None:
     publication.count("catalog.run_association", {"created": created})
 
 
-def _write_variants(publication: Publication, source: str) -> None:
-    publication.execute(
-        """
+def _write_variants(publication: Publication) -> None:
+    publication.execute("""
         CREATE TEMP TABLE changed_variant ON COMMIT DROP AS
-        SELECT r.id AS course_run_id, r.variant_id, CAST(:source AS text) AS product_source,
+        SELECT r.id AS course_run_id, r.variant_id, c.product_source,
                coalesce(v.id, nextval(pg_get_serial_sequence('catalog.course_variant', 'id'))) AS id
-        FROM changed_course_run r LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id
-        WHERE r.variant_id IS NOT NULL""",
-        source=source,
-    )
+        FROM changed_course_run r JOIN planned_course c ON c.course = r.course
+        LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id
+        WHERE r.variant_id IS NOT NULL""")
     columns = ["course_run_id", "variant_id", "product_source"]
     counts = merge(publication.connection, cast(Table, CourseVariant.__table__), "changed_variant", columns)
     publication.count("catalog.course_variant", counts)
@@ -134,8 +134,12 @@ def keep_feed(
     warnings: list[dict[str, Any]] | None = None,
     plan: Plan | None = None,
     load_id: int | None = None,
+    before_id: int | None = None,
 ) -> int:
-    """Keep what became of a feed, and where it was planned, of its rows; returns the feed's id."""
+    """Keep what became of a feed, and where it was planned, of its rows; returns the feed's id.
+
+    `before_id` is the feed that was current so far, if any.
+    """
     applied = outcome == "applied"
     products = plan is not None and applied
     feed_id = connection.execute(
@@ -158,8 +162,10 @@ def keep_feed(
             "load_id": load_id,
         },
     ).scalar_one()
-    if plan:
-        _keep_rows(connection, feed_id, applied=applied)
+    if plan and applied:
+        _keep_applied_rows(connection, feed_id, before_id)
+    elif plan:
+        _keep_rows(connection, feed_id)
     return feed_id
 
 
@@ -173,36 +179,54 @@ REACTIVATED = """
      FROM planned_course WHERE reactivated)"""
 
 
-def keep_carrying(connection: Connection, feed_id: int, before_id: int) -> None:
-    """A row that is rejected or deferred goes on carrying what its course and variant did in the feed before."""
+def _keep_rows(connection: Connection, feed_id: int) -> None:
+    """Keep the decisions of a feed that is not applied."""
+    names = ", ".join(TOLD_COLUMNS)
     connection.execute(
-        text(f"""
-            UPDATE ops.feed_row n SET catalog_course_id = b.catalog_course_id, course_run_id = b.course_run_id
-            FROM (SELECT n.row, max(o.catalog_course_id) AS catalog_course_id,
-                         max(o.course_run_id) FILTER (WHERE o.variant_id = n.variant_id) AS course_run_id
-                  FROM ops.feed_row n JOIN ops.feed_row o
-                    ON o.feed_id = :before_id AND {folded("o.course_key")} = {folded("n.course_key")}
-                  WHERE n.feed_id = :feed_id AND n.outcome IN ('rejected', 'deferred') GROUP BY n.row) b
-            WHERE n.feed_id = :feed_id AND n.row = b.row"""),
-        {"feed_id": feed_id, "before_id": before_id},
+        text(f"INSERT INTO ops.feed_row (feed_id, {names}) SELECT :feed_id, {names} FROM ({TOLD_ROWS}) AS told"),
+        {"feed_id": feed_id},
     )
 
 
-def _keep_rows(connection: Connection, feed_id: int, *, applied: bool) -> None:
-    """Keep the rows; those of an applied feed with the course and the run whose fields they carry."""
-    carried = "coalesce(c.found_id, nc.id), coalesce(p.run_id, nr.id)" if applied else "NULL::bigint, NULL::bigint"
-    joins = """
-        LEFT JOIN planned_course c ON c.course = p.course
-        LEFT JOIN changed_catalog_course nc ON nc.course = p.course
-        LEFT JOIN changed_course_run nr ON nr.row = p.row""" if applied else ""  # fmt: skip
+def _keep_applied_rows(connection: Connection, feed_id: int, before_id: int | None) -> None:
+    """Keep the decisions of an applied feed, with the course and the run whose fields each row carries."""
+    _stage_still_carried(connection, before_id)
+    names = ", ".join(TOLD_COLUMNS)
     connection.execute(
         text(f"""
-            INSERT INTO ops.feed_row
-                (feed_id, row, outcome, reason, course_key, run_key, variant_id, title, external_identifier,
-                 restriction_type, is_future_variant, changes, errors, warnings, catalog_course_id, course_run_id)
-            SELECT :feed_id, p.row, p.outcome, p.reason, p.course_key, p.run_key, p.variant_id, p.title,
-                   p.external_identifier, p.restriction_type, p.is_future_variant, p.changes, p.errors, p.warnings,
-                   {carried}
-            FROM planned_row p {joins}"""),
+            INSERT INTO ops.feed_row (feed_id, {names}, catalog_course_id, course_run_id)
+            SELECT :feed_id, {", ".join(f"p.{name}" for name in TOLD_COLUMNS)},
+                   coalesce(p.course_id, nc.id, s.catalog_course_id), coalesce(p.run_id, nr.id, s.course_run_id)
+            FROM ({TOLD_ROWS}) AS p
+            LEFT JOIN changed_catalog_course nc ON nc.course = p.course
+            LEFT JOIN changed_course_run nr ON nr.row = p.row
+            LEFT JOIN still_carried s ON s.row = p.row"""),
         {"feed_id": feed_id},
+    )
+
+
+def _stage_still_carried(connection: Connection, before_id: int | None) -> None:
+    """A row that is rejected or deferred goes on carrying what its course and variant did in the feed before."""
+    connection.execute(
+        text(f"""
+            CREATE TEMP TABLE left_row ON COMMIT DROP AS
+            SELECT p.row, {folded("d.course_key")} AS folded, d.variant_id
+            FROM planned_row p JOIN decided_row d ON d.row = p.row
+            WHERE p.outcome IN ('rejected', 'deferred') AND CAST(:before_id AS bigint) IS NOT NULL"""),
+        {"before_id": before_id},
+    )
+    connection.execute(
+        text(f"""
+            CREATE TEMP TABLE carried_before ON COMMIT DROP AS
+            SELECT {folded("course_key")} AS folded, variant_id, catalog_course_id, course_run_id FROM ops.feed_row
+            WHERE feed_id = :before_id AND catalog_course_id IS NOT NULL AND EXISTS (SELECT FROM left_row)"""),
+        {"before_id": before_id},
+    )
+    analyze(connection, "left_row", "carried_before")
+    connection.execute(
+        text("""
+            CREATE TEMP TABLE still_carried ON COMMIT DROP AS
+            SELECT l.row, max(b.catalog_course_id) AS catalog_course_id,
+                   max(b.course_run_id) FILTER (WHERE b.variant_id = l.variant_id) AS course_run_id
+            FROM left_row l JOIN carried_before b ON b.folded = l.folded GROUP BY l.row""")
     )

@@ -70,19 +70,40 @@ def make_plan(connection: Connection, feed: FeedName, raw: RawFeed, validated: V
     rows = _match(connection, rows, _listed_variants(validated), pd.Timestamp(as_of))
     rows = _settle_identifiers(connection, feed, rows)
     rows = _name_new_runs(connection, rows)
-    accepted = rows[rows["verdict"].isna()]
-    _stage_accepted(connection, accepted)
-    _stage_decided(connection, raw, validated, rows)
+    _stage_accepted(connection, rows[rows["verdict"].isna()])
+    _stage_decided(connection, raw.frame, validated, rows)
     names = {"source": feed.source, "product_type": feed.product_type, "as_of": as_of}
     connection.execute(text(PLANNED_COURSE), names)
+    return _plan_rows(connection, names)
+
+
+def make_run_plan(connection: Connection, validated: ValidatedFeed, as_of: datetime) -> Plan:
+    """Decide rows that say nothing of their courses, which stand: `rows` has `course_id` and `base_key` besides."""
+    rows = _unjudged(validated.rows.assign(course=validated.rows["course_id"], organization_id=pd.NA))
+    rows = _match(connection, rows, _listed_variants(validated), pd.Timestamp(as_of))
+    rows = _name_new_runs(connection, rows)
+    _stage_accepted(connection, rows[rows["verdict"].isna()])
+    _stage_decided(connection, validated.rows, validated, rows)
+    connection.execute(text(STANDING_COURSE))
+    return _plan_rows(connection, {"source": "", "product_type": "", "as_of": as_of})
+
+
+def _plan_rows(connection: Connection, names: dict[str, Any]) -> Plan:
     connection.execute(text(PLANNED_RUN), names)
-    analyze(connection, "planned_course", "planned_run", "decided_row")
+    # The wide columns need no statistics.
+    analyze(connection, "planned_course (row, course, found_id)", "planned_run (row, course, found_id)")
     connection.execute(text(PLANNED_ROW))
+    analyze(connection, "planned_row (row, course, outcome)")
     return _count(connection, names)
 
 
 # Deciding, in frames. A row's `verdict` is null while nothing speaks against it, else rejected or deferred, with the
 # error's code, column, value and the reason.
+
+
+def _unjudged(rows: pd.DataFrame) -> pd.DataFrame:
+    names = ("verdict", "reason", "code", "column", "value")
+    return rows.assign(**{name: pd.Series(None, rows.index, dtype=TEXT) for name in names})
 
 
 def _judge(rows: pd.DataFrame, mask: pd.Series, verdict: str, reason: Any, *error: Any) -> pd.DataFrame:
@@ -113,10 +134,8 @@ def _place(connection: Connection, feed: FeedName, rows: pd.DataFrame) -> pd.Dat
     rows = rows.join(found, on="folded")
     new = pd.Series(-1 - np.arange(len(first)), first["folded"].to_numpy())
     rows["course"] = rows["course_id"].fillna(rows["folded"].map(new).astype("Int64")).astype("int64")
-    for name in ("verdict", "reason", "code", "column", "value"):
-        rows[name] = pd.Series(None, rows.index, dtype=TEXT)
     rows = _judge(
-        rows,
+        _unjudged(rows),
         rows["organization_id"].isna() & rows["course_id"].isna(),
         "rejected",
         "The catalog has no organization " + rows["organization"] + ". Correct it, or add the organization first.",
@@ -334,13 +353,16 @@ def _stage_accepted(connection: Connection, accepted: pd.DataFrame) -> None:
     for name, columns, frame in (("fed_run", FED_RUN, accepted), ("fed_product", FED_COURSE, first)):
         create_staging(connection, name, columns)
         copy_frame(connection, name, frame[list(columns)])
-    analyze(connection, "fed_run", "fed_product")
+    analyze(connection, "fed_run (row, course, run)", "fed_product (row, course, course_id)")
 
 
-def _stage_decided(connection: Connection, raw: RawFeed, validated: ValidatedFeed, rows: pd.DataFrame) -> None:
-    """Stage every row of the file, with what speaks against it: what validation found, or what was decided."""
+def _stage_decided(connection: Connection, cells: pd.DataFrame, validated: ValidatedFeed, rows: pd.DataFrame) -> None:
+    """Stage every row of the file, with what speaks against it: what validation found, or what was decided.
+
+    `cells` are the rows as read, from which a rejected one is told.
+    """
     found = validated.errors.drop_duplicates("row")
-    shown = raw.frame.reindex(columns=["row", "title", "external_identifier", "restriction_type"]).set_index("row")
+    shown = cells.reindex(columns=["row", "title", "external_identifier", "restriction_type"]).set_index("row")
     invalid = found[["row", "course_key", "variant_id"]].assign(
         outcome="rejected",
         reason=found["message"],
@@ -353,10 +375,12 @@ def _stage_decided(connection: Connection, raw: RawFeed, validated: ValidatedFee
     columns = ["code", "column", "value", "message"]
     errors = _by_row(pd.concat([validated.errors[["row", *columns]], against]), columns)
     warnings = _by_row(validated.warnings, ["code", "column", "message"])
-    both = pd.concat([frame.reindex(columns=list(DECIDED)) for frame in (invalid, decided) if len(frame)])
+    filled = [frame.reindex(columns=list(DECIDED)) for frame in (invalid, decided) if len(frame)]
+    both = pd.concat(filled or [decided.reindex(columns=list(DECIDED))])
     both["errors"], both["warnings"] = both["row"].map(errors), both["row"].map(warnings)
     create_staging(connection, "decided_row", DECIDED)
     copy_frame(connection, "decided_row", both.astype({"is_future_variant": "boolean", "row": "int64"}))
+    analyze(connection, "decided_row (row, outcome)")
 
 
 def _by_row(messages: pd.DataFrame, columns: Sequence[str]) -> dict[int, str]:
@@ -412,6 +436,13 @@ PLANNED_COURSE = f"""
         FROM fed_product f LEFT JOIN catalog.catalog_course t ON t.id = f.course_id
     ) n LEFT JOIN catalog.catalog_course t ON t.id = n.found_id"""
 
+STANDING_COURSE = """
+    CREATE TEMP TABLE planned_course ON COMMIT DROP AS
+    SELECT NULL::int AS row, f.course, c.id AS found_id, c.key, c.title, c.external_identifier, c.product_source,
+           false AS reactivated, NULL::jsonb AS changes
+    FROM fed_product f JOIN catalog.catalog_course c ON c.id = f.course_id"""
+"""The courses of rows that say nothing of them."""
+
 STATUS = """
     CASE WHEN t.status = 'published' OR coalesce(f."end", t."end") <= :as_of THEN coalesce(t.status, 'unpublished')
          WHEN coalesce(f.go_live, t.go_live) <= :as_of THEN 'published' ELSE 'reviewed' END"""
@@ -445,23 +476,35 @@ PLANNED_RUN = f"""
 
 PLANNED_ROW = """
     CREATE TEMP TABLE planned_row ON COMMIT DROP AS
-    SELECT d.row,
+    SELECT d.row, r.course,
            CASE WHEN d.outcome IS NOT NULL THEN d.outcome
                 WHEN f.row IS NOT NULL AND f.found_id IS NULL THEN 'new_product'
                 WHEN r.found_id IS NULL THEN 'new_variant'
                 WHEN r.changes IS NOT NULL OR f.changes IS NOT NULL THEN 'updated' ELSE 'unchanged' END AS outcome,
            CASE WHEN f.row IS NOT NULL AND f.found_id IS NULL THEN 'The catalog has no such course yet.'
                 WHEN c.found_id IS NULL AND r.row IS NOT NULL THEN 'A further run of a course that this feed makes.'
-                ELSE d.reason END AS reason,
-           coalesce(c.key, d.course_key) AS course_key, coalesce(r.run_key, d.run_key) AS run_key, d.variant_id,
-           d.title, d.external_identifier, d.restriction_type,
-           coalesce(d.is_future_variant, false) AS is_future_variant,
-           nullif(coalesce(r.changes, '{}') || coalesce(f.changes, '{}'), '{}') AS changes, d.errors, d.warnings,
-           r.course, r.found_id AS run_id
+                ELSE d.reason END AS reason
     FROM decided_row d
     LEFT JOIN planned_run r ON r.row = d.row
     LEFT JOIN planned_course c ON c.course = r.course
     LEFT JOIN planned_course f ON f.row = d.row"""
+
+TOLD_COLUMNS = (
+    *("row", "outcome", "reason", "course_key", "run_key", "variant_id", "title", "external_identifier"),
+    *("restriction_type", "is_future_variant", "changes", "errors", "warnings"),
+)
+TOLD_ROWS = """
+    SELECT p.row, p.outcome, p.reason, coalesce(c.key, d.course_key) AS course_key,
+           coalesce(r.run_key, d.run_key) AS run_key, d.variant_id, d.title, d.external_identifier,
+           d.restriction_type, coalesce(d.is_future_variant, false) AS is_future_variant,
+           CASE WHEN f.changes IS NULL THEN r.changes ELSE coalesce(r.changes, '{}') || f.changes END AS changes,
+           d.errors, d.warnings, p.course, c.found_id AS course_id, r.found_id AS run_id
+    FROM planned_row p
+    JOIN decided_row d ON d.row = p.row
+    LEFT JOIN planned_run r ON r.row = p.row
+    LEFT JOIN planned_course c ON c.course = p.course
+    LEFT JOIN planned_course f ON f.row = p.row"""
+"""What is told of each row, and kept: TOLD_COLUMNS, and where it stands."""
 
 OURS = """
     c.product_source = :source AND c.course_type = :product_type AND c.dropped_since IS NULL
@@ -472,9 +515,9 @@ MISSING_COURSE = f"""
     SELECT c.id, c.key, c.title, c.external_identifier FROM catalog.catalog_course c
     WHERE {OURS} AND NOT EXISTS (SELECT FROM planned_course p WHERE p.found_id = c.id)
       -- A row that was rejected or deferred lists its product too.
-      AND {folded("c.key")} NOT IN (SELECT {folded("course_key")} FROM planned_row WHERE course_key IS NOT NULL)
+      AND {folded("c.key")} NOT IN (SELECT {folded("course_key")} FROM decided_row WHERE course_key IS NOT NULL)
       AND (c.external_identifier IS NULL OR c.external_identifier NOT IN (
-           SELECT external_identifier FROM planned_row WHERE external_identifier IS NOT NULL))"""
+           SELECT external_identifier FROM decided_row WHERE external_identifier IS NOT NULL))"""
 
 
 def _count(connection: Connection, names: dict[str, Any]) -> Plan:

@@ -7,17 +7,13 @@ from sqlalchemy import Connection, text
 
 from catalog_pipeline.errors import ExitCode, UsageError
 from catalog_pipeline.loading.partner_apply import ARCHIVED, REACTIVATED
-from catalog_pipeline.loading.partner_plan import COUNTED, FeedName, Plan
+from catalog_pipeline.loading.partner_plan import COUNTED, TOLD_COLUMNS, TOLD_ROWS, FeedName, Plan
 
 Report = dict[str, Any]
-ROWS = """
-    SELECT row, outcome, reason, course_key, run_key, variant_id, title, external_identifier, restriction_type,
-           is_future_variant, changes, errors, warnings
-    FROM {table} ORDER BY row"""
 
 
-def report(connection: Connection, feed_id: int) -> Report:
-    """What became of an ingested feed.
+def report(connection: Connection, feed_id: int, shown: int | None = None) -> Report:
+    """What became of an ingested feed; with `shown`, only its first rows, and none that is unchanged.
 
     `feed` (name, source, product_type, sha256), `feed_id`, `dry_run`, `outcome` and `detail` of the feed as a whole,
     `refused` (the detail, where nothing was written), `counts` (rows, rows by outcome, archived, reactivated),
@@ -33,7 +29,7 @@ def report(connection: Connection, feed_id: int) -> Report:
         **_whole(feed.outcome, feed.detail),
         "counts": _counts(feed.counts),
         "warnings": feed.warnings,
-        "rows": _rows(connection, "ops.feed_row WHERE feed_id = :id", id=feed_id),
+        "rows": _rows(connection, "SELECT * FROM ops.feed_row WHERE feed_id = :id", shown, id=feed_id),
         "archived": feed.archived,
         "reactivated": feed.reactivated,
     }
@@ -79,7 +75,13 @@ def read_document(connection: Connection, feed_id: int) -> tuple[str, bytes]:
 
 
 def planned_report(
-    connection: Connection, feed: FeedName, plan: Plan, outcome: str, detail: str | None, warnings: list[Any]
+    connection: Connection,
+    feed: FeedName,
+    plan: Plan,
+    outcome: str,
+    detail: str | None,
+    warnings: list[Any],
+    shown: int | None = None,
 ) -> Report:
     """What would become of a feed that is planned in this transaction; as `report`, without an id."""
     applied = outcome == "applied"
@@ -93,7 +95,7 @@ def planned_report(
         **_whole(outcome, detail),
         "counts": _counts(plan.counts),
         "warnings": warnings,
-        "rows": _rows(connection, "planned_row"),
+        "rows": _rows(connection, TOLD_ROWS, shown),
         "archived": products.archived,
         "reactivated": products.reactivated,
     }
@@ -115,8 +117,10 @@ def _counts(counts: dict[str, int]) -> dict[str, int]:
     return {name: counts.get(name, 0) for name in ("rows", *COUNTED, "archived", "reactivated")}
 
 
-def _rows(connection: Connection, table: str, **parameters: Any) -> list[Report]:
-    found = connection.execute(text(ROWS.format(table=table)), parameters).mappings()
+def _rows(connection: Connection, query: str, shown: int | None, **parameters: Any) -> list[Report]:
+    some = f"WHERE outcome <> 'unchanged' ORDER BY row LIMIT {shown}" if shown is not None else "ORDER BY row"
+    told = text(f"SELECT {', '.join(TOLD_COLUMNS)} FROM ({query}) AS told {some}")
+    found = connection.execute(told, parameters).mappings()
     return [
         {**row, "changes": row["changes"] or {}, "errors": row["errors"] or [], "warnings": row["warnings"] or []}
         for row in found

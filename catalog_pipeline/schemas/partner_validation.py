@@ -44,6 +44,7 @@ SCHEDULE = {
 """Instant of the run: the columns of its date and its time."""
 NEEDS_ITS_TIME = "reg_close_date"
 SHOWN_VALUE = 80
+ROWS_AT_ONCE = 10_000
 
 Found = pd.DataFrame
 """Errors or warnings: position (of the row in the frame), code, column, value, message."""
@@ -324,13 +325,20 @@ class _Feed:
 
     def _attributes(self, positions: np.ndarray) -> pd.Series:
         pieces = [
-            self.cells[column.name].taken(_json_piece(column.name, self.cells[column.name].judged.values), positions)
+            (cells, _json_piece(column.name, cells.judged.values))
             for column in FEED_COLUMNS
-            if column.is_attribute
+            if column.is_attribute and len((cells := self.cells[column.name]).fed)
         ]
-        separator = pa.scalar(",", LARGE_TEXT)
-        body = pc.binary_join_element_wise(*pieces, separator, null_handling="skip")
-        return _text(_joined("{", body, "}"))
+        # Some rows at a time: the pieces of all rows would take as much memory as the feed.
+        parts = [positions[at : at + ROWS_AT_ONCE] for at in range(0, len(positions), ROWS_AT_ONCE)]
+        return _text(pa.chunked_array([_json_objects(pieces, part) for part in parts], LARGE_TEXT))
+
+
+def _json_objects(pieces: list[tuple[_Cells, pa.Array]], positions: np.ndarray) -> pa.Array:
+    blank = pa.nulls(len(positions), LARGE_TEXT)
+    taken = [cells.taken(values, positions) for cells, values in pieces]
+    body = pc.binary_join_element_wise(blank, *taken, pa.scalar(",", LARGE_TEXT), null_handling="skip")
+    return _joined("{", body, "}")
 
 
 def _encoded(frame: pd.DataFrame, column: FeedColumn, judge: Judge) -> _Cells:

@@ -1,5 +1,6 @@
 """A feed's file to its text: read whole and unchanged, unpacked within limits, and brought to UTF-8."""
 
+import codecs
 import gzip
 import io
 import os
@@ -74,15 +75,26 @@ def to_utf8(data: bytes, name: str) -> bytes:
     """
     if data.startswith(OLD_OFFICE):
         raise FeedRefusedError(f"{name} {WORKBOOK}")
-    data = data.removeprefix(UTF8_BYTE_ORDER_MARK)
-    encoding = _wide_encoding(data) or "utf-8"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        if encoding != "utf-8":
+    encoding = _wide_encoding(data)
+    if encoding:
+        try:
+            return data.decode(encoding).encode()
+        except UnicodeError:
             raise FeedRefusedError(f"{name} is not whole {encoding.upper()}. Save it again as UTF-8.") from None
-        text = _windows_text(data, name, error.start)
-    return data if encoding == "utf-8" and text.isascii() else text.encode()
+    data = data.removeprefix(UTF8_BYTE_ORDER_MARK)
+    broken = _first_not_utf8(data)
+    return data if broken is None else _windows_text(data, name, broken).encode()
+
+
+def _first_not_utf8(data: bytes) -> int | None:
+    """Where the text stops being UTF-8. In pieces: as one text, a single emoji would make it four times as large."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(data), MEGABYTE):
+        try:
+            decoder.decode(data[start : start + MEGABYTE], final=start + MEGABYTE >= len(data))
+        except UnicodeDecodeError as error:
+            return start + error.start
+    return None
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:

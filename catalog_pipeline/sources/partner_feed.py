@@ -7,7 +7,6 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +39,8 @@ LARGE_TEXT = pa.large_string()
 END = "\x1eend\x1e"
 """Closes the text: a quote that is left open swallows it, and so is noticed."""
 
+csv.field_size_limit(2**31 - 1)  # its own limit of 128 KB would make a ragged row with a long cell unreadable
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -58,7 +59,8 @@ class Sheet(NamedTuple):
     """Rows of text by column as they stand in the feed, their numbers, and what is wrong with some of them."""
 
     numbers: np.ndarray
-    cells: pa.Table
+    names: list[str]
+    columns: list[pa.ChunkedArray]
     errors: list[tuple[Any, ...]]
     """By RAW_ERROR_COLUMNS."""
     warnings: list[tuple[Any, ...]]
@@ -82,8 +84,8 @@ def parse_feed(data: bytes, name: str, limits: Limits, received_at: datetime) ->
     sheet = _clean(sheet, limits.cell, nuls=is_json or b"\0" in text, escapes=escapes)
     if not len(sheet.numbers):
         raise FeedRefusedError(f"{name} has no rows. An empty feed is not applied: feed one with rows.")
-    known = [column for column in sheet.cells.column_names if column in COLUMNS]
-    frame = sheet.cells.select(known).to_pandas(types_mapper={LARGE_TEXT: TEXT}.get)
+    known = {name: cells for name, cells in zip(sheet.names, sheet.columns, strict=True) if name in COLUMNS}
+    frame = pa.table(known).to_pandas(types_mapper={LARGE_TEXT: TEXT}.get)
     frame.insert(0, "row", pd.Series(sheet.numbers, dtype=NUMBER))
     return RawFeed(
         name=name,
@@ -92,7 +94,7 @@ def parse_feed(data: bytes, name: str, limits: Limits, received_at: datetime) ->
         format="json" if is_json else "csv",
         frame=frame,
         columns=tuple(known),
-        unknown=_unknown(sheet.cells),
+        unknown=_unknown(sheet),
         errors=messages(sheet.errors, RAW_ERROR_COLUMNS),
         warnings=messages(sheet.warnings, WARNING_COLUMNS),
     )
@@ -116,7 +118,7 @@ def _read_csv(text: bytes, name: str) -> Sheet:
             f"{name} has a quote in row {opened} that is never closed, so the rows after it cannot be told apart."
             " Close it and feed the file again."
         )
-    whole = Sheet(numbers[1:-1], records.slice(1, len(records) - 2).rename_columns(names), [], [])
+    whole = Sheet(numbers[1:-1], names, records.slice(1, len(records) - 2).columns, [], [])
     return _with_ragged(whole, {row: cells for row, cells in ragged.items() if any(map(str.strip, cells))})
 
 
@@ -134,10 +136,7 @@ def _header(text: bytes, name: str) -> tuple[list[str], str]:
 
 
 def _first_record(text: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
-    except csv.Error:  # a cell of more than 128 KB: no header
-        return []
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
 
 
 def _records(text: bytes, width: int, delimiter: str) -> tuple[pa.Table, np.ndarray, dict[int, list[str]]]:
@@ -172,23 +171,26 @@ def _parse(text: bytes, width: int, delimiter: str, on_ragged: Any = None, **rea
 
 def _last_record(records: pa.Table, numbers: np.ndarray, ragged: dict[int, list[str]]) -> str | None:
     """The first cell of the last record, unless that is a ragged one."""
-    return None if ragged and max(ragged) > max(numbers, default=0) else records.column(0)[-1].as_py()
+    return None if ragged and max([*numbers[-1:], *ragged]) in ragged else records.column(0)[-1].as_py()
 
 
 def _with_ragged(sheet: Sheet, ragged: dict[int, list[str]]) -> Sheet:
     """The sheet with its ragged rows put in, their cells as far as they go."""
     if not ragged:
         return sheet
-    width = sheet.cells.num_columns
-    columns = list(zip(*((cells + [""] * width)[:width] for cells in ragged.values()), strict=True))
-    added = pa.table([pa.array(column, LARGE_TEXT) for column in columns], names=sheet.cells.column_names)
+    width = len(sheet.names)
     numbers = np.concatenate([sheet.numbers, list(ragged)])
     order = np.argsort(numbers)
+    added = zip(*((cells + [""] * width)[:width] for cells in ragged.values()), strict=True)
+    columns = [
+        pa.chunked_array([*cells.chunks, pa.array(more, LARGE_TEXT)]).take(order)
+        for cells, more in zip(sheet.columns, added, strict=True)
+    ]
     errors = [
         (row, "RAGGED_ROW", None, shown(",".join(cells)), _ragged_message(len(cells), width))
         for row, cells in ragged.items()
     ]
-    return Sheet(numbers[order], pa.concat_tables([sheet.cells, added]).take(order), errors, sheet.warnings)
+    return Sheet(numbers[order], sheet.names, columns, errors, sheet.warnings)
 
 
 def _ragged_message(cells: int, width: int) -> str:
@@ -197,8 +199,8 @@ def _ragged_message(cells: int, width: int) -> str:
 
 def _read_products(text: bytes, name: str) -> Sheet:
     rows, errors, warnings = flatten_products(text, name)
-    columns = {column: pa.array([row.get(column) for row in rows], LARGE_TEXT) for column in COLUMNS}
-    return Sheet(np.arange(2, len(rows) + 2), pa.table(columns), errors, warnings)
+    columns = [pa.chunked_array([[row.get(column) for row in rows]], LARGE_TEXT) for column in COLUMNS]
+    return Sheet(np.arange(2, len(rows) + 2), list(COLUMNS), columns, errors, warnings)
 
 
 def _clean(sheet: Sheet, cell_limit: int, *, nuls: bool, escapes: bool) -> Sheet:
@@ -207,24 +209,22 @@ def _clean(sheet: Sheet, cell_limit: int, *, nuls: bool, escapes: bool) -> Sheet
     `nuls` and `escapes` say whether there may be a NUL, or a quote in front of a formula, as our own CSV has it:
     looking for them in every column would take as long as reading.
     """
-    columns, errors = [], list(sheet.errors)
+    numbers, columns, errors = sheet.numbers, sheet.columns, list(sheet.errors)
     told = {error[0] for error in errors}
-    for column, cells in zip(sheet.cells.column_names, sheet.cells.columns, strict=True):
-        values = pc.utf8_trim_whitespace(cells)
+    for place, column in enumerate(sheet.names):
+        values = pc.utf8_trim_whitespace(columns[place])
         if escapes:
             values = pc.replace_substring_regex(values, r"^'([=+\-@])", r"\1")
         blanks = [""] if column == "restriction_type" else ["", CLEARS]
         values = pc.if_else(pc.is_in(values, pa.array(blanks, LARGE_TEXT)), None, values)
-        values, unkept = _kept(values, cell_limit, nuls=nuls)
-        columns.append(values)
-        rows = ((int(sheet.numbers[at]), value, why) for at, value, why in unkept)
+        columns[place], unkept = _kept(values, cell_limit, nuls=nuls)  # in its place, so that the old one can go
+        rows = ((int(numbers[at]), value, why) for at, value, why in unkept)
         errors += [(row, "INVALID_TEXT", column, value, why) for row, value, why in rows if row not in told]
     errors.sort(key=lambda error: error[0])
-    filled = _filled(columns) | np.isin(sheet.numbers, [error[0] for error in errors])
-    table = pa.table(columns, names=sheet.cells.column_names)
-    if filled.all():
-        return Sheet(sheet.numbers, table, errors, sheet.warnings)
-    return Sheet(sheet.numbers[filled], table.filter(pa.array(filled)), errors, sheet.warnings)
+    filled = _filled(columns) | np.isin(numbers, [error[0] for error in errors])
+    if not filled.all():
+        numbers, columns = numbers[filled], [cells.filter(pa.array(filled)) for cells in columns]
+    return sheet._replace(numbers=numbers, columns=columns, errors=errors)
 
 
 def _kept(
@@ -255,11 +255,10 @@ def _filled(columns: list[pa.ChunkedArray]) -> np.ndarray:
     return filled
 
 
-def _unknown(table: pa.Table) -> tuple[str, ...]:
+def _unknown(sheet: Sheet) -> tuple[str, ...]:
     """The columns that are none of a feed's; one without a name counts only if it has a value."""
-    names: Sequence[str] = table.column_names
     return tuple(
         column or "(without a name)"
-        for column, cells in zip(names, table.columns, strict=True)
+        for column, cells in zip(sheet.names, sheet.columns, strict=True)
         if column not in COLUMNS and column != REASONS_COLUMN and (column or cells.null_count < len(cells))
     )

@@ -13,6 +13,7 @@ from catalog_pipeline.errors import FeedRefusedError
 Json = dict[str, Any]
 VARIANTS = ("variant", "variants", "futureVariants", "customPresentations")
 MIDNIGHT = "00:00:00"
+CURRENCY = "USD"
 LANGUAGES = {"English": "English - United States", "Español": "Spanish - Spain (Modern)"}
 CONSTANTS = {
     "course_enrollment_track": "Executive Education(2U)",
@@ -113,6 +114,7 @@ class _Flattening:
             if isinstance(variant, dict):
                 row = shared | self._variant_columns(variant)
                 self._note_effort(product, row)
+                self._judge_currency(variant, row)
                 self.rows.append(row)
             else:
                 self._refuse(shared, f"A variant of product {position} is no object.")
@@ -162,6 +164,14 @@ class _Flattening:
         if not efforts(effort):
             message = f"The effort {effort[:100]!r} names no hours; 1 to 2 hours a week are assumed."
             self.warnings.append((self.row, "IGNORED_VALUE", "minimum_effort", message, None))
+
+    def _judge_currency(self, variant: Json, row: dict[str, str]) -> None:
+        currency = _text(variant.get("currency")) or CURRENCY
+        if currency != CURRENCY:
+            message = f"The price is in {currency[:20]}; only prices in {CURRENCY} are taken."
+            self.errors.append(
+                (self.row, "COURSE_CREATE_ERROR", "verified_price", row["verified_price"][:200], message)
+            )
 
 
 def efforts(text: str) -> tuple[str, str] | None:

@@ -99,6 +99,9 @@ def test_source_and_course_type_are_those_of_the_folders(command: Command, home:
     assert (told["feed"]["source"], told["feed"]["product_type"]) == ("ext_source", "executive-education-2u")
     assert "syllabus" in {error["column"] for error in told["errors"]}
     assert command.json("partner", "check", str(file), "--source", "2u")["feed"]["source"] == "2u"
+    elsewhere = write(home / "2u" / "bootcamp-2u" / "old" / "spring.csv", ROW)
+    told = command.json("partner", "check", str(elsewhere))
+    assert (told["feed"]["source"], told["feed"]["product_type"]) == ("edx", "executive-education-2u")
 
 
 @pytest.mark.parametrize(

@@ -268,6 +268,23 @@ def test_a_value_comes_to_its_normal_form(column: str, value: str, normal: Any) 
     assert one(**{column: value}).rows[names.get(column, column)][0] == normal
 
 
+def test_a_list_keeps_its_order_and_names_each_thing_once() -> None:
+    done = one(
+        transcript_language="Spanish, en-us, ES", staff="B, A,, B", collaborators=" , ", content_language="de, fr"
+    )
+    attributes = json.loads(done.rows["attributes"][0])
+    assert (attributes["transcript_language"], attributes["staff"]) == ("es, en-us", "B, A")
+    assert "collaborators" not in attributes
+    assert done.rows["language"][0] == "de"
+    assert told(done.warnings) == [(2, "IGNORED_VALUE", "content_language")]
+
+
+def test_a_rejected_row_is_told_its_errors_and_no_warnings() -> None:
+    done = validate(ROW, ROW | {"content_language": "de, fr", "title": "Other", "length": "x"})
+    assert told(done.errors) == [(3, "COURSE_RUN_UPDATE_ERROR", "length")]
+    assert told(done.warnings) == []
+
+
 def test_amounts_and_times_are_exact() -> None:
     texts = pa.array(["1,234,567.8", "0.1", "9999999999.99"], LARGE_TEXT)
     assert amounts(texts).values.to_pylist() == ["1234567.80", "0.10", "9999999999.99"]
@@ -571,3 +588,17 @@ def warnings_by_hand(valid: list[tuple[int, Row]]) -> list[tuple[int, str, str]]
         differing = [c for c in COURSE_VALUES if row[c][1] is not None and row[c][1] != kept[c][1]]
         found += [(number, "CONFLICTING_COURSE_VALUES", c) for c in sorted(differing, key=[*COLUMNS].index)]
     return found
+
+
+ANYTHING = st.none() | st.text(
+    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=12
+)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.fixed_dictionaries(dict.fromkeys(COLUMNS, ANYTHING)), min_size=1, max_size=3))
+def test_any_text_in_any_column_is_a_value_or_an_error(rows: list[dict[str, str | None]]) -> None:
+    done = validate(*rows, columns=list(COLUMNS))
+    assert done.errors["message"].notna().all()
+    for text in done.rows["attributes"]:
+        json.loads(text)

@@ -172,6 +172,8 @@ def test_a_record_larger_than_what_is_read_at_once_is_whole() -> None:
     raw = parse_feed(f'{HEADER}\nedX,1,"{title}"\nedX,2\nedX,3,t\n'.encode(), "x.csv", limits, NOON)
     assert raw.frame["title"][0] == title.strip()
     assert errors(raw) == [(3, "RAGGED_ROW")]
+    raw = parse_feed(f'{HEADER}\nedX,"{title}"\nedX,3,t\n'.encode(), "x.csv", limits, NOON)
+    assert errors(raw) == [(2, "RAGGED_ROW")]
 
 
 CELL = st.text(st.sampled_from('ab ,;"\n\r\té'), max_size=5)
@@ -215,6 +217,52 @@ def read_plainly(text: str) -> tuple[list[list[Any]], list[int]] | str:
         if any((trimmed + [None] * 3)[:3]) or len(record) != 3:
             rows.append([number, *(trimmed + [None] * 3)[:3]])
     return (rows, ragged) if rows else "has no rows"
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.binary(max_size=80),
+    st.sampled_from([b"", b"organization,number\n", b'{"products": [', b"\x1f\x8b", b"PK\x03\x04"]),
+)
+def test_any_bytes_are_a_feed_or_are_refused_in_words(data: bytes, start: bytes) -> None:
+    try:
+        raw = parse(start + data)
+    except FeedRefusedError as error:
+        assert str(error).startswith("feed.csv")
+    else:
+        assert len(raw.frame)
+
+
+FIELDS = [
+    "variant",
+    "variants",
+    "id",
+    "name",
+    "effort",
+    "faqs",
+    "curriculum",
+    "modules",
+    "stats",
+    "cardUrl",
+    "finalPrice",
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*FIELDS]), inner, max_size=6),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(JSON, min_size=1, max_size=4))
+def test_any_product_json_comes_to_rows_or_is_refused_for_having_none(made: list[Any]) -> None:
+    data = json.dumps({"products": made}).encode("utf-8", "surrogatepass")
+    try:
+        raw = parse_feed(data, "p.json", LIMITS, NOON)
+    except FeedRefusedError as error:
+        assert str(error).startswith("p.json")
+    else:
+        assert raw.frame["row"].is_unique
 
 
 # -- files -----------------------------------------------------------------------------------------------------------
@@ -404,6 +452,12 @@ def test_a_product_with_fields_missing_or_of_the_wrong_form_is_no_end_of_the_fee
         "The effort '' names no hours; 1 to 2 hours a week are assumed.",
     ]
     assert cells(raw)[1]["minimum_effort"] == "1"
+
+
+def test_a_price_in_another_currency_is_an_error() -> None:
+    raw = products({**PRODUCT, "variants": [{**PUBLIC, "currency": "USD"}, {**PUBLIC, "currency": "GBP"}]})
+    assert errors(raw) == [(3, "COURSE_CREATE_ERROR")]
+    assert "in GBP; only prices in USD" in raw.errors["message"][0]
 
 
 @pytest.mark.parametrize(
