@@ -52,6 +52,8 @@ def publish(
     """
     with publishing(engine, source.SOURCE, as_of or datetime.now(UTC)) as publication:
         publication.execute("SET LOCAL work_mem = '64MB'")
+        # Staging tables are analyzed for how large they are; fine histograms of their texts would cost more than joins.
+        publication.execute("SET LOCAL default_statistics_target = 10")
         _reopen_rejected(publication)
         stage(publication, source, settings.reject_share)
         if publication.report.documents:
@@ -106,8 +108,6 @@ def _publish_organizations(publication: Publication) -> None:
     # What is only mentioned is made where it is missing, and otherwise left as it is.
     publication.execute("DELETE FROM resolved_organization WHERE NOT listed AND found_id IS NOT NULL")
     publication.execute("""
-        ALTER TABLE resolved_organization ADD COLUMN listed_by_id bigint, ADD COLUMN missing_since timestamptz""")
-    publication.execute("""
         UPDATE resolved_organization SET name = coalesce(name, key),
                listed_by_id = CASE WHEN listed THEN document_id END""")
     columns = ["key", "name", "uuid", "listed_by_id", "missing_since"]
@@ -131,9 +131,6 @@ def _publish_runs(publication: Publication, source: str) -> None:
         kept = publication.execute(f"""
             DELETE FROM resolved_course_run r USING catalog.course_run t WHERE t.id = r.id AND {OWNED_BY_DISCOVERY}""")
         publication.count("catalog.course_run", {"unchanged": kept})
-    publication.execute("""
-        ALTER TABLE resolved_course_run ADD COLUMN listed_by_id bigint GENERATED ALWAYS AS (document_id) STORED,
-                                        ADD COLUMN missing_since timestamptz""")
     counts = merge(publication.connection, _table(CourseRun), "resolved_course_run", RUN_COLUMNS)
     publication.count("catalog.course_run", counts)
 
@@ -142,9 +139,7 @@ def _publish_courses(publication: Publication) -> None:
     resolve(publication, identity.CATALOG_COURSE)
     _settle_shared_places(publication)
     _settle_shared_identifiers(publication)
-    publication.execute("""
-        ALTER TABLE resolved_catalog_course ADD COLUMN listed_by_id bigint GENERATED ALWAYS AS (document_id) STORED,
-                                            ADD COLUMN missing_since timestamptz, ADD COLUMN status text""")
+    publication.execute("ALTER TABLE resolved_catalog_course ADD COLUMN status text")
     # A new course is inserted with the status that its own runs give; settle_course_statuses keeps it from then on.
     publication.execute(f"""
         UPDATE resolved_catalog_course c SET status = {course_status("c", "r.published")}

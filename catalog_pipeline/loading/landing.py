@@ -11,7 +11,7 @@ from sqlalchemy import Connection, DateTime, Engine, bindparam, text
 from catalog_pipeline.database.bulk import copy_rows
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.publication import PUBLISH_LOCK
-from catalog_pipeline.sources.documents import compress, content_hash
+from catalog_pipeline.sources.documents import compress, content_hash, seldom_collected
 from catalog_pipeline.sources.http import ApiClient, read_pages
 from catalog_pipeline.sources.listing import Listing, modified_at
 
@@ -56,7 +56,7 @@ def crawl(engine: Engine, client: ApiClient, listing: Listing, *, full: bool, sc
     Pages stream through a staging table that commits as it goes, so that no transaction stays open while the
     upstream is slow. Raises UpstreamError, or LoadRefusedError when the list kept changing under the crawl.
     """
-    with engine.connect() as connection:
+    with seldom_collected(), engine.connect() as connection:
         run = Crawl(listing, None if full or not listing.modified_param else _since(connection, listing, scope))
         connection.execute(text(STAGING))
         connection.commit()
@@ -132,7 +132,7 @@ def _stage(connection: Connection, run: Crawl, documents: Sequence[Any], scope: 
     copy_rows(
         connection,
         "crawled",
-        ("key", "payload_hash", "payload"),
+        {"key": "text", "payload_hash": "bytea", "payload": "bytea"},
         (
             (key, hashes[key], None if known.get(key) == hashes[key] else compress(document))
             for key, document in by_key.items()
