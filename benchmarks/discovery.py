@@ -5,7 +5,8 @@
 From pages recorded to disk, each step in a process of its own, on an embedded Postgres with its usual settings:
 
 - parse: decode the pages and pick the columns that the catalog keeps, and nothing else;
-- floor: parse, then COPY and MERGE into empty plain tables with the same keys: no history, no checks, no documents;
+- floor: parse, then COPY and MERGE the same rows into empty plain tables with the same keys, and no more: no documents,
+  history, foreign keys, validation or rejects;
 - cold: crawl and publish into an empty catalog; unchanged: again; changed: again, 1 % of the courses with a new title.
 
 The machine's noise goes into all of a round alike: ratios are taken within a round.
@@ -64,6 +65,23 @@ KEYS = {
     "program_course": ("program_uuid, course_uuid",),
 }
 """What is unique in each plain table, as in the catalog's."""
+LINKS = """
+    CREATE TABLE public.run_association (course_run_id bigint PRIMARY KEY, catalog_course_id bigint);
+    CREATE INDEX ON public.run_association (catalog_course_id);
+    CREATE TABLE public.course_variant (variant_id uuid PRIMARY KEY, course_run_id bigint UNIQUE);"""
+MERGE_LINKS = """
+    CREATE TEMP TABLE link ON COMMIT DROP AS
+    SELECT r.id AS course_run_id, c.id AS catalog_course_id, s.variant_id FROM staged_course_run s
+    JOIN public.course_run r USING (run_key) JOIN public.catalog_course c ON c.key = s.course_key;
+    ANALYZE link;
+    MERGE INTO public.run_association t USING link s ON t.course_run_id = s.course_run_id
+    WHEN MATCHED AND t.catalog_course_id IS DISTINCT FROM s.catalog_course_id
+        THEN UPDATE SET catalog_course_id = s.catalog_course_id
+    WHEN NOT MATCHED THEN INSERT VALUES (s.course_run_id, s.catalog_course_id);
+    MERGE INTO public.course_variant t USING (SELECT * FROM link WHERE variant_id IS NOT NULL) s
+        ON t.variant_id = s.variant_id
+    WHEN MATCHED AND t.course_run_id IS DISTINCT FROM s.course_run_id THEN UPDATE SET course_run_id = s.course_run_id
+    WHEN NOT MATCHED THEN INSERT VALUES (s.variant_id, s.course_run_id);"""
 
 
 def main() -> None:
@@ -215,18 +233,27 @@ def floor(folder: Path, url: str) -> dict[str, Any]:
             connection.execute(text(f"CREATE TABLE public.{table} (id bigserial PRIMARY KEY, {columns})"))
             for key in unique:
                 connection.execute(text(f"CREATE UNIQUE INDEX ON public.{table} ({key})"))
+        connection.exec_driver_sql(LINKS)
     started = perf_counter()
     with connected(engine) as connection:
         for table in KEYS:
             create_staging(connection, f"staged_{table}", _types(table))
+        connection.execute(text("ALTER TABLE staged_course_run ADD COLUMN course_key text"))
         for kind in ("organization", "course", "program"):
             for tables in _picked(folder, kind):
                 for table, columns in tables.items():
                     frame = pd.DataFrame({name: pd.array(columns[name], dtype="str") for name in _types(table)})
+                    if table == "course_run":
+                        of = dict(
+                            zip(tables["catalog_course"]["document"], tables["catalog_course"]["key"], strict=True)
+                        )
+                        frame["course_key"] = [of[document] for document in columns["document"]]
                     copy_frame(connection, f"staged_{table}", frame)
         analyze(connection, *(f"staged_{table}" for table in KEYS))
         for table, (key, *_) in KEYS.items():
             _merge_plain(connection, table, key)
+        analyze(connection, "public.catalog_course (key)", "public.course_run (run_key)")
+        connection.exec_driver_sql(MERGE_LINKS)
     return {"seconds": perf_counter() - started, "peak": _peak()}
 
 

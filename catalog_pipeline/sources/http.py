@@ -217,36 +217,45 @@ class ApiClient:
             ) from None
 
 
-def read_pages(client: ApiClient, listing: Listing, extra: Mapping[str, str], first: int = 1) -> Iterator[Page]:
+def read_pages(
+    client: ApiClient,
+    listing: Listing,
+    extra: Mapping[str, str],
+    first: int = 1,
+    prepare: Callable[[Page], Any] = lambda page: page,
+) -> Iterator[Any]:
     """Yield a list's pages from number `first` on, in order, a few fetched ahead, up to the upstream's last page.
 
     The end is where the upstream says so (no next page, or 404 past the end), not where a first count says.
+    Each page goes through `prepare` in the thread that fetched it, while the caller is busy with the one before.
     """
     settings = client.settings
     stop = threading.Event()
     params = {**listing.params, **extra, "page_size": str(min(settings.page_size, listing.largest_page))}
 
-    def fetch(number: int) -> Page | None:
+    def fetch(number: int) -> tuple[Page, Any] | None:
         try:
-            return _page(client, listing, {**params, "page": str(number)}, stop)
+            page = _page(client, listing, {**params, "page": str(number)}, stop)
         except NotFoundError:
             if number == 1:
                 raise
             return None
+        return Page([], page.count, page.is_last), prepare(page)
 
     with ThreadPoolExecutor(settings.parallel_pages, "pages") as pool:
-        ahead: list[Future[Page | None]] = []
+        ahead: list[Future[tuple[Page, Any] | None]] = []
         number = first
         try:
-            page = fetch(number)
-            while page is not None:
-                yield page
+            found = fetch(number)
+            while found is not None:
+                page, prepared = found
+                yield prepared
                 if page.is_last:
                     return
                 remaining = -(-page.count // int(params["page_size"])) - number
                 while len(ahead) < max(1, min(settings.parallel_pages, remaining)):
                     ahead.append(pool.submit(fetch, number + len(ahead) + 1))
-                page = ahead.pop(0).result()
+                found = ahead.pop(0).result()
                 number += 1
         finally:
             stop.set()
