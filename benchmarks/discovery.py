@@ -190,7 +190,7 @@ def _serve(folder: Path, pipe: Any) -> None:
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             parts = urlsplit(self.path)
             body = (kinds[parts.path] / f"{parse_qs(parts.query)['page'][0]}.json").read_bytes()
             self.send_response(200)

@@ -138,7 +138,7 @@ def _known(connection: Connection, listing: Listing, scope: str) -> dict[str, by
         {"source": listing.source, "scope": scope, "kind": listing.kind},
     ).all()
     connection.rollback()
-    return {key: digest for key, digest in rows}
+    return dict(tuple(row) for row in rows)
 
 
 def _prepare(listing: Listing, known: dict[str, bytes], page: Page) -> Batch:

@@ -28,6 +28,10 @@ TOKEN_RENEWAL = 30  # seconds before its expiry that a token is renewed
 LONGEST_BACKOFF = 60
 UNSAID_WAIT = 60.0  # seconds to wait after a 429 that does not say how long
 CHUNK = 1 << 16
+LARGEST_BODY = 64 << 20
+"""Bytes of one page, unpacked, beyond which it is no page: a thousand documents of 64 KB."""
+PAGES_BEYOND = 10
+"""How many pages more than twice what its count says a list may have: counts may be wrong, lists end."""
 TOKEN = re.compile(r"[!-~]+")
 """What may go into a header. Anything else would be quoted, whole, by the error that refuses it."""
 
@@ -179,6 +183,11 @@ class ApiClient:
                     body += chunk
                     if time.monotonic() > deadline:
                         raise TransientError(url, f"not read to its end in {patience:g} s")
+                    if len(body) > LARGEST_BODY:
+                        raise UpstreamRefusedError(
+                            f"{url} answered with more than {LARGEST_BODY >> 20} MB, and no end: check the upstream's"
+                            " URL, or ask for fewer documents a page by CATALOG_PAGE_SIZE."
+                        )
         except requests.exceptions.SSLError as error:
             raise UpstreamRefusedError(
                 f"{url}: TLS failed ({_cause(error)}). Check the certificate, the URL's scheme and host, and the clock."
@@ -242,6 +251,7 @@ def read_pages(
             return None
         return Page([], page.count, page.is_last), prepare(page)
 
+    size = int(params["page_size"])
     with ThreadPoolExecutor(settings.parallel_pages, "pages") as pool:
         ahead: list[Future[tuple[Page, Any] | None]] = []
         number = first
@@ -252,7 +262,13 @@ def read_pages(
                 yield prepared
                 if page.is_last:
                     return
-                remaining = -(-page.count // int(params["page_size"])) - number
+                pages = -(-page.count // size)
+                if number > 2 * pages + PAGES_BEYOND:
+                    raise UpstreamRefusedError(
+                        f"{client.base_url}{listing.path} goes on after page {number}, though it counts {page.count}"
+                        " documents: the list has no end, and nothing of it was kept. Report it to the upstream."
+                    )
+                remaining = pages - number
                 while len(ahead) < max(1, min(settings.parallel_pages, remaining)):
                     ahead.append(pool.submit(fetch, number + len(ahead) + 1))
                 found = ahead.pop(0).result()
