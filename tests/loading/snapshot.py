@@ -34,6 +34,8 @@ QUERIES = {
 def snapshot(engine: Engine) -> dict[str, list[str]]:
     """What each table says, in an order of its own."""
     with connected(engine) as connection:
+        # One look at all tables, as one query has: what is published in between is not in it.
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         return {
             name: sorted(_shown(row) for row in connection.execute(text(query)).all())
             for name, query in QUERIES.items()
