@@ -10,6 +10,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from assets import jobs
 from catalog_pipeline.settings import Settings, load_settings
 from catalog_pipeline.sources.upstreams import configured_sources
+from resources.instance import process_tag
 
 NIGHT_TAG = "catalog/night"
 STATUS = dg.DefaultSensorStatus
@@ -121,7 +122,8 @@ def walk(
         config: dict[str, object] = {"loggers": QUIET}
         if accept_removals:
             config["ops"] = {op: {"config": {"accept_removals": True}} for op in _publishing(job)}
-        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=config)
+        # Tagged from its creation on, for this process may die before the run begins.
+        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=config, tags=process_tag())
         run = instance.get_run_by_id(result.run_id)
         assert run is not None
         statuses[stage.job] = run.status

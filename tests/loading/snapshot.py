@@ -14,8 +14,9 @@ QUERIES = {
         FROM catalog.catalog_course t JOIN catalog.organization o ON o.id = t.organization_id""",
     "course_run": f"SELECT to_jsonb(t) - {OURS}, missing_since IS NOT NULL FROM catalog.course_run t",
     "run_association": """
-        SELECT r.run_key, c.key, a.source, a.reason FROM catalog.run_association a
-        JOIN catalog.course_run r ON r.id = a.course_run_id JOIN catalog.catalog_course c ON c.id = a.catalog_course_id""",
+        SELECT r.run_key, c.key, a.source, a.reason
+        FROM catalog.run_association a JOIN catalog.course_run r ON r.id = a.course_run_id
+        JOIN catalog.catalog_course c ON c.id = a.catalog_course_id""",
     "course_variant": """
         SELECT v.variant_id, r.run_key, v.product_source
         FROM catalog.course_variant v JOIN catalog.course_run r ON r.id = v.course_run_id""",
