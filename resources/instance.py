@@ -18,7 +18,12 @@ from catalog_pipeline.settings import Settings
 PROCESS_TAG = "catalog/process"
 """Names the process that works on a run: host, pid, and its start, which tells it from a later one of that pid."""
 STORAGE_URL = "DAGSTER_STORAGE_URL"
-UNFINISHED = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+UNFINISHED = [
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
 
 
 def write_home(settings: Settings) -> Path:

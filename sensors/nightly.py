@@ -12,6 +12,7 @@ from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PART
 from assets import jobs
 from catalog_pipeline.settings import Settings, load_settings
 from catalog_pipeline.sources.upstreams import configured_sources
+from resources.instance import process_tag
 
 NIGHT_TAG = "catalog/night"
 STATUS = dg.DefaultSensorStatus
@@ -138,7 +139,8 @@ def walk(
         config: dict[str, object] = {"loggers": QUIET}
         if accept_removals:
             config["ops"] = {op: {"config": {"accept_removals": True}} for op in _publishing(job)}
-        tags = stage.tags(datetime.now(UTC).date())
+        # Tagged from its creation on, for this process may die before the run begins.
+        tags = {**stage.tags(datetime.now(UTC).date()), **process_tag()}
         result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=config, tags=tags)
         run = instance.get_run_by_id(result.run_id)
         assert run is not None

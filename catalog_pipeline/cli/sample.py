@@ -19,12 +19,25 @@ def sample_serve(
     seed: Annotated[int | None, typer.Option(help="The seed; CATALOG_SAMPLE_SEED if not given.")] = None,
     day: Annotated[int, typer.Option(help="Days to advance before serving.")] = 0,
     port: Annotated[int, typer.Option(help="The port on loopback.")] = 8018,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="KIND[@PAGE][*TIMES]: what goes wrong in the list of courses, such as server-error@2*always."
+        ),
+    ] = None,
 ) -> None:
     """Serve the sample upstream until Ctrl-C. Example: catalog-pipeline sample serve --courses 2000 --seed 1"""
+    from starlette.middleware import Middleware
+
     from catalog_pipeline.sources.sample.catalog import build_catalog
+    from catalog_pipeline.sources.sample.faults import Fault, Faults
     from catalog_pipeline.sources.sample.server import CLIENT_ID, CLIENT_SECRET, serve
 
     settings = load_settings()
+    try:
+        faults = [Fault.parse(text) for text in fault or ()]
+    except ValueError as error:
+        raise UsageError(f"{error}.") from None
     catalog = build_catalog(
         settings.sample_courses if courses is None else courses, settings.sample_seed if seed is None else seed
     )
@@ -35,7 +48,7 @@ def sample_serve(
             f"CATALOG_DISCOVERY_CLIENT_ID={CLIENT_ID}\nCATALOG_DISCOVERY_CLIENT_SECRET={CLIENT_SECRET}"
         )
 
-    serve(catalog, port=port, day=day, on_ready=tell)
+    serve(catalog, port=port, day=day, middleware=[Middleware(Faults, faults=faults)], on_ready=tell)
 
 
 @app.command("advance")

@@ -30,10 +30,11 @@ def copy_frame(connection: Connection, table: str, frame: pd.DataFrame) -> None:
         copy.write(buffer.getbuffer())
 
 
-def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Append tuples by COPY; for what is not a frame, such as bytes."""
+def copy_rows(connection: Connection, table: str, columns: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Append tuples by COPY (column → SQL type); for what is not a frame, such as bytes."""
     names = ", ".join(quoted(column) for column in columns)
-    with driver(connection).cursor().copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+    with driver(connection).cursor().copy(f"COPY {table} ({names}) FROM STDIN (FORMAT binary)") as copy:
+        copy.set_types(list(columns.values()))  # as text, bytes would be twice as long
         for row in rows:
             copy.write_row(row)
 

@@ -59,6 +59,8 @@ def publish(
     """
     with publishing(engine, source.SOURCE, as_of or datetime.now(UTC)) as publication:
         publication.execute("SET LOCAL work_mem = '64MB'")
+        # Staging tables are analyzed for how large they are; fine histograms of their texts would cost more than joins.
+        publication.execute("SET LOCAL default_statistics_target = 10")
         _reopen_rejected(publication)
         stage(publication, source, settings.reject_share)
         if publication.report.documents:
@@ -114,8 +116,6 @@ def _publish_organizations(publication: Publication) -> None:
     # What is only mentioned is made where it is missing, and otherwise left as it is.
     publication.execute("DELETE FROM resolved_organization WHERE NOT listed AND found_id IS NOT NULL")
     publication.execute("""
-        ALTER TABLE resolved_organization ADD COLUMN listed_by_id bigint, ADD COLUMN missing_since timestamptz""")
-    publication.execute("""
         UPDATE resolved_organization SET name = coalesce(name, key),
                listed_by_id = CASE WHEN listed THEN document_id END""")
     columns = ["key", "name", "uuid", "listed_by_id", "missing_since"]
@@ -140,9 +140,6 @@ def _publish_runs(publication: Publication, source: str) -> None:
             DELETE FROM resolved_course_run r USING catalog.course_run t WHERE t.id = r.id AND {OWNED_BY_DISCOVERY}""")
         publication.count("catalog.course_run", {"unchanged": kept})
     keep_carried_runs(publication)
-    publication.execute("""
-        ALTER TABLE resolved_course_run ADD COLUMN listed_by_id bigint GENERATED ALWAYS AS (document_id) STORED,
-                                        ADD COLUMN missing_since timestamptz""")
     counts = merge(publication.connection, _table(CourseRun), "resolved_course_run", RUN_COLUMNS)
     publication.count("catalog.course_run", counts)
     hand_over_made_runs(publication)
@@ -153,10 +150,9 @@ def _publish_courses(publication: Publication) -> None:
     keep_carried_courses(publication)
     _settle_shared_places(publication)
     _settle_shared_identifiers(publication)
-    publication.execute("""
-        ALTER TABLE resolved_catalog_course ADD COLUMN listed_by_id bigint GENERATED ALWAYS AS (document_id) STORED,
-                                            ADD COLUMN missing_since timestamptz, ADD COLUMN dropped_since timestamptz,
-                                            ADD COLUMN status text""")
+    publication.execute(
+        "ALTER TABLE resolved_catalog_course ADD COLUMN dropped_since timestamptz, ADD COLUMN status text"
+    )
     # A new course is inserted with the status that its own runs give; settle_course_statuses keeps it from then on.
     publication.execute(f"""
         UPDATE resolved_catalog_course c SET status = {course_status("c", "r.published")}

@@ -67,6 +67,7 @@ def resolve(publication: Publication, identity: Identity) -> None:
     What stands already goes before what comes, then the lower key: never the time of arrival.
     """
     table, key = identity.table, identity.key
+    sequence = publication.scalar("SELECT pg_get_serial_sequence(:table, 'id')", table=f"catalog.{table}")
     order = f'NOT s.holds, s.uuid_id IS NULL, {identity.order}s.{key} COLLATE "C", s.uuid, s.document_id'
     publication.execute(
         f"""
@@ -74,24 +75,17 @@ def resolve(publication: Publication, identity: Identity) -> None:
         WITH once AS (
             SELECT DISTINCT ON ({identity.same}) s.*, {identity.extra} true AS staged
             FROM staged_{table} s ORDER BY {identity.same}, s.document_id
-        ), standing AS (
-            -- A row whose document is decided by this load does not stand: it competes by its own staged row.
-            SELECT t.id FROM catalog.{table} t JOIN landing.document d ON d.id = t.listed_by_id AND d.source = :source
-            WHERE t.missing_since IS NULL
-              AND NOT EXISTS (SELECT FROM pending p WHERE p.id = d.id AND NOT p.rejected)
         ), renamed AS (
             SELECT DISTINCT t.id FROM once s JOIN catalog.{table} t ON t.uuid = s.uuid
             WHERE {folded(f"t.{key}")} <> s.folded
         ), found AS (
             SELECT s.*, u.id AS uuid_id, CASE WHEN n.id IS NULL THEN k.id END AS key_id,
                    u.{key} AS uuid_key, k.{key} AS standing_key,
-                   us.id IS NOT NULL AS uuid_stands, ks.id IS NOT NULL AS key_stands,
+                   {_stands("u")} AS uuid_stands, {_stands("k")} AS key_stands,
                    coalesce(u.listed_by_id, k.listed_by_id) IS NOT DISTINCT FROM s.document_id AS holds
             FROM once s
-            LEFT JOIN catalog.{table} u ON u.uuid = s.uuid
-            LEFT JOIN catalog.{table} k ON {folded(f"k.{key}")} = s.folded
-            LEFT JOIN standing us ON us.id = u.id
-            LEFT JOIN standing ks ON ks.id = k.id
+            LEFT JOIN catalog.{table} u ON u.uuid = s.uuid {_listing("u")}
+            LEFT JOIN catalog.{table} k ON {folded(f"k.{key}")} = s.folded {_listing("k")}
             LEFT JOIN renamed n ON n.id = k.id
         ), ranked AS (
             SELECT s.*, first_value(s.{key}) OVER by_key AS first_key, row_number() OVER by_key AS key_rank,
@@ -105,7 +99,9 @@ def resolve(publication: Publication, identity: Identity) -> None:
                CASE WHEN key_rank > 1 THEN first_key
                     WHEN uuid_rank > 1 THEN first_uuid_key
                     WHEN uuid_stands THEN uuid_key
-                    WHEN uuid_id IS NULL AND key_stands THEN standing_key END AS collides_with
+                    WHEN uuid_id IS NULL AND key_stands THEN standing_key END AS collides_with,
+               coalesce(uuid_id, key_id, nextval('{sequence}')) AS id,
+               document_id AS listed_by_id, NULL::timestamptz AS missing_since
         FROM ranked r""",
         source=publication.report.source,
     )
@@ -115,9 +111,20 @@ def resolve(publication: Publication, identity: Identity) -> None:
     _reject_collisions(publication, identity)
     while _mark_taken(publication, identity):
         _reject_collisions(publication, identity)
-    _assign_ids(publication, table)
     _park_keys(publication, identity)
     analyze(publication.connection, f"resolved_{table}")
+
+
+def _listing(row: str) -> str:
+    """SQL that joins the document which lists a row, and whether this load decides it."""
+    return f"""
+        LEFT JOIN landing.document {row}_by ON {row}_by.id = {row}.listed_by_id
+        LEFT JOIN pending {row}_pending ON {row}_pending.id = {row}.listed_by_id AND NOT {row}_pending.rejected"""
+
+
+def _stands(row: str) -> str:
+    """SQL of whether a row stands. One whose document this load decides does not: it competes by its staged row."""
+    return f"({row}.missing_since IS NULL AND {row}_by.source = :source AND {row}_pending.id IS NULL)"
 
 
 def _mark_taken(publication: Publication, identity: Identity) -> int:
@@ -145,12 +152,6 @@ def _reject_collisions(publication: Publication, identity: Identity) -> None:
         FROM resolved_{table} WHERE collides_with IS NOT NULL AND {identity.rejects}""",
     )
     publication.execute(f"DELETE FROM resolved_{table} WHERE collides_with IS NOT NULL")
-
-
-def _assign_ids(publication: Publication, table: str) -> None:
-    sequence = publication.scalar("SELECT pg_get_serial_sequence(:table, 'id')", table=f"catalog.{table}")
-    publication.execute(f"ALTER TABLE resolved_{table} ADD COLUMN id bigint")
-    publication.execute(f"UPDATE resolved_{table} SET id = coalesce(found_id, nextval('{sequence}'))")
 
 
 def _park_keys(publication: Publication, identity: Identity) -> None:

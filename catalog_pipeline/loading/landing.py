@@ -1,9 +1,9 @@
 """Crawls an upstream's list into `landing.document`. All of a crawl is kept, or nothing; deciding comes later."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Engine, bindparam, text
@@ -11,9 +11,9 @@ from sqlalchemy import Connection, DateTime, Engine, bindparam, text
 from catalog_pipeline.database.bulk import copy_rows
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.publication import PUBLISH_LOCK
-from catalog_pipeline.sources.documents import compress, content_hash
+from catalog_pipeline.sources.documents import compress, content_hash, seldom_collected
 from catalog_pipeline.sources.http import ApiClient, read_pages
-from catalog_pipeline.sources.listing import Listing, modified_at
+from catalog_pipeline.sources.listing import Listing, Page, modified_at
 
 logger = logging.getLogger(__name__)
 
@@ -50,13 +50,23 @@ class Crawl:
         return len(self.seen) >= self.last_count and not self.shrank
 
 
+@dataclass(frozen=True)
+class Batch:
+    """A page, as it is staged."""
+
+    count: int
+    rows: list[tuple[str, bytes, bytes | None]]
+    """key, payload_hash, payload: of new and changed documents only."""
+    newest: datetime | None
+
+
 def crawl(engine: Engine, client: ApiClient, listing: Listing, *, full: bool, scope: str = "") -> Crawl:
     """Crawl one list and land it in one transaction at the end.
 
     Pages stream through a staging table that commits as it goes, so that no transaction stays open while the
     upstream is slow. Raises UpstreamError, or LoadRefusedError when the list kept changing under the crawl.
     """
-    with engine.connect() as connection:
+    with seldom_collected(), engine.connect() as connection:
         run = Crawl(listing, None if full or not listing.modified_param else _since(connection, listing, scope))
         connection.execute(text(STAGING))
         connection.commit()
@@ -101,12 +111,13 @@ def _read(connection: Connection, client: ApiClient, run: Crawl, scope: str) -> 
     """Read all pages; while that is incomplete, again from where the count began to move (else from the first)."""
     first = 1
     extra = {run.listing.modified_param or "": run.since.isoformat()} if run.since else {}
+    prepare = partial(_prepare, run.listing, _known(connection, run.listing, scope))
     for _ in range(1 + REREADS):
         counts = []
-        for page in read_pages(client, run.listing, extra, first):
-            counts.append(page.count)
+        for batch in read_pages(client, run.listing, extra, first, prepare):
+            counts.append(batch.count)
             run.pages += 1
-            _stage(connection, run, page.documents, scope)
+            _stage(connection, run, batch)
         if not counts:  # the list ends before the page from which it should be read again
             run.shrank, first = True, 1
             continue
@@ -117,29 +128,36 @@ def _read(connection: Connection, client: ApiClient, run: Crawl, scope: str) -> 
         first = max(1, first + moved - 1)
 
 
-def _stage(connection: Connection, run: Crawl, documents: Sequence[Any], scope: str) -> None:
-    """Stage a page: payloads of new and changed documents only, of the others just the key."""
-    hashes = {}
-    by_key = {}
-    for document in documents:
-        digest = content_hash(document)
-        key = _key(run.listing, document, digest)
-        by_key[key], hashes[key] = document, digest
-        moment = modified_at(document) if isinstance(document, dict) else None
-        if moment and (run.watermark is None or moment > run.watermark):
-            run.watermark = moment
-    known = _known(connection, run.listing, scope, list(by_key))
-    copy_rows(
-        connection,
-        "crawled",
-        ("key", "payload_hash", "payload"),
-        (
-            (key, hashes[key], None if known.get(key) == hashes[key] else compress(document))
-            for key, document in by_key.items()
+def _known(connection: Connection, listing: Listing, scope: str) -> dict[str, bytes]:
+    """The hash of every document that is here, by its key."""
+    rows = connection.execute(
+        text(
+            "SELECT key, payload_hash FROM landing.document"
+            " WHERE source = :source AND scope = :scope AND kind = :kind AND payload_hash IS NOT NULL"
         ),
-    )
+        {"source": listing.source, "scope": scope, "kind": listing.kind},
+    ).all()
+    connection.rollback()
+    return dict(tuple(row) for row in rows)
+
+
+def _prepare(listing: Listing, known: dict[str, bytes], page: Page) -> Batch:
+    """What is staged of a page. Pages are prepared at the same time, in the threads that fetched them."""
+    rows: dict[str, tuple[str, bytes, bytes | None]] = {}
+    moments = []
+    for document in page.documents:
+        digest = content_hash(document)
+        key = _key(listing, document, digest)
+        rows[key] = key, digest, None if known.get(key) == digest else compress(document)
+        moments.append(modified_at(document) if isinstance(document, dict) else None)
+    return Batch(page.count, list(rows.values()), max(filter(None, moments), default=None))
+
+
+def _stage(connection: Connection, run: Crawl, batch: Batch) -> None:
+    copy_rows(connection, "crawled", {"key": "text", "payload_hash": "bytea", "payload": "bytea"}, batch.rows)
     connection.commit()
-    run.seen.update(by_key)
+    run.seen.update(key for key, *_ in batch.rows)
+    run.watermark = max(filter(None, (run.watermark, batch.newest)), default=None)
 
 
 def _key(listing: Listing, document: Any, digest: bytes) -> str:
@@ -148,17 +166,6 @@ def _key(listing: Listing, document: Any, digest: bytes) -> str:
     if isinstance(key, str) and 0 < len(key) <= 255 and key.isprintable():
         return key
     return f"without a key: {digest.hex()[:12]}"
-
-
-def _known(connection: Connection, listing: Listing, scope: str, keys: list[str]) -> dict[str, bytes]:
-    rows = connection.execute(
-        text(
-            "SELECT key, payload_hash FROM landing.document"
-            " WHERE source = :source AND scope = :scope AND kind = :kind AND key = ANY(:keys)"
-        ),
-        {"source": listing.source, "scope": scope, "kind": listing.kind, "keys": keys},
-    )
-    return {key: digest for key, digest in rows if digest is not None}
 
 
 def _land(connection: Connection, run: Crawl, scope: str) -> None:

@@ -14,7 +14,7 @@ from catalog_pipeline.rules import VERSION
 from catalog_pipeline.rules.course_keys import fold, parse_keys
 from catalog_pipeline.schemas.catalog import FRAMES
 from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT, no_failures, parse, validate
-from catalog_pipeline.sources.documents import decode, decompress
+from catalog_pipeline.sources.documents import decode, decompress, seldom_collected
 from catalog_pipeline.sources.listing import Listing, Picked
 
 CHUNK = 5_000
@@ -88,9 +88,10 @@ def stage(publication: Publication, source: Source, reject_share: float) -> None
         types = {name: SQL_TYPES[column.dtype.type] for name, column in schema.columns.items() if name != "document"}
         types |= {name: "uuid" for name in types if name.endswith(("uuid", "variant_id"))}
         create_staging(publication.connection, f"staged_{table}", {"document_id": "bigint", **types, **DERIVED[table]})
-    for listing in source.LISTINGS:
-        for chunk in _chunks(publication, source.SOURCE, listing.kind):
-            _stage_chunk(publication, source, chunk)
+    with seldom_collected():
+        for listing in source.LISTINGS:
+            for chunk in _chunks(publication, source.SOURCE, listing.kind):
+                _stage_chunk(publication, source, chunk)
     analyze(publication.connection, "pending", *(f"staged_{table}" for table in FRAMES))
     _clear_rejects(publication)
     _guard(publication, source.SOURCE, reject_share)

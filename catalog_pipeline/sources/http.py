@@ -28,6 +28,10 @@ TOKEN_RENEWAL = 30  # seconds before its expiry that a token is renewed
 LONGEST_BACKOFF = 60
 UNSAID_WAIT = 60.0  # seconds to wait after a 429 that does not say how long
 CHUNK = 1 << 16
+LARGEST_BODY = 64 << 20
+"""Bytes of one page, unpacked, beyond which it is no page: a thousand documents of 64 KB."""
+PAGES_BEYOND = 10
+"""How many pages more than twice what its count says a list may have: counts may be wrong, lists end."""
 TOKEN = re.compile(r"[!-~]+")
 """What may go into a header. Anything else would be quoted, whole, by the error that refuses it."""
 
@@ -179,6 +183,11 @@ class ApiClient:
                     body += chunk
                     if time.monotonic() > deadline:
                         raise TransientError(url, f"not read to its end in {patience:g} s")
+                    if len(body) > LARGEST_BODY:
+                        raise UpstreamRefusedError(
+                            f"{url} answered with more than {LARGEST_BODY >> 20} MB, and no end: check the upstream's"
+                            " URL, or ask for fewer documents a page by CATALOG_PAGE_SIZE."
+                        )
         except requests.exceptions.SSLError as error:
             raise UpstreamRefusedError(
                 f"{url}: TLS failed ({_cause(error)}). Check the certificate, the URL's scheme and host, and the clock."
@@ -217,36 +226,52 @@ class ApiClient:
             ) from None
 
 
-def read_pages(client: ApiClient, listing: Listing, extra: Mapping[str, str], first: int = 1) -> Iterator[Page]:
+def read_pages(
+    client: ApiClient,
+    listing: Listing,
+    extra: Mapping[str, str],
+    first: int = 1,
+    prepare: Callable[[Page], Any] = lambda page: page,
+) -> Iterator[Any]:
     """Yield a list's pages from number `first` on, in order, a few fetched ahead, up to the upstream's last page.
 
     The end is where the upstream says so (no next page, or 404 past the end), not where a first count says.
+    Each page goes through `prepare` in the thread that fetched it, while the caller is busy with the one before.
     """
     settings = client.settings
     stop = threading.Event()
     params = {**listing.params, **extra, "page_size": str(min(settings.page_size, listing.largest_page))}
 
-    def fetch(number: int) -> Page | None:
+    def fetch(number: int) -> tuple[Page, Any] | None:
         try:
-            return _page(client, listing, {**params, "page": str(number)}, stop)
+            page = _page(client, listing, {**params, "page": str(number)}, stop)
         except NotFoundError:
             if number == 1:
                 raise
             return None
+        return Page([], page.count, page.is_last), prepare(page)
 
+    size = int(params["page_size"])
     with ThreadPoolExecutor(settings.parallel_pages, "pages") as pool:
-        ahead: list[Future[Page | None]] = []
+        ahead: list[Future[tuple[Page, Any] | None]] = []
         number = first
         try:
-            page = fetch(number)
-            while page is not None:
-                yield page
+            found = fetch(number)
+            while found is not None:
+                page, prepared = found
+                yield prepared
                 if page.is_last:
                     return
-                remaining = -(-page.count // int(params["page_size"])) - number
+                pages = -(-page.count // size)
+                if number > 2 * pages + PAGES_BEYOND:
+                    raise UpstreamRefusedError(
+                        f"{client.base_url}{listing.path} goes on after page {number}, though it counts {page.count}"
+                        " documents: the list has no end, and nothing of it was kept. Report it to the upstream."
+                    )
+                remaining = pages - number
                 while len(ahead) < max(1, min(settings.parallel_pages, remaining)):
                     ahead.append(pool.submit(fetch, number + len(ahead) + 1))
-                page = ahead.pop(0).result()
+                found = ahead.pop(0).result()
                 number += 1
         finally:
             stop.set()

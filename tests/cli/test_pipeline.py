@@ -9,6 +9,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import psutil
 import psycopg
@@ -138,6 +139,34 @@ def test_a_run_of_a_process_that_was_killed_is_swept_and_the_next_run_converges(
     with psycopg.connect(server.dagster_url().replace("+psycopg2", "")) as connection:
         statuses = dict(connection.execute("SELECT status, count(*) FROM runs GROUP BY 1").fetchall())
     assert set(statuses) <= {"SUCCESS", "FAILURE"}
+
+
+def test_a_run_killed_at_any_moment_leaves_no_run_behind_and_the_next_is_as_if_nothing_had_been(
+    command: Command, server: Server, home: Path
+) -> None:
+    catalog = "select run_key, course_key, status, association_source from catalog.run order by run_key"
+    spared = Command(home / "spared", None)
+    spared.home.mkdir()
+    started = time.monotonic()
+    expected = spared.json("run")["tables"]
+    lasted = time.monotonic() - started
+    rng = Random(2026)
+    for _ in range(2):
+        process = subprocess.Popen(
+            [COMMAND, "run"], env=command.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        time.sleep(rng.uniform(0.2, 0.9) * lasted)
+        process.kill()
+        process.wait()
+    summary = command.json("run")
+    assert {stage["status"] for stage in summary["stages"]} == {"SUCCESS"}
+    assert [(row["table"], row["rows"]) for row in summary["tables"]] == [
+        (row["table"], row["rows"]) for row in expected
+    ]
+    assert command.json("sql", catalog) == spared.json("sql", catalog)
+    with psycopg.connect(server.dagster_url().replace("+psycopg2", "")) as connection:
+        assert {status for (status,) in connection.execute("SELECT status FROM runs")} <= {"SUCCESS", "FAILURE"}
+        assert connection.execute("SELECT count(*) FROM concurrency_slots WHERE run_id IS NOT NULL").fetchone() == (0,)
 
 
 def test_up_serves_the_ui_and_ctrl_c_stops_everything_it_started(home: Path) -> None:

@@ -22,6 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from catalog_pipeline.sources.sample.days import SampleCatalog
+from catalog_pipeline.sources.sample.faults import Reachable
 from catalog_pipeline.sources.sample.shelf import BadTimestampError, Shelf, view_of
 from catalog_pipeline.sources.sample.tokens import Tokens
 
@@ -244,7 +245,7 @@ def _listen(host: str, port: int) -> tuple[socket.socket, str]:
 
 
 def _server(app: Starlette) -> uvicorn.Server:
-    return uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off"))
+    return uvicorn.Server(uvicorn.Config(app, http=Reachable, log_level="warning", access_log=False, lifespan="off"))
 
 
 def serve(
@@ -256,11 +257,18 @@ def serve(
     client_id: str = CLIENT_ID,
     client_secret: str = CLIENT_SECRET,
     token_lifetime: float = 3600,
+    middleware: Sequence[Middleware] = (),
     on_ready: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, from that day on. Port 0 takes a free one; `on_ready` gets the URL."""
     catalog.advance(max(0, day - catalog.day))
-    app = create_app(catalog, client_id=client_id, client_secret=client_secret, token_lifetime=token_lifetime)
+    app = create_app(
+        catalog,
+        client_id=client_id,
+        client_secret=client_secret,
+        token_lifetime=token_lifetime,
+        middleware=middleware,
+    )
     listener, url = _listen(host, port)
     on_ready(url)
     _server(app).run(sockets=[listener])
