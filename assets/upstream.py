@@ -2,12 +2,10 @@
 
 import dagster as dg
 
-GROUP = "upstream"
 
-
-def _list(source: str, name: str, description: str) -> dg.AssetSpec:
+def _list(source: str, name: str, description: str, group: str = "upstream", kind: str = "json") -> dg.AssetSpec:
     return dg.AssetSpec(
-        [source, name], description=description, group_name=GROUP, kinds={"json"}, owners=["team:data-engineering"]
+        [source, name], description=description, group_name=group, kinds={kind}, owners=["team:data-engineering"]
     )
 
 
@@ -16,5 +14,11 @@ UPSTREAM = [
     _list("discovery", "courses", "course-discovery's `/api/v1/courses/`, each with its runs."),
     _list("discovery", "programs", "course-discovery's `/api/v1/programs/`, each with its courses."),
     _list("lms", "courses", "The LMS's `/api/courses/v1/courses/`: one element a run."),
-    _list("partner", "files", "The folder `CATALOG_PARTNER_FEEDS`: `<source>/<course type>/<name>.csv`, and the like."),
+    _list(
+        "partner",
+        "files",
+        "The folder `CATALOG_PARTNER_FEEDS`: `<source>/<course type>/<name>.csv`, and the like.",
+        group="feeds",
+        kind="csv",
+    ),
 ]
