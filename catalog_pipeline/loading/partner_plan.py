@@ -342,14 +342,16 @@ FED_COURSE = {
     "organization_id": "bigint",
     **dict.fromkeys(("number", "course_key", "title", *COURSE_TEXTS), "text"),
     "attributes": "jsonb",
-    "price": "numeric(12, 2)",
 }
 
 
 def _stage_accepted(connection: Connection, accepted: pd.DataFrame) -> None:
     first = accepted.drop_duplicates("course")
     price = accepted[accepted["public"]].dropna(subset="price").drop_duplicates("course").set_index("course")["price"]
-    first = first.assign(price=first["course"].map(price))
+    # The course's price has no column of its own.
+    priced = first["course"].map(price).map('"verified_price":"{}"'.format, na_action="ignore").astype(TEXT)
+    comma = pd.Series(",", first.index).where(first["attributes"] != "{}", "")
+    first = first.assign(attributes=("{" + priced + comma + first["attributes"].str[1:]).fillna(first["attributes"]))
     for name, columns, frame in (("fed_run", FED_RUN, accepted), ("fed_product", FED_COURSE, first)):
         create_staging(connection, name, columns)
         copy_frame(connection, name, frame[list(columns)])
@@ -415,26 +417,29 @@ ATTRIBUTE_CHANGES = """
               FROM jsonb_each(n.partner_attributes) a
               WHERE a.value IS DISTINCT FROM t.partner_attributes -> a.key), '{}')"""
 
+# OFFSET 0 keeps the planner from working each new value out again wherever it is named.
 PLANNED_COURSE = f"""
     CREATE TEMP TABLE planned_course ON COMMIT DROP AS
-    SELECT n.*, t.dropped_since IS NOT NULL OR t.missing_since IS NOT NULL
-                OR coalesce(t.product_status = 'archived', false) AS reactivated,
+    SELECT f.row, f.course, t.id AS found_id, n.*,
+           t.dropped_since IS NOT NULL OR t.missing_since IS NOT NULL
+               OR coalesce(t.product_status = 'archived', false) AS reactivated,
            CASE WHEN t.id IS NULL
                   OR ({_listed("t", (*COURSE_FIELDS, "partner_attributes"))})
                      IS DISTINCT FROM ({_listed("n", (*COURSE_FIELDS, "partner_attributes"))})
                 THEN {_changes(COURSE_FIELDS, ATTRIBUTE_CHANGES)} END AS changes
-    FROM (
-        SELECT f.row, f.course, t.id AS found_id, coalesce(t.organization_id, f.organization_id) AS organization_id,
+    FROM fed_product f
+    LEFT JOIN catalog.catalog_course t ON t.id = f.course_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(t.organization_id, f.organization_id) AS organization_id,
                coalesce(t.course_code, f.number) AS course_code, coalesce(t.key, f.course_key) AS key, f.title,
                {", ".join(f"coalesce(f.{name}, t.{name}) AS {name}" for name in COURSE_TEXTS)},
                CAST(:product_type AS text) AS course_type, CAST(:source AS text) AS product_source,
                CASE WHEN t.product_status = 'archived' THEN 'published' ELSE t.product_status END AS product_status,
                NULL::timestamptz AS dropped_since, NULL::timestamptz AS missing_since,
                CASE WHEN t.missing_since IS NULL THEN t.listed_by_id END AS listed_by_id,
-               coalesce(t.partner_attributes, '{{}}') || f.attributes
-                   || jsonb_strip_nulls(jsonb_build_object('verified_price', f.price::text)) AS partner_attributes
-        FROM fed_product f LEFT JOIN catalog.catalog_course t ON t.id = f.course_id
-    ) n LEFT JOIN catalog.catalog_course t ON t.id = n.found_id"""
+               CASE WHEN t.partner_attributes @> f.attributes THEN t.partner_attributes
+                    ELSE coalesce(t.partner_attributes, '{{}}') || f.attributes END AS partner_attributes
+        OFFSET 0) n"""
 
 STANDING_COURSE = """
     CREATE TEMP TABLE planned_course ON COMMIT DROP AS
@@ -450,29 +455,26 @@ STATUS = """
 
 PLANNED_RUN = f"""
     CREATE TEMP TABLE planned_run ON COMMIT DROP AS
-    SELECT n.*, CASE WHEN n.found_id IS NULL
-                       OR ({_listed("t", RUN_FIELDS)}) IS DISTINCT FROM ({_listed("n", RUN_FIELDS)})
-                     THEN {_changes(RUN_FIELDS)} END AS changes
-    FROM (
-        SELECT f.row, f.course, f.run AS found_id, coalesce(t.run_key, f.run_key) AS run_key,
-               coalesce(t.key_org, f.key_org) AS key_org, coalesce(t.key_course, f.key_course) AS key_course,
-               coalesce(t.key_run, f.key_run) AS key_run,
+    SELECT f.row, f.course, f.run AS found_id, n.*,
+           CASE WHEN f.run IS NULL OR ({_listed("t", RUN_FIELDS)}) IS DISTINCT FROM ({_listed("n", RUN_FIELDS)})
+                THEN {_changes(RUN_FIELDS)} END AS changes
+    FROM fed_run f
+    JOIN planned_course c ON c.course = f.course
+    LEFT JOIN (SELECT r.*, v.variant_id, r.listed_by_id IS NOT NULL AND r.missing_since IS NULL AS listed
+               FROM catalog.course_run r LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id) t ON t.id = f.run
+    CROSS JOIN LATERAL (
+        SELECT coalesce(t.run_key, f.run_key) AS run_key, coalesce(t.key_org, f.key_org) AS key_org,
+               coalesce(t.key_course, f.key_course) AS key_course, coalesce(t.key_run, f.key_run) AS key_run,
                -- What an upstream lists keeps its title, status, pacing and language from there.
-               CASE WHEN l.listed THEN t.title ELSE c.title END AS title,
-               CASE WHEN l.listed THEN t.status ELSE {STATUS} END AS status,
-               CASE WHEN l.listed THEN t.pacing ELSE coalesce(f.pacing, t.pacing) END AS pacing,
-               CASE WHEN l.listed THEN t.language ELSE coalesce(f.language, t.language) END AS language,
+               CASE WHEN t.listed THEN t.title ELSE c.title END AS title,
+               CASE WHEN t.listed THEN t.status ELSE {STATUS} END AS status,
+               CASE WHEN t.listed THEN t.pacing ELSE coalesce(f.pacing, t.pacing) END AS pacing,
+               CASE WHEN t.listed THEN t.language ELSE coalesce(f.language, t.language) END AS language,
                CASE WHEN f.restriction_type = '{CLEARS}' THEN NULL
                     ELSE coalesce(f.restriction_type, t.restriction_type) END AS restriction_type,
                {", ".join(f"coalesce(f.{quoted(n)}, t.{quoted(n)}) AS {quoted(n)}" for n in RUN_VALUES)},
-               NULL::timestamptz AS missing_since, CASE WHEN l.listed THEN t.listed_by_id END AS listed_by_id
-        FROM fed_run f
-        JOIN planned_course c ON c.course = f.course
-        LEFT JOIN (SELECT r.*, v.variant_id FROM catalog.course_run r
-                   LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id) t ON t.id = f.run
-        CROSS JOIN LATERAL (SELECT t.listed_by_id IS NOT NULL AND t.missing_since IS NULL AS listed) l
-    ) n LEFT JOIN (SELECT r.*, v.variant_id FROM catalog.course_run r
-                   LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id) t ON t.id = n.found_id"""
+               NULL::timestamptz AS missing_since, CASE WHEN t.listed THEN t.listed_by_id END AS listed_by_id
+        OFFSET 0) n"""
 
 PLANNED_ROW = """
     CREATE TEMP TABLE planned_row ON COMMIT DROP AS
