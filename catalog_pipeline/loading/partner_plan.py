@@ -24,6 +24,8 @@ from catalog_pipeline.rules.run_matching import CONFLICT, DUPLICATE, NEW, match_
 from catalog_pipeline.schemas.partner import CLEARS, RawFeed, ValidatedFeed
 
 LARGE_TEXT, BIG, FLAG, INSTANT = pa.large_string(), pa.int64(), pa.bool_(), pa.timestamp("us", "UTC")
+SHOWN_OF_REJECTS = ("title", "external_identifier", "restriction_type")
+"""What is told of a rejected row, as it was read."""
 COUNTED = ("new_product", "new_variant", "updated", "unchanged", "rejected", "deferred")
 COURSE_TEXTS = ("short_description", "full_description", "topic", "language", "external_identifier")
 RUN_VALUES = ("start", "end", "enrollment_end", "go_live", "upgrade_deadline", "price", "currency", "variant_id")
@@ -364,7 +366,7 @@ def _stage_decided(connection: Connection, cells: pd.DataFrame, validated: Valid
     `cells` are the rows as read, from which a rejected one is told.
     """
     found = validated.errors.drop_duplicates("row")
-    shown = cells.reindex(columns=["row", "title", "external_identifier", "restriction_type"]).set_index("row")
+    shown = cells.reindex(columns=["row", *SHOWN_OF_REJECTS]).set_index("row")
     invalid = found[["row", "course_key", "variant_id"]].assign(
         outcome="rejected",
         reason=found["message"],
