@@ -204,31 +204,34 @@ def print_changes(changes: Sequence[Any], *, as_json: bool) -> None:
 
 
 def print_checked(raw: RawFeed, checked: ValidatedFeed, *, source: str, product_type: str, as_json: bool) -> None:
-    """What a check of a feed found: how many rows are valid, then every error and warning."""
-    errors, warnings = (_records(frame) for frame in (checked.errors, checked.warnings))
+    """What a check of a feed found: how many rows are valid, then errors and warnings."""
     counts = {
         "rows": len(raw.frame),
         "valid": len(checked.rows),
         "rejected": len(raw.frame) - len(checked.rows),
-        "warnings": len(warnings),
+        "warnings": len(checked.warnings),
     }
-    feed = {"name": raw.name, "source": source, "product_type": product_type, "sha256": raw.sha256}
     if as_json:
-        unknown = list(raw.unknown)
-        print_json({"feed": feed, "counts": counts, "unknown_columns": unknown, "errors": errors, "warnings": warnings})
+        feed = {"name": raw.name, "source": source, "product_type": product_type, "sha256": raw.sha256}
+        found = {"errors": _records(checked.errors), "warnings": _records(checked.warnings)}
+        print_json({"feed": feed, "counts": counts, "unknown_columns": list(raw.unknown), **found})
         return
-    console.print(
-        f"{raw.name}, checked as {product_type} of {source}: " + ", ".join(f"{n} {w}" for w, n in counts.items())
-    )
+    told = ", ".join(f"{n:,} {what}" for what, n in counts.items())
+    console.print(f"{raw.name}, checked as {product_type} of {source}: {told}", markup=False)
     if raw.unknown:
         console.print(f"Columns that no feed has, ignored: {', '.join(raw.unknown)}.", markup=False)
-    for title, rows in (("Errors", errors), ("Warnings", warnings)):
-        if rows:
-            console.print()
-            columns = [name for name in ("row", "course_key", "code", "column", "value", "message") if name in rows[0]]
-            print_table(rows[:MOST_SHOWN], title, columns=columns)
-        if len(rows) > MOST_SHOWN:
-            console.print(f"… and {len(rows) - MOST_SHOWN:,} more; --json prints all.")
+    _print_first(checked.errors, "Errors")
+    _print_first(checked.warnings, "Warnings")
+
+
+def _print_first(found: pd.DataFrame, title: str) -> None:
+    if found.empty:
+        return
+    console.print()
+    columns = [name for name in ("row", "course_key", "code", "column", "value", "message") if name in found]
+    print_table(_records(found.head(MOST_SHOWN)), title, columns=columns)
+    if len(found) > MOST_SHOWN:
+        console.print(f"… and {len(found) - MOST_SHOWN:,} more; --json prints all.")
 
 
 def _records(frame: pd.DataFrame) -> list[Row]:

@@ -1,7 +1,7 @@
 """Ingests a partner feed: read, validate, plan and apply, in one transaction; or shows the plan, as a dry run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import FeedRefusedError
 from catalog_pipeline.loading.identity import folded
 from catalog_pipeline.loading.partner_apply import apply_plan, keep_document, keep_feed
-from catalog_pipeline.loading.partner_plan import FeedName, Plan, make_plan
+from catalog_pipeline.loading.partner_plan import SHOWN_OF_REJECTS, FeedName, Plan, make_plan
 from catalog_pipeline.loading.partner_report import Report, planned_report, report
 from catalog_pipeline.loading.publication import publishing
 from catalog_pipeline.schemas.partner import RawFeed, Reference, ValidatedFeed
@@ -82,7 +82,9 @@ def _read(
     with connected(engine) as connection:
         reference = read_reference(connection)
     validated = validate_feed(raw, product_type=feed.product_type, source=feed.source, rules=rules, reference=reference)
-    return raw, validated
+    # The wide columns of a large feed are not needed twice.
+    slim = raw.frame[raw.frame.columns.intersection(["row", *SHOWN_OF_REJECTS])]
+    return replace(raw, frame=slim.copy()), validated
 
 
 def read_reference(connection: Connection) -> Reference:
@@ -177,6 +179,8 @@ def _decide(
     options: Options,
 ) -> Verdict:
     """Plan a feed, and decide whether the plan may be applied."""
+    # Between two statements a feed of a million rows is decided in frames, which takes its time.
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '15min'"))
     plan = make_plan(connection, feed, raw, validated, as_of)
     last = last_applied(connection, feed.source, feed.product_type)
     if last is not None and feed.received_at < last.received_at and not options.force:

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Table, text
 from catalog_pipeline.database.bulk import analyze, merge
 from catalog_pipeline.loading.course_status import course_status, settle_course_statuses
 from catalog_pipeline.loading.identity import folded
-from catalog_pipeline.loading.partner_plan import TOLD_COLUMNS, TOLD_ROWS, FeedName, Plan
+from catalog_pipeline.loading.partner_comparison import TOLD_COLUMNS, TOLD_ROWS
+from catalog_pipeline.loading.partner_plan import FeedName, Plan
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.course import CatalogCourse
 from catalog_pipeline.models.run import CourseRun, CourseVariant

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, text
 
 from catalog_pipeline.errors import ExitCode, UsageError
 from catalog_pipeline.loading.partner_apply import ARCHIVED, REACTIVATED
-from catalog_pipeline.loading.partner_plan import COUNTED, TOLD_COLUMNS, TOLD_ROWS, FeedName, Plan
+from catalog_pipeline.loading.partner_comparison import TOLD_COLUMNS, TOLD_ROWS
+from catalog_pipeline.loading.partner_plan import COUNTED, FeedName, Plan
 
 Report = dict[str, Any]
 

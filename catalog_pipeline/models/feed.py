@@ -60,11 +60,10 @@ class FeedRow(Base):
         {"schema": "ops", "comment": "One row per row of a feed: what was decided of it, and why."},
     )
 
-    feed_id: Mapped[int] = mapped_column(
-        BigInteger, ForeignKey("ops.feed.id", ondelete="CASCADE"), primary_key=True, comment="The feed."
-    )
+    # Without a foreign key, which would be looked up for each of a hundred thousand rows of one feed.
+    feed_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False, comment="The feed.")
     row: Mapped[int] = mapped_column(
-        primary_key=True, comment="The line that a spreadsheet shows; the header is line 1."
+        primary_key=True, autoincrement=False, comment="The line that a spreadsheet shows; the header is line 1."
     )
     outcome: Mapped[str] = mapped_column(
         comment="new_product, new_variant, updated, unchanged, rejected or deferred: exactly one."

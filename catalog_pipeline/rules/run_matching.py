@@ -4,8 +4,13 @@ The rule of course-discovery ADR 0026, made exact: the variant decides; where it
 schedule that no run has makes a new run. Nothing here knows where rows and runs come from.
 """
 
+# pyarrow makes its compute functions at import, where pyright does not see them.
+# pyright: reportAttributeAccessIssue=false
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 UPDATE, NEW, CONFLICT, DUPLICATE = "update", "new", "conflict", "duplicate"
 SCHEDULE = ["course", "start", "end"]
@@ -95,7 +100,7 @@ def _match_schedules(rows: pd.DataFrame, runs: pd.DataFrame, listed: pd.Series, 
     """
     asked = active_first(runs, as_of)
     asked = asked.assign(place=asked.groupby(SCHEDULE, dropna=False).cumcount())
-    asked = asked.assign(open=asked["variant"].isna() | ~asked["variant"].isin(listed))
+    asked = asked.assign(open=asked["variant"].isna() | ~_is_in(asked["variant"], listed))
     asked["nth"] = asked[asked["open"]].groupby(SCHEDULE, dropna=False).cumcount()
     rows = rows.assign(index=rows.index, named=rows["variant"].notna())
     rows["nth"] = rows["named"].astype("int64").groupby([rows[c] for c in SCHEDULE], dropna=False).cumsum()
@@ -110,6 +115,12 @@ def _match_schedules(rows: pd.DataFrame, runs: pd.DataFrame, listed: pd.Series, 
     taken = named[["index", "nth", *SCHEDULE]].merge(asked[asked["open"]], on=[*SCHEDULE, "nth"])
     found = pd.concat([left[["index", "run"]], taken[["index", "run"]]])
     return found.set_index("index")["run"].astype("Int64")
+
+
+def _is_in(values: pd.Series, known: pd.Series) -> pd.Series:
+    """Arrow's own: pandas makes a list of `known` first."""
+    found = pc.is_in(pa.array(values, pa.large_string()), pa.array(known, pa.large_string()))
+    return pd.Series(np.asarray(found), values.index)
 
 
 def _reasons(decided: pd.DataFrame, rows: pd.DataFrame, runs: pd.DataFrame, known: pd.Series) -> pd.Series:

@@ -102,7 +102,7 @@ def test_a_variant_that_only_a_rejected_row_lists_keeps_its_run(fed_catalog: Fed
 def test_a_row_without_a_variant_updates_the_run_of_its_schedule_and_keeps_its_variant(fed_catalog: FedCatalog) -> None:
     fed_catalog.feed(fed("1", "v"))
     found = fed_catalog.feed(fed("1", verified_price="99"))
-    assert changed(found) == {"price": [2400.0, 99.0], "verified_price": ["2400.00", "99.00"]}
+    assert changed(found) == {"price": ["2400.00", "99.00"], "verified_price": ["2400.00", "99.00"]}
     assert fed_catalog.runs()[0][2] == variant("v")
 
 

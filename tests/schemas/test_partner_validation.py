@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from catalog_pipeline.errors import FeedRefusedError
 from catalog_pipeline.rules.course_keys import TEXT
+from catalog_pipeline.schemas import partner_validation
 from catalog_pipeline.schemas.parsing import NUMBER, shown
 from catalog_pipeline.schemas.partner import (
     COLUMNS,
@@ -169,6 +170,13 @@ def test_every_column_is_either_typed_or_an_attribute_or_ignored() -> None:
 @pytest.mark.parametrize("text", ['"', "\\", "a\nb\r\tc", "\x01\x1f", "\\u0041", "ü€😀", '","x":"', "=HYPERLINK(1)"])
 def test_attributes_are_json_whatever_the_text(text: str) -> None:
     assert json.loads(one(meta_title=text).rows["attributes"][0])["meta_title"] == text
+
+
+def test_attributes_are_the_same_however_many_rows_are_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [ROW | {"number": f"CS{n}", "meta_title": str(n)} for n in range(5)]
+    monkeypatch.setattr(partner_validation, "ROWS_AT_ONCE", 2)
+    attributes = validate(*rows, ROW | {"title": ""}).rows["attributes"]
+    assert [json.loads(text)["meta_title"] for text in attributes] == list("01234")
 
 
 def test_the_text_none_is_the_only_restriction_that_clears() -> None:

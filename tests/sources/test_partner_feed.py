@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from catalog_pipeline.errors import ExitCode, FeedRefusedError
 from catalog_pipeline.schemas.partner import FEED_COLUMNS, RawFeed
-from catalog_pipeline.sources import partner_feed
+from catalog_pipeline.sources import feed_files, partner_feed
 from catalog_pipeline.sources.partner_feed import Limits, parse_feed, read_feed
 from catalog_pipeline.sources.partner_products import efforts
 
@@ -70,6 +70,14 @@ def test_any_encoding_delimiter_and_line_end_gives_the_same_rows(encoding: str, 
         {"row": 2, "organization": "edX", "number": "CS1", "title": "Büroökonomie – “neu”"},
         {"row": 3, "organization": "edX", "number": "CS2", "title": "a\nb"},
     ]
+
+
+@pytest.mark.parametrize("piece", [1, 2, 3, 5])
+def test_a_letter_is_whole_where_pieces_meet(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(feed_files, "MEGABYTE", piece)
+    text = f"{HEADER}\nedX,1,é€😀\n".encode()
+    assert feed_files.to_utf8(text, "x") is text
+    assert feed_files.to_utf8(f"{HEADER}\nedX,1,é".encode("cp1252"), "x") == f"{HEADER}\nedX,1,é".encode()
 
 
 def test_a_feed_is_the_same_packed_and_plain_but_for_its_hash() -> None:

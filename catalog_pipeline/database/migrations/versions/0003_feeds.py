@@ -139,7 +139,6 @@ def upgrade() -> None:
             "outcome IN ('new_product', 'new_variant', 'updated', 'unchanged', 'rejected', 'deferred')",
             name=op.f("feed_row_outcome_check"),
         ),
-        sa.ForeignKeyConstraint(["feed_id"], ["ops.feed.id"], name=op.f("feed_row_feed_id_fkey"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("feed_id", "row", name=op.f("feed_row_pkey")),
         schema="ops",
         comment="One row per row of a feed: what was decided of it, and why.",

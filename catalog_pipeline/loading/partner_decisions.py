@@ -1,0 +1,229 @@
+"""Decides in frames which course and run each valid row of a partner feed is about, and what speaks against it.
+
+A row's `verdict` is null while nothing does, else rejected or deferred, with the reason, and the error's code, column
+and value.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from sqlalchemy import Connection, text
+
+from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, read_frame
+from catalog_pipeline.loading.identity import folded
+from catalog_pipeline.rules.course_keys import TEXT, fold
+from catalog_pipeline.rules.run_keys import new_run_keys
+from catalog_pipeline.rules.run_matching import CONFLICT, DUPLICATE, NEW, match_runs
+from catalog_pipeline.schemas.partner import CLEARS, ValidatedFeed
+
+LARGE_TEXT, BIG, INSTANT = pa.large_string(), pa.int64(), pa.timestamp("us", "UTC")
+
+
+def unjudged(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows, with nothing said against them yet."""
+    names = ("verdict", "reason", "code", "column", "value")
+    return rows.assign(**{name: pd.Series(None, rows.index, dtype=TEXT) for name in names})
+
+
+def _judge(rows: pd.DataFrame, mask: pd.Series, verdict: str, reason: Any, *error: Any) -> pd.DataFrame:
+    """Where `mask`, and nothing was said before: the verdict, its reason, and the error's code, column and value."""
+    mask = mask.fillna(False).astype(bool) & rows["verdict"].isna()
+    columns = dict(zip(("verdict", "reason", "code", "column", "value"), (verdict, reason, *error), strict=False))
+    return rows.assign(
+        **{
+            name: rows[name].mask(mask, value if isinstance(value, str) else value.reindex(rows.index))
+            for name, value in columns.items()
+        }
+    )
+
+
+def place_rows(connection: Connection, source: str, product_type: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Find the course of each row, and whether the feed may touch it.
+
+    Adds: `course`, a number that is the id of a standing course, or below zero for a new one; `course_id`,
+    `organization_id`, `base_key` (which new runs are named after), the verdict and what belongs to it.
+    """
+    rows = rows.assign(folded=fold(rows["course_key"]))
+    first = rows.drop_duplicates("folded")
+    types = {"folded": "text", "organization": "text", "number": "text"}
+    create_staging(connection, "fed_key", types)
+    copy_frame(connection, "fed_key", first[list(types)])
+    analyze(connection, "fed_key")
+    found = read_frame(connection, FOUND_COURSES, FOUND_TYPES).set_index("folded")
+    rows = rows.join(found, on="folded")
+    new = pd.Series(-1 - np.arange(len(first)), first["folded"].to_numpy())
+    rows["course"] = rows["course_id"].fillna(rows["folded"].map(new).astype("Int64")).astype("int64")
+    rows = _judge(
+        unjudged(rows),
+        rows["organization_id"].isna() & rows["course_id"].isna(),
+        "rejected",
+        "The catalog has no organization " + rows["organization"] + ". Correct it, or add the organization first.",
+        *("MISSING_ORGANIZATION", "organization", rows["organization"]),
+    )
+    rows = _judge(
+        rows,
+        (fold(rows["standing_key"]) == rows["folded"]) & (rows["standing_key"] != rows["course_key"]),
+        "rejected",
+        "The course's key differs only in case from " + rows["standing_key"] + ", which stands. Write it as that.",
+        *("CASE_COLLISION", "number", rows["number"]),
+    )
+    owner = rows["owner"].fillna("") + ("/" + rows["owner_type"]).fillna("")
+    other_type = (rows["owner"] == source) & (rows["owner_type"] != product_type)
+    return _judge(
+        rows,
+        rows["owner"].notna() & ((rows["owner"] != source) | other_type.fillna(False)),
+        "deferred",
+        rows["standing_key"].fillna("") + " belongs to " + owner + ", which must let go of it first.",
+        *("OWNERSHIP_CONFLICT", "number", rows["number"]),
+    )
+
+
+FOUND_TYPES = {
+    "folded": LARGE_TEXT,
+    "organization_id": BIG,
+    "course_id": BIG,
+    "standing_key": LARGE_TEXT,
+    "base_key": LARGE_TEXT,
+    "owner": LARGE_TEXT,
+    "owner_type": LARGE_TEXT,
+    "standing_identifier": LARGE_TEXT,
+}
+# The organization may have a course of this code under another key.
+FOUND_COURSES = f"""
+    SELECT f.folded, o.id, c.id, c.key, coalesce(c.key_for_reruns, c.key), c.product_source, c.course_type,
+           c.external_identifier
+    FROM fed_key f
+    LEFT JOIN catalog.organization o ON {folded("o.key")} = {folded("f.organization")}
+    LEFT JOIN catalog.catalog_course k ON {folded("k.key")} = f.folded
+    LEFT JOIN catalog.catalog_course p ON k.id IS NULL AND p.organization_id = o.id
+        AND {folded("p.course_code")} = {folded("f.number")}
+    LEFT JOIN catalog.catalog_course c ON c.id = coalesce(k.id, p.id)"""
+
+
+def listed_variants(validated: ValidatedFeed) -> pd.Series:
+    """All variants that the feed names: a rejected row's run keeps its variant too."""
+    return pd.concat([validated.rows["variant_id"], validated.errors["variant_id"]]).dropna().astype(TEXT)
+
+
+def match_rows(connection: Connection, rows: pd.DataFrame, listed: pd.Series, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Decide the run of each row; adds `decision`, `run`, its id where one stands, and whether it is `public`."""
+    runs = _standing_runs(connection, rows)
+    free = rows[rows["verdict"].isna()]
+    asked = free[["row", "course", "start", "end"]].assign(variant=free["variant_id"])
+    decided = match_runs(asked, runs, listed, as_of)
+    rows = rows.assign(run=decided["run"], decision=decided["decision"])
+    for decision, code in ((CONFLICT, "VARIANT_CONFLICT"), (DUPLICATE, "DUPLICATE_ROW")):
+        mask = rows["decision"] == decision
+        rows = _judge(rows, mask, "rejected", decided["reason"], code, "variant_id", rows["variant_id"])
+    standing = runs.set_index("run").reindex(rows["run"].fillna(0).astype("int64")).set_axis(rows.index)
+    rows = _judge(
+        rows,
+        standing["status"].isin(["review_by_legal", "review_by_internal"]),
+        "deferred",
+        standing["key"] + " is in review, and is not changed until that has ended.",
+    )
+    start, end = (rows[name].fillna(standing[name]) for name in ("start", "end"))
+    rows = _judge(
+        rows,
+        end < start,
+        "rejected",
+        "With what stands, the run would end before it starts. Give both dates.",
+        *("COURSE_RUN_UPDATE_ERROR", "end_date"),
+    )
+    rows = _judge(
+        rows,
+        (rows["decision"] == NEW) & rows["start"].isna(),
+        "rejected",
+        "A new run needs a start. Give start_date.",
+        *("MISSING_REQUIRED_DATA", "start_date"),
+    )
+    restriction = rows["restriction_type"].fillna(standing["restriction_type"])
+    public = restriction.isna() | (restriction == CLEARS)
+    return rows.assign(reason=rows["reason"].fillna(decided["reason"]), public=public)
+
+
+def _standing_runs(connection: Connection, rows: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the courses of the feed, and those that have one of its variants."""
+    create_staging(connection, "fed_course", {"id": "bigint"})
+    create_staging(connection, "fed_variant", {"id": "uuid"})
+    copy_frame(connection, "fed_course", pd.DataFrame({"id": rows["course_id"].dropna().unique()}))
+    copy_frame(connection, "fed_variant", pd.DataFrame({"id": rows["variant_id"].dropna().unique()}))
+    analyze(connection, "fed_course", "fed_variant")
+    return read_frame(connection, STANDING_RUNS, STANDING_TYPES).astype({"run": "int64", "course": "int64"})
+
+
+STANDING_TYPES = {
+    "run": BIG,
+    "course": BIG,
+    "key": LARGE_TEXT,
+    "variant": LARGE_TEXT,
+    "start": INSTANT,
+    "end": INSTANT,
+    "enrollment_end": INSTANT,
+    "created": BIG,
+    "status": LARGE_TEXT,
+    "restriction_type": LARGE_TEXT,
+}
+STANDING_RUNS = """
+    SELECT r.id, coalesce(a.catalog_course_id, 0), r.run_key, v.variant_id, r.start, r."end", r.enrollment_end,
+           row_number() OVER (ORDER BY r.created_at, r.id), r.status,
+           r.restriction_type
+    FROM catalog.course_run r
+    LEFT JOIN catalog.run_association a ON a.course_run_id = r.id
+    LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id
+    WHERE r.superseded_by_id IS NULL AND a.catalog_course_id IN (SELECT id FROM fed_course)
+       OR v.variant_id IN (SELECT id FROM fed_variant)"""
+
+
+def settle_identifiers(connection: Connection, source: str, product_type: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """One course for each product number of this source and type: who has it, or is first in the file, keeps it."""
+    wanted = rows["external_identifier"].dropna().unique()
+    held = connection.execute(
+        text(
+            "SELECT id, key, external_identifier FROM catalog.catalog_course WHERE product_source = :source"
+            " AND course_type = :product_type AND external_identifier = ANY(:wanted)"
+        ),
+        {"source": source, "product_type": product_type, "wanted": list(wanted)},
+    )
+    holders = pd.DataFrame(held.all(), columns=["course", "key", "identifier"])
+    while True:
+        first = rows[rows["verdict"].isna()].drop_duplicates("course")
+        claims = pd.DataFrame({"course": first["course"], "key": first["course_key"]})
+        claims["identifier"] = first["external_identifier"].fillna(first["standing_identifier"])
+        settled = holders[~holders["course"].isin(claims["course"])]
+        claims = pd.concat([settled, claims.dropna(subset="identifier")])
+        owner = claims.drop_duplicates("identifier").set_index("identifier")["course"]
+        losers = claims[claims["identifier"].map(owner) != claims["course"]]
+        if losers.empty:
+            return rows
+        other = claims.drop_duplicates("identifier").set_index("identifier")["key"]
+        by_course = losers.set_index("course")["identifier"]
+        identifier = rows["course"].map(by_course)
+        rows = _judge(
+            rows,
+            identifier.notna(),
+            "rejected",
+            identifier.map(other).astype(TEXT) + " has this product number already. Correct one of them.",
+            *("COURSE_UPDATE_ERROR", "external_identifier", identifier.astype(TEXT)),
+        )
+
+
+def name_new_runs(connection: Connection, rows: pd.DataFrame) -> pd.DataFrame:
+    """Add `run_key` and its parts to the rows that make a run."""
+    new = rows[rows["verdict"].isna() & (rows["decision"] == NEW)]
+    parts = (
+        new["base_key"].fillna(new["course_key"]).str.split("+", n=1, expand=True).reindex(columns=[0, 1]).astype(TEXT)
+    )
+    runs = pd.DataFrame({"org": parts[0], "number": parts[1], "start": new["start"]})
+    create_staging(connection, "new_number", {"folded": "text"})
+    copy_frame(connection, "new_number", pd.DataFrame({"folded": fold(runs["number"]).unique()}))
+    taken = read_frame(
+        connection,
+        f"SELECT r.key_course, r.key_run FROM catalog.course_run r JOIN new_number n ON n.folded ="
+        f" {folded('r.key_course')}",
+        {"key_course": LARGE_TEXT, "key_run": LARGE_TEXT},
+    )
+    keys = new_run_keys(runs, taken)
+    return rows.assign(run_key=keys, key_org=runs["org"], key_course=runs["number"], key_run=keys.str.split("+").str[2])
