@@ -21,6 +21,7 @@ SESSION = {
     "jit": "off",  # compiling costs more than it saves on loads of this size
     "idle_in_transaction_session_timeout": "60s",  # a forgotten transaction would hold back event readers
     "transaction_timeout": "30min",
+    "temp_buffers": "64MB",  # staging tables stay in memory; a session takes only what it uses
 }
 
 

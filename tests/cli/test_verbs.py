@@ -1,6 +1,8 @@
 """Each verb: what it prints, as JSON too, and what it says to bad input."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +150,9 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(command: Command) -> None:
         "lms": False,
     }
     assert "Check that the upstream is up" in findings[-1]["detail"]
+
+
+def test_help_is_there_at_once_for_nothing_heavy_is_imported() -> None:
+    heavy = {"dagster", "pandas", "psycopg", "pyarrow", "requests", "sqlalchemy", "starlette"}
+    code = f"import sys, catalog_pipeline.cli; print(sorted({heavy!r} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -1,5 +1,6 @@
 """What a document's hash sees and does not see, and that what is kept is what came."""
 
+import gc
 import json
 import threading
 from typing import Any
@@ -9,7 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog_pipeline.sources.documents import VOLATILE, compress, content_hash, decode, decompress, encode
+from catalog_pipeline.sources.documents import (
+    SELDOM,
+    VOLATILE,
+    compress,
+    content_hash,
+    decode,
+    decompress,
+    encode,
+    seldom_collected,
+)
 
 TEXTS = st.text(st.characters(), max_size=5)
 INTEGERS = st.integers(-(2**63), 2**64 - 1)
@@ -137,3 +147,20 @@ def test_keeping_is_compact_and_safe_from_several_threads() -> None:
     for thread in threads:
         thread.join()
     assert failed == []
+
+
+@settings(deadline=None, max_examples=50)
+@given(MIXED)
+def test_hashing_leaves_a_document_as_it_was(document: Any) -> None:
+    before = written(document)
+    content_hash(document)
+    assert written(document) == before
+
+
+def test_collecting_seldom_ends_with_what_asked_for_it_however_it_is_nested() -> None:
+    usual = gc.get_threshold()
+    with seldom_collected():
+        with seldom_collected():
+            assert gc.get_threshold() == (SELDOM, *usual[1:])
+        assert gc.get_threshold() == (SELDOM, *usual[1:])
+    assert gc.get_threshold() == usual
