@@ -133,7 +133,7 @@ def _apply(
     summarize: Summarize | None,
 ) -> Report:
     with publishing(engine, f"partner:{feed.source}/{feed.product_type}", as_of) as publication:
-        publication.execute("SET LOCAL work_mem = '64MB'")
+        publication.execute("SET LOCAL work_mem = '256MB'")
         publication.report.documents = 1
         connection = publication.connection
         verdict = _decide(connection, feed, raw, validated, as_of, settings, options)

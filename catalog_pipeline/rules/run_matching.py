@@ -49,8 +49,9 @@ def match_runs(rows: pd.DataFrame, runs: pd.DataFrame, listed: pd.Series, as_of:
     )
     decided["by"] = pd.Series(np.where(decided["decision"] == UPDATE, "variant", None), rows.index, dtype=object)
     decided["run"] = decided["run"].where(decided["decision"] == UPDATE)
-    free = runs[~runs["run"].isin(decided["run"].dropna())]
-    found = _match_schedules(rows[decided["decision"] == NEW], free, listed, as_of)
+    left = rows[decided["decision"] == NEW]
+    free = runs[~runs["run"].isin(decided["run"].dropna()) & runs["course"].isin(left["course"])]
+    found = _match_schedules(left, free, listed, as_of)
     decided.loc[found.index, "run"] = found
     decided.loc[found.index, ["decision", "by"]] = [UPDATE, "schedule"]
     known = rows["course"].isin(runs["course"])
@@ -83,8 +84,10 @@ def _duplicates(rows: pd.DataFrame, by_variant: pd.DataFrame) -> pd.DataFrame:
     """other_row: the first row that says the same, of the later ones; other_course: whether it is another course's."""
     may = rows[by_variant["other_run"].isna()]
     named = may.dropna(subset="variant")
+    named = named[named.duplicated("variant", keep=False)]
     first = named.groupby("variant")[["row", "course"]].transform("first")
     plain = may[may["variant"].isna()]
+    plain = plain[plain.duplicated(SCHEDULE, keep=False)]
     same_schedule = plain.groupby(SCHEDULE, dropna=False)["row"].transform("first")
     first_row = pd.concat([first["row"], same_schedule]).reindex(rows.index).astype("Int64")
     other_course = (first["course"] != named["course"]).reindex(rows.index, fill_value=False)
@@ -126,35 +129,30 @@ def _is_in(values: pd.Series, known: pd.Series) -> pd.Series:
 def _reasons(decided: pd.DataFrame, rows: pd.DataFrame, runs: pd.DataFrame, known: pd.Series) -> pd.Series:
     """A sentence for each row on why it was decided so."""
     keys = runs.set_index("run")["key"]
-    key, other_key = decided["run"].map(keys).astype("str"), decided["other_run"].map(keys).astype("str")
-    other_row = decided["other_row"].astype("str")
-    number = rows["row"].astype("str")
-    decision, by = decided["decision"], decided["by"]
-    named = rows["variant"].notna()
-    return pd.Series(
-        np.select(
-            [
-                (decision == CONFLICT) & decided["other_run"].notna(),
-                decision == CONFLICT,
-                (decision == DUPLICATE) & named,
-                decision == DUPLICATE,
-                (decision == UPDATE) & (by == "variant"),
-                decision == UPDATE,
-                known & named,
-                known,
-            ],
-            [
-                "The variant is on " + other_key + ", a run of another course.",
-                "The variant is in row " + other_row + " already, for another course.",
-                "Row " + number + " names the same variant as row " + other_row + ".",
-                "Row " + number + " has the same schedule as row " + other_row + ", and neither has a variant.",
-                "The variant is on " + key + ".",
-                key + " has the same start and end.",
-                "No run of the course has this variant, and none that is free has this start and end.",
-                "No free run of the course has this start and end.",
-            ],
-            "The course has no run yet.",
-        ),
-        rows.index,
-        dtype="str",
+    frame = pd.DataFrame(
+        {
+            "row": rows["row"].astype("str"),
+            "key": decided["run"].map(keys),
+            "other_key": decided["other_run"].map(keys),
+            "other_row": decided["other_row"].astype("str"),
+        }
     )
+    decision, named = decided["decision"], rows["variant"].notna()
+    by_variant = decided["by"] == "variant"
+    elsewhere = decided["other_run"].notna()
+    reason = pd.Series("The course has no run yet.", rows.index, dtype="str")
+    for mask, before, name, after in (
+        (decision.eq(NEW) & known, "No free run of the course has this start and end", None, "."),
+        (decision.eq(NEW) & known & named, "No run of the course has this variant, and none that is free has this"
+                                           " start and end", None, "."),
+        (decision.eq(UPDATE) & by_variant, "The variant is on ", "key", "."),
+        (decision.eq(UPDATE) & ~by_variant, "", "key", " has the same start and end."),
+        (decision.eq(CONFLICT) & elsewhere, "The variant is on ", "other_key", ", a run of another course."),
+        (decision.eq(CONFLICT) & ~elsewhere, "The variant is in row ", "other_row", " already, for another course."),
+    ):  # fmt: skip
+        reason[mask] = before + frame.loc[mask, name].astype("str") + after if name else before + after
+    twice = frame[decision == DUPLICATE]
+    said = (" names the same variant as row ", " has the same schedule, without a variant either, as row ")
+    what = pd.Series(np.where(named[twice.index], *said), twice.index, dtype="str")
+    reason[twice.index] = "Row " + twice["row"] + what + twice["other_row"] + "."
+    return reason

@@ -119,14 +119,14 @@ def feeds(draw: st.DrawFn) -> tuple[list[Record], list[Record], list[str]]:
     return rows, runs, listed
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(feeds())
 def test_the_matcher_decides_as_the_row_by_row_oracle(feed: tuple[list[Record], list[Record], list[str]]) -> None:
     rows, runs, listed = feed
     assert decide(rows, runs, listed) == oracle(rows, runs, listed)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(feeds())
 def test_a_run_is_claimed_by_one_row_at_most_and_the_same_feed_again_makes_no_run(
     feed: tuple[list[Record], list[Record], list[str]],
