@@ -1,7 +1,7 @@
 """What the newest applied feeds carry, no crawl overwrites: one owner for each field, decided by the row.
 
 A feed carries the course-level columns of the courses that it lists, and schedule, enrollment dates, price,
-restriction and variant of the runs; it is current while no other of its source and type is applied.
+restriction and variant of the runs; it is current while no other whole one of its source and type is applied.
 """
 
 from catalog_pipeline.loading.publication import Publication
@@ -14,8 +14,11 @@ RUN_COLUMNS = (
     *("start", "end", "enrollment_end", "go_live", "upgrade_deadline", "price", "currency", "restriction_type"),
 )
 CURRENT_FEEDS = """
-    (SELECT DISTINCT ON (source, product_type) id FROM ops.feed WHERE outcome = 'applied'
-     ORDER BY source, product_type, id DESC)"""
+    (SELECT id FROM (
+        SELECT id, corrects, max(id) FILTER (WHERE NOT corrects) OVER (PARTITION BY source, product_type) AS whole
+        FROM ops.feed WHERE outcome = 'applied') feed
+     WHERE id >= coalesce(whole, 0))"""
+"""Of each source and type the last applied feed that was whole, and those since that corrected some of its rows."""
 
 
 def stage_carried(publication: Publication) -> None:

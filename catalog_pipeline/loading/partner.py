@@ -152,6 +152,7 @@ def _apply(
             plan=verdict.plan,
             load_id=publication.report.load_id,
             before_id=verdict.last.id if verdict.last else None,
+            corrects=raw.corrects,
         )
         if summarize:
             summarize(connection, report(connection, feed_id))
@@ -189,6 +190,8 @@ def _decide(
             " Use --force to apply this one over it."
         )
         return Verdict("superseded", detail, plan, last)
+    if raw.corrects:
+        return Verdict("applied", "It corrects rows of the feed before; what it does not list stays.", plan, last)
     if plan.missing and plan.is_mostly_rejected(settings.reject_share):
         detail = f"Most of its rows are rejected: the {plan.missing} products that it does not list were not archived."
         return Verdict("applied", detail, plan, last)

@@ -136,6 +136,7 @@ def keep_feed(
     plan: Plan | None = None,
     load_id: int | None = None,
     before_id: int | None = None,
+    corrects: bool = False,
 ) -> int:
     """Keep what became of a feed, and where it was planned, of its rows; returns the feed's id.
 
@@ -145,9 +146,9 @@ def keep_feed(
     products = plan is not None and applied
     feed_id = connection.execute(
         text(f"""
-            INSERT INTO ops.feed (name, source, product_type, sha256, received_at, as_of, outcome, detail, counts,
-                                  warnings, archived, reactivated, document_id, load_id)
-            VALUES (:name, :source, :product_type, :sha256, :received_at, :as_of, :outcome, :detail,
+            INSERT INTO ops.feed (name, source, product_type, sha256, received_at, as_of, outcome, corrects, detail,
+                                  counts, warnings, archived, reactivated, document_id, load_id)
+            VALUES (:name, :source, :product_type, :sha256, :received_at, :as_of, :outcome, :corrects, :detail,
                     CAST(:counts AS jsonb), CAST(:warnings AS jsonb),
                     {ARCHIVED if products and plan and plan.counts["archived"] else "'[]'"},
                     {REACTIVATED if products else "'[]'"}, :document_id, :load_id)
@@ -156,6 +157,7 @@ def keep_feed(
             **vars(feed),
             "as_of": as_of,
             "outcome": outcome,
+            "corrects": corrects,
             "detail": detail,
             "counts": orjson.dumps(plan.counts if plan else {}).decode(),
             "warnings": orjson.dumps(warnings or []).decode(),
@@ -220,7 +222,13 @@ def _stage_still_carried(connection: Connection, before_id: int | None) -> None:
         text(f"""
             CREATE TEMP TABLE carried_before ON COMMIT DROP AS
             SELECT {folded("course_key")} AS folded, variant_id, catalog_course_id, course_run_id FROM ops.feed_row
-            WHERE feed_id = :before_id AND catalog_course_id IS NOT NULL AND EXISTS (SELECT FROM left_row)"""),
+            WHERE feed_id IN (
+                    -- The feed before, and if that only corrected, what it corrected.
+                    SELECT f.id FROM ops.feed b JOIN ops.feed f USING (source, product_type)
+                    WHERE b.id = :before_id AND f.outcome = 'applied' AND f.id <= b.id AND f.id >= coalesce((
+                        SELECT max(w.id) FROM ops.feed w WHERE w.outcome = 'applied' AND NOT w.corrects
+                        AND w.id <= b.id AND (w.source, w.product_type) = (b.source, b.product_type)), 0))
+              AND catalog_course_id IS NOT NULL AND EXISTS (SELECT FROM left_row)"""),
         {"before_id": before_id},
     )
     analyze(connection, "left_row", "carried_before")

@@ -12,6 +12,7 @@ import pyarrow as pa
 from sqlalchemy import Connection, text
 
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, read_frame
+from catalog_pipeline.loading.carried import CURRENT_FEEDS
 from catalog_pipeline.loading.identity import folded
 from catalog_pipeline.rules.course_keys import TEXT, fold
 from catalog_pipeline.rules.run_keys import new_run_keys
@@ -105,6 +106,16 @@ FOUND_COURSES = f"""
 def listed_variants(validated: ValidatedFeed) -> pd.Series:
     """All variants that the feed names: a rejected row's run keeps its variant too."""
     return pd.concat([validated.rows["variant_id"], validated.errors["variant_id"]]).dropna().astype(TEXT)
+
+
+def current_variants(connection: Connection, source: str, product_type: str) -> pd.Series:
+    """The variants that the current feeds of a source and type list: a correction leaves those that it does not."""
+    query = f"""
+        SELECT DISTINCT r.variant_id FROM ops.feed_row r JOIN {CURRENT_FEEDS} c ON c.id = r.feed_id
+        JOIN ops.feed f ON f.id = r.feed_id
+        WHERE r.variant_id IS NOT NULL AND f.source = :source AND f.product_type = :product_type"""
+    found = connection.execute(text(query), {"source": source, "product_type": product_type}).scalars()
+    return pd.Series(list(found), dtype=TEXT)
 
 
 def match_rows(connection: Connection, rows: pd.DataFrame, listed: pd.Series, as_of: pd.Timestamp) -> pd.DataFrame:

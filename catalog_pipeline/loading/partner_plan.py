@@ -25,6 +25,7 @@ from catalog_pipeline.loading.partner_comparison import (
     STANDING_COURSE,
 )
 from catalog_pipeline.loading.partner_decisions import (
+    current_variants,
     listed_variants,
     match_rows,
     name_new_runs,
@@ -73,7 +74,10 @@ class Plan:
 def make_plan(connection: Connection, feed: FeedName, raw: RawFeed, validated: ValidatedFeed, as_of: datetime) -> Plan:
     """Decide every row of a feed by what stands, into temporary tables that go with the transaction."""
     rows = place_rows(connection, feed.source, feed.product_type, validated.rows)
-    rows = match_rows(connection, rows, listed_variants(validated), pd.Timestamp(as_of))
+    listed = listed_variants(validated)
+    if raw.corrects:
+        listed = pd.concat([listed, current_variants(connection, feed.source, feed.product_type)], ignore_index=True)
+    rows = match_rows(connection, rows, listed, pd.Timestamp(as_of))
     rows = settle_identifiers(connection, feed.source, feed.product_type, rows)
     rows = name_new_runs(connection, rows)
     _stage_accepted(connection, rows[rows["verdict"].isna()])

@@ -34,6 +34,9 @@ class Feed(Base):
     outcome: Mapped[str] = mapped_column(
         comment="applied; superseded (a newer one was applied before); held (it would archive too much); refused."
     )
+    corrects: Mapped[bool] = mapped_column(
+        server_default=text("false"), comment="Whether it has just some rows of the feed before, put right."
+    )
     detail: Mapped[str | None] = mapped_column(comment="Why it was not applied, or what was left undone.")
     counts: Mapped[dict[str, int]] = mapped_column(
         JSONB, comment="Rows, rows by outcome, and archived and reactivated courses."

@@ -206,7 +206,7 @@ COLUMNS = {column.name: column for column in FEED_COLUMNS}
 """Column by normalised name."""
 
 REASONS_COLUMN = "reasons"
-"""The column that `partner rejects --csv` adds; a feed may carry it, and it is ignored."""
+"""The column that `partner rejects --csv` adds. Its cells are ignored; a feed that has it corrects an earlier one."""
 
 VALID_ROW = pa.DataFrameSchema(
     {
@@ -313,6 +313,8 @@ class RawFeed:
     unknown: tuple[str, ...]
     errors: pd.DataFrame
     warnings: pd.DataFrame
+    corrects: bool = False
+    """Whether it has just some rows of an earlier feed, put right."""
 
 
 @dataclass(frozen=True)

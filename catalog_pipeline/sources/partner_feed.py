@@ -95,6 +95,7 @@ def parse_feed(data: bytes, name: str, limits: Limits, received_at: datetime) ->
         frame=frame,
         columns=tuple(known),
         unknown=_unknown(sheet),
+        corrects=REASONS_COLUMN in sheet.names,
         errors=messages(sheet.errors, RAW_ERROR_COLUMNS),
         warnings=messages(sheet.warnings, WARNING_COLUMNS),
     )

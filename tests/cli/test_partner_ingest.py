@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from conftest_command import Command
 
 sys.path.append(str(Path(__file__).parents[1] / "loading"))
 

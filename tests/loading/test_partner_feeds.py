@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from conftest_feeds import NOW, FedCatalog, csv_of, fed, variant
+from conftest_loading import Upstream, course, run
 
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import ExitCode, FeedRefusedError
@@ -229,3 +230,21 @@ def test_feeds_apply_in_the_order_of_arrival_whatever_the_clock(fed_catalog: Fed
     fed_catalog.feed(fed("1", "v"), received_at=NOW)
     found = fed_catalog.feed(fed("1", "w"), received_at=NOW + timedelta(days=1))
     assert found["rows"][0]["changes"] == {"variant_id": [variant("v"), variant("w")]}
+
+
+def test_a_feed_of_corrected_rows_leaves_what_it_does_not_list(fed_catalog: FedCatalog, upstream: Upstream) -> None:
+    first = fed_catalog.feed(fed("1", "v"), fed("1", "w", verified_price="bad"), fed("2", "x"))
+    assert first["counts"]["rejected"] == 1
+    corrected = fed_catalog.feed(fed("1", "w", reasons="That is no price."), accept_removals=False)
+    assert corrected["outcome"] == "applied"
+    assert corrected["rows"][0]["outcome"] == "new_variant"  # the schedule of v, which the feed before still lists
+    assert (corrected["counts"]["archived"], corrected["archived"]) == (0, [])
+    assert [status for _, _, _, status in fed_catalog.runs()] == ["published"] * 3
+    # Both own what they carry: a crawl changes none of it.
+    listed = [run(key, start="2020-01-01T00:00:00Z", end="2020-02-01T00:00:00Z") for key, in fed_catalog.rows(
+        "SELECT run_key FROM catalog.run WHERE course_key = 'A+1' ORDER BY 1")]  # fmt: skip
+    upstream.courses = [course("A+1", *listed, product_source={"slug": "2u"})]
+    fed_catalog.refresh()
+    assert {start for _, start, _, _ in fed_catalog.runs()} == {"2026-07-01"}
+    whole = fed_catalog.feed(fed("1", "v"), fed("1", "w"))
+    assert whole["counts"]["archived"] == 1

@@ -48,6 +48,13 @@ def upgrade() -> None:
             nullable=False,
             comment="applied; superseded (a newer one was applied before); held (it would archive too much); refused.",
         ),
+        sa.Column(
+            "corrects",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="Whether it has just some rows of the feed before, put right.",
+        ),
         sa.Column("detail", sa.Text(), nullable=True, comment="Why it was not applied, or what was left undone."),
         sa.Column(
             "counts",
