@@ -159,6 +159,22 @@ def test_what_a_load_associated_itself_or_nobody_can_place_starts_nothing(
     assert daemon.tick() == []
 
 
+def test_a_run_that_comes_again_is_placed_though_nobody_could_place_the_first(
+    catalog: Catalog, upstream: Upstream, instance: DagsterInstance
+) -> None:
+    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+    upstream.courses = [course("A+1", key_for_reruns="C+1"), course("B+1", key_for_reruns="C+1")]
+    catalog.refresh()
+    catalog.add_run("course-v1:C+1+r")
+    assert len(daemon.tick()) == 1
+    assert catalog.courses_of_runs() == {"course-v1:C+1+r": None}
+    catalog.execute("DELETE FROM catalog.course_run")
+    catalog.execute("UPDATE catalog.catalog_course SET key_for_reruns = NULL WHERE key = 'B+1'")
+    catalog.add_run("course-v1:C+1+r")
+    assert len(daemon.tick()) == 1
+    assert catalog.courses_of_runs() == {"course-v1:C+1+r": "A+1"}
+
+
 def test_an_association_that_psql_deletes_is_made_anew(catalog: Catalog, instance: DagsterInstance) -> None:
     daemon = Daemon(instance, new_runs.sensor(SETTINGS))
     catalog.add_run("course-v1:A+1+r")

@@ -247,6 +247,25 @@ def test_what_another_writer_made_since_the_plan_is_taken_as_it_is(catalog: Cata
     assert catalog.courses_of_runs() == {"course-v1:A+1+r": "Early+1"}
 
 
+def test_what_a_person_sets_with_psql_since_the_plan_stands(catalog: Catalog, upstream: Upstream) -> None:
+    upstream.courses = [course("A+1", key_for_reruns="A+9"), course("B+1")]
+    catalog.add_run("course-v1:A+9+r")
+    catalog.associate()
+    catalog.refresh()
+    assert outcomes(planned(catalog)) == {"course-v1:A+9+r": ("linked_by_key", "A+1")}
+    with connected(catalog.engine) as other, ThreadPoolExecutor(1) as pool:
+        other.execute(
+            text("""UPDATE catalog.run_association SET source = 'manual',
+                    catalog_course_id = (SELECT id FROM catalog.catalog_course WHERE key = 'B+1')""")
+        )
+        late = pool.submit(catalog.associate)
+        _wait_for_a_lock(catalog)
+        other.commit()
+        late.result()
+    assert catalog.courses_of_runs() == {"course-v1:A+9+r": "B+1"}
+    assert outcomes(planned(catalog)) == {"course-v1:A+9+r": ("kept_manual", "B+1")}
+
+
 def _wait_for_a_lock(catalog: Catalog) -> None:
     for _ in range(200):
         if catalog.value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
