@@ -231,6 +231,7 @@ def _stopped(connection: Connection) -> pd.DataFrame:
             FROM ops.rejected_record
             WHERE cleared_at IS NULL AND table_name = 'catalog.course_run' AND rule IN {STOPPED}
               AND record_key IS NOT NULL
+              AND NOT EXISTS (SELECT FROM catalog.course_run r WHERE r.run_key = record_key)
             ORDER BY record_key, id DESC""",
     )
 

@@ -71,6 +71,16 @@ def test_each_run_gets_one_outcome_with_its_reason_and_a_plan_changes_nothing(
     assert catalog.versions() == before
 
 
+def test_a_run_that_a_source_could_not_bring_but_somebody_inserted_has_one_outcome(
+    catalog: Catalog, upstream: Upstream
+) -> None:
+    upstream.lists["lms"] = [lms_run("nonsense")]
+    catalog.refresh("lms")
+    assert planned(catalog).counts == {"invalid_key": 1}
+    catalog.add_run("nonsense")
+    assert planned(catalog).counts == {"invalid_key": 1}
+
+
 def test_applying_does_the_plan_and_is_nothing_the_second_time(catalog: Catalog) -> None:
     for key in ("course-v1:A+1+r", "course-v1:a+1+s", "course-v1:B+2+r"):
         catalog.add_run(key)
@@ -193,6 +203,7 @@ def test_of_a_file_of_ten_thousand_lines_three_wrong_ones_are_told_with_their_li
         (b"run,course\n", "no column course_key, run_key"),
         (b"", "no column"),
         (b"run_key,course_key\n\xff\xfe\n", "cannot be read"),
+        (b"run_key,course_key\ncourse-v1:A+1+r\x00,A+1\n", "cannot be read: it has NUL"),
         (None, "cannot be read"),
     ],
 )
