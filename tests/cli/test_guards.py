@@ -2,7 +2,7 @@
 
 import subprocess
 
-from conftest import Command
+from conftest_command import Command
 from starlette.middleware import Middleware
 
 from catalog_pipeline.sources.sample.catalog import build_catalog

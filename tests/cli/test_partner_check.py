@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from conftest_command import Command
 
 from catalog_pipeline.schemas.partner import FEED_COLUMNS
 
