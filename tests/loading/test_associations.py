@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import UsageError
+from catalog_pipeline.explanation import explain
 from catalog_pipeline.loading.associations import Plan, PlanChangedError, associate, plan
 from catalog_pipeline.loading.manual_associations import Said, read_file, set_courses, unset_courses
 
@@ -283,6 +284,19 @@ def _wait_for_a_lock(catalog: Catalog) -> None:
             return
         catalog.execute("SELECT pg_sleep(0.05)")
     raise AssertionError("nobody waits")
+
+
+def test_a_document_that_spells_a_runs_key_in_other_letters_is_among_those_that_touched_it(
+    catalog: Catalog, upstream: Upstream
+) -> None:
+    upstream.courses = [course("A+1", run("course-v1:A+1+r"))]
+    upstream.lists["lms"] = [lms_run("course-v1:A+1+R")]
+    catalog.refresh()
+    catalog.refresh("lms")
+    with connected(catalog.engine) as connection:
+        found = explain(connection, "course-v1:A+1+r")
+    assert {other["source"] for other in found["other_values"]} == {"lms"}
+    assert {document["source"] for document in found["documents"]} == {"discovery", "lms"}
 
 
 def test_a_course_with_runs_cannot_be_deleted_and_the_end_of_its_last_run_does_not_delete_it(catalog: Catalog) -> None:
