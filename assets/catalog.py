@@ -133,6 +133,8 @@ def go_live(context: AssetExecutionContext, database: CatalogDatabase) -> Materi
 @dg.asset(
     key=["catalog", "run_association"],
     deps=[["catalog", "course_run"], ["catalog", "catalog_course"], ["lms", "course_run"]],
+    # A range is requested once: who writes the same rows with psql at the same time must not cost its runs a day.
+    retry_policy=dg.RetryPolicy(max_retries=3, delay=1, backoff=dg.Backoff.EXPONENTIAL),
     group_name=GROUP,
     owners=OWNERS,
     kinds={"postgres"},

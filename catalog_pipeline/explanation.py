@@ -139,7 +139,9 @@ def _documents(connection: Connection, listed: Row) -> list[Row]:
         connection,
         f"""SELECT {DOCUMENT}, d.payload_hash IS NOT DISTINCT FROM d.settled_hash AS decided,
                    d.id = CAST(:id AS bigint) AS owns
-            FROM landing.document d WHERE d.id = :id OR d.key = :key ORDER BY d.changed_at DESC""",
+            FROM landing.document d
+            WHERE d.id = :id OR kind = 'course_run' AND lower(d.key COLLATE {FOLD_COLLATION}) = {FOLDED_KEY}
+            ORDER BY d.changed_at DESC""",
         id=listed["listed_by_id"],
         key=listed.get("run_key", ""),
     )

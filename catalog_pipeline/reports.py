@@ -149,7 +149,7 @@ def print_said(said: Said, *, as_json: bool) -> None:
     few = len(said.rows) <= 20
     shown = said.rows if few else [row for row in said.rows if row["outcome"] not in SET_OUTCOMES]
     print_table(shown, columns=["line", "run_key", "outcome", "course_key", "reason"]) if shown else None
-    console.print(", ".join(f"{n} {outcome}" for outcome, n in said.counts.items()) + ".")
+    console.print((", ".join(f"{n} {outcome}" for outcome, n in said.counts.items()) or "No line to set") + ".")
 
 
 def print_explanation(explanation: Row, *, as_json: bool) -> None:

@@ -1,11 +1,11 @@
 """Sees the files that partners put into the folder of feeds, and starts the ingestion of each, in order."""
 
 import json
+from typing import Any
 
 import dagster as dg
 from dagster import DagsterInstance, RunsFilter
 from dagster._core.storage.tags import PARTITION_NAME_TAG
-from sqlalchemy import Connection
 
 from assets import jobs
 from assets.feeds import FEEDS
@@ -29,9 +29,10 @@ def sensor(settings: Settings) -> dg.SensorDefinition:
     def feed_files(context: dg.SensorEvaluationContext, database: CatalogDatabase) -> dg.SensorResult:
         folder = accept(database.engine, load_settings(), json.loads(context.cursor or "{}"))
         with connected(database.engine) as connection:
-            keys = [row.partition_key for row in waiting(connection)]
-            due = _due(connection, context.instance)
+            arrived = waiting(connection)  # read once: what is due must be a partition
+        keys = [row.partition_key for row in arrived]
         context.instance.add_dynamic_partitions(str(FEEDS.name), keys)  # also those of a tick that died
+        due = _due(arrived, context.instance)
         reason = " ".join(folder.problems) or "No feed is waiting."
         return dg.SensorResult(
             run_requests=[dg.RunRequest(run_key=key, partition_key=key) for key in due],
@@ -42,10 +43,10 @@ def sensor(settings: Settings) -> dg.SensorDefinition:
     return feed_files
 
 
-def _due(connection: Connection, instance: DagsterInstance) -> list[str]:
+def _due(arrived: list[Any], instance: DagsterInstance) -> list[str]:
     """Of each source and type the oldest feed that waits and was never started, unless an older one is at work."""
     due: dict[str, str | None] = {}
-    for row in waiting(connection):
+    for row in arrived:
         scope = f"{row.source}/{row.product_type}"
         if scope in due:
             continue

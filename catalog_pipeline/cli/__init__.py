@@ -29,6 +29,10 @@ def main() -> None:
         app()
     except CatalogError as error:
         _fail(str(error), error.exit_code)
+    except UnicodeEncodeError as error:
+        if error.object not in sys.argv:
+            raise
+        _fail(f"The argument {error.object!r} is not UTF-8: what has such a key is not here.", ExitCode.USAGE)
     except Exception as error:
         if type(error).__module__.startswith(("sqlalchemy", "psycopg")) and "OperationalError" in type(error).__name__:
             cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]

@@ -49,8 +49,8 @@ NEW_RUNS = """
 UNTOLD = """
     NOT EXISTS (SELECT FROM catalog.run_association n WHERE n.course_run_id = r.id)
     AND NOT EXISTS (SELECT FROM ops.rejected_record j WHERE j.table_name = 'catalog.run_association'
-                    AND j.cleared_at IS NULL AND j.record_key = r.run_key)"""
-"""That the run r has no course, and nobody has been told why."""
+                    AND j.cleared_at IS NULL AND j.record_key = r.run_key AND j.rejected_at >= r.created_at)"""
+"""That the run r has no course, and nobody has been told why; what was told of an earlier run of its key is no word."""
 NEW_IN_RANGE = f"a.id IS NULL AND r.id IN (SELECT id FROM ({NEW_RUNS.format(new=Range.CONDITION)}) AS new)"
 STOPPED = ("case_collision", "invalid_key", "not_a_course")
 """Rules by which a listed run did not reach the catalog because of its key."""
@@ -185,8 +185,10 @@ def _write(publication: Publication) -> None:
             USING (SELECT d.id, d.source, d.reason, c.id AS catalog_course_id FROM decided d
                    JOIN catalog.catalog_course c ON lower(c.key COLLATE {FOLD_COLLATION}) = d.folded) s
             ON t.course_run_id = s.id
-            WHEN MATCHED THEN UPDATE SET catalog_course_id = s.catalog_course_id, source = s.source,
-                                         reason = s.reason, decided_at = now()
+            -- What a person has set with psql since the plan stands.
+            WHEN MATCHED AND t.source <> 'manual'
+                THEN UPDATE SET catalog_course_id = s.catalog_course_id, source = s.source,
+                                reason = s.reason, decided_at = now()
             WHEN NOT MATCHED THEN INSERT (course_run_id, catalog_course_id, source, reason)
                 VALUES (s.id, s.catalog_course_id, s.source, s.reason)
             RETURNING merge_action() AS action)
@@ -229,6 +231,7 @@ def _stopped(connection: Connection) -> pd.DataFrame:
             FROM ops.rejected_record
             WHERE cleared_at IS NULL AND table_name = 'catalog.course_run' AND rule IN {STOPPED}
               AND record_key IS NOT NULL
+              AND NOT EXISTS (SELECT FROM catalog.course_run r WHERE r.run_key = record_key)
             ORDER BY record_key, id DESC""",
     )
 

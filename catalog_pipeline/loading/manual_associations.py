@@ -49,6 +49,8 @@ def read_file(path: Path) -> pd.DataFrame:
                     f"{path} has no column {', '.join(sorted(missing))}: its first line names the columns."
                 )
             rows = [(reader.line_num, row["run_key"], row["course_key"]) for row in reader]
+        if any("\0" in (value or "") for _, *values in rows for value in values):
+            raise csv.Error("it has NUL characters")  # which Postgres cannot hold
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read: {error}. A CSV file in UTF-8 is needed.") from None
     return pd.DataFrame(rows, columns=COLUMNS).astype({"run_key": TEXT, "course_key": TEXT})

@@ -97,5 +97,7 @@ def associate_by_key(keys: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
 
 
 def _looked_up(wanted: pd.Series, keys: pd.Series, values: pd.Series) -> pd.Series:
-    """The value at each wanted key, null where there is none. `keys` are unique when folded."""
-    return wanted.map(pd.Series(values.to_numpy(), index=fold(keys).to_numpy())).astype(TEXT)
+    """The value at each wanted key, null where there is none. Of keys that are the same, the first counts: only such
+    are, by the database's constraints, that no run's key can name."""
+    first = ~fold(keys).duplicated()
+    return wanted.map(pd.Series(values[first].to_numpy(), index=fold(keys)[first].to_numpy())).astype(TEXT)

@@ -63,6 +63,23 @@ def test_history_tells_when_what_changed_and_by_whom(filled: Command) -> None:
     assert "course_run updated" in filled("history", run).stdout
 
 
+def test_history_goes_back_beyond_a_change_of_key(command: Command) -> None:
+    insert = """insert into catalog.course_run (run_key, key_org, key_course, key_run, title, status)
+                values ('course-v1:A+1+old', '', '', '', 'Run', 'reviewed')"""
+    command("psql", "-c", insert)
+    command("associations", "apply")
+    command("psql", "-c", "update catalog.course_run set run_key = 'course-v1:A+1+new'")
+    told = [(event["entity"], event["action"]) for event in command.json("history", "course-v1:A+1+new")]
+    assert told == [("course_run", "created"), ("run_association", "created"), ("course_run", "updated")]
+
+
+def test_a_key_that_is_not_utf_8_is_answered_in_one_line(command: Command) -> None:
+    for arguments in (["show"], ["associations", "set", "course-v1:A+1+r"], ["associations", "unset"]):
+        done = command(*arguments, "course-v1:\udcff+1+r", status=2)
+        assert done.stderr.startswith("error: The argument 'course-v1:\\udcff+1+r' is not UTF-8")
+        assert done.stderr.count("\n") == 1
+
+
 def test_sql_reads_and_cannot_write(filled: Command) -> None:
     assert filled("sql", "select 1 as a, '=x' as b", "--csv").stdout == "a,b\n1,'=x\n"
     for statement in ("delete from catalog.program", "commit; delete from catalog.program", "select nonsense"):

@@ -1,6 +1,7 @@
 """The sensor that finds runs without a course: whoever wrote them, whenever they commit, whatever dies."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 from conftest_loading import Catalog, Upstream, course, run
@@ -8,6 +9,7 @@ from dagster import DagsterInstance
 from sqlalchemy import text
 
 from assets.catalog import CAUSE_TAG
+from catalog_pipeline.database.engine import connected
 from catalog_pipeline.definitions import defs
 from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
@@ -157,6 +159,46 @@ def test_what_a_load_associated_itself_or_nobody_can_place_starts_nothing(
     catalog.add_run("course-v1:C+1+r")
     assert len(daemon.tick()) == 1
     assert daemon.tick() == []
+
+
+def test_a_run_that_comes_again_is_placed_though_nobody_could_place_the_first(
+    catalog: Catalog, upstream: Upstream, instance: DagsterInstance
+) -> None:
+    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+    upstream.courses = [course("A+1", key_for_reruns="C+1"), course("B+1", key_for_reruns="C+1")]
+    catalog.refresh()
+    catalog.add_run("course-v1:C+1+r")
+    assert len(daemon.tick()) == 1
+    assert catalog.courses_of_runs() == {"course-v1:C+1+r": None}
+    catalog.execute("DELETE FROM catalog.course_run")
+    catalog.execute("UPDATE catalog.catalog_course SET key_for_reruns = NULL WHERE key = 'B+1'")
+    catalog.add_run("course-v1:C+1+r")
+    assert len(daemon.tick()) == 1
+    assert catalog.courses_of_runs() == {"course-v1:C+1+r": "A+1"}
+
+
+def test_who_writes_the_same_association_at_the_same_time_costs_the_others_nothing(
+    catalog: Catalog, instance: DagsterInstance
+) -> None:
+    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+    catalog.add_run("course-v1:A+1+r")
+    daemon.tick()
+    catalog.add_run("course-v1:A+1+s")
+    catalog.add_run("course-v1:A+1+t")
+    (requested,) = daemon.tick(start=False)
+    with connected(catalog.engine) as other, ThreadPoolExecutor(1) as pool:
+        other.execute(
+            text("""INSERT INTO catalog.run_association (course_run_id, catalog_course_id, source, reason)
+                    SELECT r.id, c.id, 'manual', 'Test.' FROM catalog.course_run r, catalog.catalog_course c
+                    WHERE r.run_key LIKE '%s'""")
+        )
+        working = pool.submit(daemon.work, requested)
+        while not catalog.value("SELECT count(*) FROM pg_locks WHERE NOT granted") and not working.done():
+            catalog.execute("SELECT pg_sleep(0.05)")
+        other.commit()
+        working.result(timeout=60)
+    assert None not in catalog.courses_of_runs().values()
+    assert catalog.value("SELECT count(*) FROM catalog.run WHERE association_source = 'manual'") == 1
 
 
 def test_an_association_that_psql_deletes_is_made_anew(catalog: Catalog, instance: DagsterInstance) -> None:

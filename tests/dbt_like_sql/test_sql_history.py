@@ -46,3 +46,19 @@ def test_a_version_overtaken_in_its_own_transaction_and_a_deleted_run_are_not_sh
     with connected(server_engine) as connection:
         rows = connection.execute(text("SELECT valid_to IS NOT NULL FROM marts.course_run_history")).scalars().all()
     assert rows == [True]
+
+
+def test_versions_of_transactions_that_overlap_do_not(server_engine: Engine) -> None:
+    """The one that began first, and waited for the other, made the last version."""
+    with connected(server_engine) as connection:
+        connection.execute(text(INSERT))
+        build(connection, MODEL)
+    with connected(server_engine) as slow:
+        slow.execute(text("SELECT now()"))
+        with connected(server_engine) as fast:
+            fast.execute(text("UPDATE catalog.course_run SET status = 'archived'"))
+        slow.execute(text("UPDATE catalog.course_run SET status = 'published'"))
+    with connected(server_engine) as connection:
+        rows = connection.execute(text("SELECT * FROM marts.course_run_history ORDER BY valid_from")).all()
+    assert [row.status for row in rows] == ["reviewed", "published"]
+    assert [row.valid_to for row in rows] == [rows[1].valid_from, None]

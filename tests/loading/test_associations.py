@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import UsageError
+from catalog_pipeline.explanation import explain
 from catalog_pipeline.loading.associations import Plan, PlanChangedError, associate, plan
 from catalog_pipeline.loading.manual_associations import Said, read_file, set_courses, unset_courses
 
@@ -69,6 +70,16 @@ def test_each_run_gets_one_outcome_with_its_reason_and_a_plan_changes_nothing(
     }
     assert all(row["reason"] for row in found.rows())
     assert catalog.versions() == before
+
+
+def test_a_run_that_a_source_could_not_bring_but_somebody_inserted_has_one_outcome(
+    catalog: Catalog, upstream: Upstream
+) -> None:
+    upstream.lists["lms"] = [lms_run("nonsense")]
+    catalog.refresh("lms")
+    assert planned(catalog).counts == {"invalid_key": 1}
+    catalog.add_run("nonsense")
+    assert planned(catalog).counts == {"invalid_key": 1}
 
 
 def test_applying_does_the_plan_and_is_nothing_the_second_time(catalog: Catalog) -> None:
@@ -193,6 +204,7 @@ def test_of_a_file_of_ten_thousand_lines_three_wrong_ones_are_told_with_their_li
         (b"run,course\n", "no column course_key, run_key"),
         (b"", "no column"),
         (b"run_key,course_key\n\xff\xfe\n", "cannot be read"),
+        (b"run_key,course_key\ncourse-v1:A+1+r\x00,A+1\n", "cannot be read: it has NUL"),
         (None, "cannot be read"),
     ],
 )
@@ -247,12 +259,44 @@ def test_what_another_writer_made_since_the_plan_is_taken_as_it_is(catalog: Cata
     assert catalog.courses_of_runs() == {"course-v1:A+1+r": "Early+1"}
 
 
+def test_what_a_person_sets_with_psql_since_the_plan_stands(catalog: Catalog, upstream: Upstream) -> None:
+    upstream.courses = [course("A+1", key_for_reruns="A+9"), course("B+1")]
+    catalog.add_run("course-v1:A+9+r")
+    catalog.associate()
+    catalog.refresh()
+    assert outcomes(planned(catalog)) == {"course-v1:A+9+r": ("linked_by_key", "A+1")}
+    with connected(catalog.engine) as other, ThreadPoolExecutor(1) as pool:
+        other.execute(
+            text("""UPDATE catalog.run_association SET source = 'manual',
+                    catalog_course_id = (SELECT id FROM catalog.catalog_course WHERE key = 'B+1')""")
+        )
+        late = pool.submit(catalog.associate)
+        _wait_for_a_lock(catalog)
+        other.commit()
+        late.result()
+    assert catalog.courses_of_runs() == {"course-v1:A+9+r": "B+1"}
+    assert outcomes(planned(catalog)) == {"course-v1:A+9+r": ("kept_manual", "B+1")}
+
+
 def _wait_for_a_lock(catalog: Catalog) -> None:
     for _ in range(200):
         if catalog.value("SELECT count(*) FROM pg_locks WHERE NOT granted"):
             return
         catalog.execute("SELECT pg_sleep(0.05)")
     raise AssertionError("nobody waits")
+
+
+def test_a_document_that_spells_a_runs_key_in_other_letters_is_among_those_that_touched_it(
+    catalog: Catalog, upstream: Upstream
+) -> None:
+    upstream.courses = [course("A+1", run("course-v1:A+1+r"))]
+    upstream.lists["lms"] = [lms_run("course-v1:A+1+R")]
+    catalog.refresh()
+    catalog.refresh("lms")
+    with connected(catalog.engine) as connection:
+        found = explain(connection, "course-v1:A+1+r")
+    assert {other["source"] for other in found["other_values"]} == {"lms"}
+    assert {document["source"] for document in found["documents"]} == {"discovery", "lms"}
 
 
 def test_a_course_with_runs_cannot_be_deleted_and_the_end_of_its_last_run_does_not_delete_it(catalog: Catalog) -> None:

@@ -100,6 +100,25 @@ def test_a_day_that_was_built_too_early_is_corrected_and_what_is_no_more_goes(ca
     assert counts_of(catalog, MAY[5]) == {("A", "draft"): (1, 0), ("B", "published"): (1, 1)}
 
 
+def test_what_a_transaction_wrote_that_began_before_midnight_and_waited_for_a_later_one_counts_once(
+    catalog: Catalog,
+) -> None:
+    a_week(catalog)
+    at(catalog, MAY[6], "UPDATE catalog.course_run SET status = 'unpublished'", "DELETE FROM catalog.run_association")
+    at(
+        catalog,
+        MAY[5],
+        "UPDATE catalog.course_run SET status = 'published'",
+        """INSERT INTO catalog.run_association (course_run_id, catalog_course_id, source, reason)
+           SELECT r.id, c.id, 'manual', 'Test.' FROM catalog.course_run r, catalog.catalog_course c
+           WHERE c.key = 'B+1'""",
+        hour=23,
+    )
+    built(catalog, MAY[5], MAY[6])
+    assert counts_of(catalog, MAY[5]) == EXPECTED[MAY[5]]
+    assert counts_of(catalog, MAY[6]) == {("A", "draft"): (1, 0), ("B", "published"): (1, 1)}
+
+
 def test_without_days_today_is_built(catalog: Catalog) -> None:
     a_week(catalog)
     with connected(catalog.engine) as connection:

@@ -167,3 +167,10 @@ def test_a_person_goes_before_discovery_and_discovery_before_the_key(
 def test_the_courses_between_which_nobody_decides_are_named() -> None:
     decided = associate_by_key(runs_frame(["A+1"]), courses_frame([("A+2", "a+1"), ("A+3", "A+1")]))
     assert decided["reason"].tolist()[0].endswith("as key_for_reruns: A+2, A+3.")
+
+
+def test_courses_whose_parts_join_to_the_same_key_stop_nobody() -> None:
+    rows = [("k+1", "A+B", "C", None), ("k+2", "A", "B+C", None)]
+    courses = pd.DataFrame(rows, columns=["key", "organization_key", "course_code", "key_for_reruns"], dtype=TEXT)
+    decided = associate_by_key(runs_frame(["A+B"]), courses)
+    assert decided["outcome"].tolist() == ["course_created"]

@@ -33,6 +33,24 @@ WITH wanted AS (
     FROM marts.days() AS days (day)
 ),
 
+-- An event is told as of when its transaction began: one that waited for a later one did not come before it.
+happened AS (
+    SELECT
+        entity,
+        entity_id,
+        id,
+        action,
+        changes,
+        max(at) OVER (ORDER BY id) AS at
+    FROM ops.change_event
+    WHERE
+        entity IN ('course_run', 'catalog_course', 'run_association')
+        AND (
+            action <> 'updated'
+            OR jsonb_exists_any(changes, ARRAY['status', 'organization_id', 'course_run_id', 'catalog_course_id'])
+        )
+),
+
 -- Each event numbers the values that it sets: a value holds until the next event that sets it anew.
 event AS (
     SELECT
@@ -47,13 +65,7 @@ event AS (
         count(changes -> 'organization_id') OVER life AS organization_number,
         count(changes -> 'course_run_id') OVER life AS run_number,
         count(changes -> 'catalog_course_id') OVER life AS course_number
-    FROM ops.change_event
-    WHERE
-        entity IN ('course_run', 'catalog_course', 'run_association')
-        AND (
-            action <> 'updated'
-            OR jsonb_exists_any(changes, ARRAY['status', 'organization_id', 'course_run_id', 'catalog_course_id'])
-        )
+    FROM happened
     WINDOW life AS (PARTITION BY entity, entity_id ORDER BY id)
 ),
 

@@ -19,7 +19,9 @@ columns:
 WITH event AS (
     -- Each event numbers the values that it sets: a value holds until the next event that sets it anew.
     SELECT
-        entity_id AS course_run_id, key AS run_key, action, actor, at, id, changes,
+        entity_id AS course_run_id, key AS run_key, action, actor, id, changes,
+        -- An event is told as of when its transaction began: one that waited for a later one did not come before it.
+        max(at) OVER so_far AS at,
         count(changes -> 'status') OVER so_far AS status_number,
         count(changes -> 'start') OVER so_far AS start_number,
         count(changes -> 'end') OVER so_far AS end_number,

@@ -42,6 +42,8 @@ def test_what_an_operator_gets_wrong_is_told_and_changes_nothing(command: Comman
     file.write_text("run_key,course_key\ncourse-v1:A+1+r,A+2\ncourse-v1:A+2+r,A+none\n")
     said = command.json("associations", "set", "--file", str(file), status=3)
     assert [(row["line"], row["outcome"]) for row in said["runs"]] == [(2, "set"), (3, "unknown_course")]
+    file.write_text("run_key,course_key\n")
+    assert command("associations", "set", "--file", str(file)).stdout == "No line to set.\n"
 
 
 def test_what_the_lms_would_say_otherwise_is_shown_with_the_owner(command: Command) -> None:
