@@ -13,7 +13,7 @@ up: install  ## the Dagster UI, the daemon and what they need, until Ctrl-C
 	@exec $(BIN)/catalog-pipeline up
 
 test: install  ## the tests
-	@$(BIN)/pytest -n 2 $(PYTEST)
+	@$(BIN)/pytest -n 2 --dist worksteal $(PYTEST)
 
 check: install  ## lint, formatting, types and import contracts
 	@$(BIN)/ruff check .
