@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -100,6 +101,7 @@ def test_files_of_one_source_and_type_are_started_one_after_the_other(
     for number, name in enumerate(("z.csv", "a.csv", "m.csv.gz")):
         content = csv_of(fed("1", "v", verified_price=str(100 + number)))
         (folder / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+        time.sleep(0.02)  # a file system's clock may tick as seldom as every hundredth of a second
     daemon.tick()
     (first,) = daemon.tick(start=False)
     run = instance.create_run_for_job(defs.resolve_job_def("ingest_feed"), tags={"dagster/partition": first})
