@@ -187,7 +187,7 @@ def document(connection: Connection, key: str) -> list[Row]:
     found = connection.execute(
         text(
             "SELECT source, kind, key, changed_at, missing_since, payload FROM landing.document"
-            f" WHERE key = :key OR id IN ({listing}) ORDER BY id"
+            f" WHERE (key = :key AND kind <> 'feed') OR id IN ({listing}) ORDER BY id"
         ),
         {"key": key},
     ).all()

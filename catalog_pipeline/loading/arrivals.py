@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import zstandard
 from sqlalchemy import Connection, Engine, text
 
 from catalog_pipeline.database.engine import connected
@@ -18,6 +17,7 @@ from catalog_pipeline.loading.partner_plan import FeedName
 from catalog_pipeline.loading.partner_report import Report
 from catalog_pipeline.schemas.partner_rules import load_rules
 from catalog_pipeline.settings import Settings
+from catalog_pipeline.sources.documents import decompress
 from catalog_pipeline.sources.feed_files import read_file
 from catalog_pipeline.sources.partner_feed import Limits
 
@@ -100,7 +100,7 @@ def ingest_arrival(
         raise UsageError(f"No feed {partition_key} has arrived in this database.")
     feed = FeedName(Path(row.path).name, row.source, row.product_type, row.sha256, row.received_at)
     try:
-        report = ingest(engine, zstandard.decompress(row.payload), feed, settings, options, summarize)
+        report = ingest(engine, decompress(row.payload), feed, settings, options, summarize)
     except FeedRefusedError:
         _decided(engine, partition_key)
         raise

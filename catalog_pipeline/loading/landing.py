@@ -11,7 +11,7 @@ from sqlalchemy import Connection, DateTime, Engine, bindparam, text
 from catalog_pipeline.database.bulk import copy_rows
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.publication import PUBLISH_LOCK
-from catalog_pipeline.sources.documents import compress, content_hash, seldom_collected
+from catalog_pipeline.sources.documents import compress, content_hash, encode, seldom_collected
 from catalog_pipeline.sources.http import ApiClient, read_pages
 from catalog_pipeline.sources.listing import Listing, Page, modified_at
 
@@ -148,7 +148,7 @@ def _prepare(listing: Listing, known: dict[str, bytes], page: Page) -> Batch:
     for document in page.documents:
         digest = content_hash(document)
         key = _key(listing, document, digest)
-        rows[key] = key, digest, None if known.get(key) == digest else compress(document)
+        rows[key] = key, digest, None if known.get(key) == digest else compress(encode(document))
         moments.append(modified_at(document) if isinstance(document, dict) else None)
     return Batch(page.count, list(rows.values()), max(filter(None, moments), default=None))
 

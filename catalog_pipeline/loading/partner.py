@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-import zstandard
 from sqlalchemy import Connection, Engine, text
 
 from catalog_pipeline.database.bulk import read_frame
@@ -21,6 +20,7 @@ from catalog_pipeline.schemas.partner import RawFeed, Reference, ValidatedFeed
 from catalog_pipeline.schemas.partner_rules import PartnerRules, load_rules
 from catalog_pipeline.schemas.partner_validation import validate_feed
 from catalog_pipeline.settings import Settings
+from catalog_pipeline.sources.documents import decompress
 from catalog_pipeline.sources.partner_feed import Limits, parse_feed
 
 Summarize = Callable[[Connection, Report], object]
@@ -270,7 +270,7 @@ def ingest_waiting(
         if row.source not in rules.sources or row.product_type not in rules.course_types:
             continue  # the rules no longer know such feeds
         feed = FeedName(row.name, row.source, row.product_type, row.sha256, row.received_at)
-        data = zstandard.decompress(row.payload)
+        data = decompress(row.payload)
         planned = ingest(engine, data, feed, settings, Options(as_of, dry_run=True))["counts"]
         if planned["rejected"] != row.counts["rejected"] or any(planned[outcome] for outcome in WRITING):
             done.append(ingest(engine, data, feed, settings, Options(as_of), summarize))

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, cast
 
 import orjson
-import zstandard
 from sqlalchemy import Connection, Table, text
 
 from catalog_pipeline.database.bulk import analyze, merge
@@ -16,7 +15,7 @@ from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.course import CatalogCourse
 from catalog_pipeline.models.run import CourseRun, CourseVariant
 from catalog_pipeline.rules import VERSION
-from catalog_pipeline.sources.documents import LEVEL
+from catalog_pipeline.sources.documents import compress
 
 SOURCE = "partner"
 COURSE_COLUMNS = [
@@ -120,7 +119,7 @@ def keep_document(connection: Connection, feed: FeedName, data: bytes) -> int:
             VALUES (:source, :scope, 'feed', :key, :payload, decode(:key, 'hex'), decode(:key, 'hex'), :version)
             ON CONFLICT (source, scope, kind, key) DO UPDATE SET changed_at = landing.document.changed_at
             RETURNING id"""),
-        {**names, "source": SOURCE, "payload": zstandard.compress(data, LEVEL), "version": VERSION},
+        {**names, "source": SOURCE, "payload": compress(data), "version": VERSION},
     ).scalar_one()
 
 

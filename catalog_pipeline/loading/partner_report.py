@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import zstandard
 from sqlalchemy import Connection, text
 
 from catalog_pipeline.errors import ExitCode, UsageError
 from catalog_pipeline.loading.partner_apply import ARCHIVED, REACTIVATED
 from catalog_pipeline.loading.partner_comparison import TOLD_COLUMNS, TOLD_ROWS
 from catalog_pipeline.loading.partner_plan import COUNTED, FeedName, Plan
+from catalog_pipeline.sources.documents import decompress
 
 Report = dict[str, Any]
 
@@ -72,7 +72,7 @@ def read_document(connection: Connection, feed_id: int) -> tuple[str, bytes]:
     ).one_or_none()
     if row is None:
         raise UsageError(f"The bytes of feed {feed_id} are not kept any more.")
-    return row.name, zstandard.decompress(row.payload)
+    return row.name, decompress(row.payload)
 
 
 def planned_report(

@@ -40,6 +40,7 @@ def test_a_feed_is_planned_ingested_shown_and_its_rejects_come_back_as_csv(comma
     assert command.json("partner", "show", "one.csv") == applied
     assert "course-v1:A+1+2T2026" in command("partner", "show", str(listed["id"])).stdout
     assert "MISSING_ORGANIZATION" in command("partner", "rejects", "one.csv").stdout
+    assert "No upstream document is" in command("show", applied["feed"]["sha256"], "--raw", status=2).stderr
 
     corrected = command("partner", "rejects", "one.csv", "--csv").stdout
     rows = list(csv.DictReader(io.StringIO(corrected)))

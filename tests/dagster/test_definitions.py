@@ -20,6 +20,7 @@ HOUSE = ["catalog_pipeline", "assets", "resources", "sensors", "dbt_like_sql"]
 
 def test_the_code_location_loads() -> None:
     dg.Definitions.validate_loadable(defs)
+    assert OURS
 
 
 @pytest.mark.parametrize("key", sorted(GRAPH.get_all_asset_keys()), ids=str)

@@ -56,7 +56,9 @@ def test_a_table_that_nobody_knows_is_refused(write_model: WriteModel, tmp_path:
 
 def test_the_view_of_runs_with_their_courses_is_known(write_model: WriteModel, tmp_path: Path) -> None:
     write_model("SELECT r.run_key AS a FROM catalog.run AS r")
-    check_columns(load_models(tmp_path))
+    (model,) = load_models(tmp_path)
+    check_columns([model])
+    assert model.dependencies == ("catalog.run",)
 
 
 @pytest.mark.parametrize("name", ["catalog/program", "catalog/run"])

@@ -375,7 +375,7 @@ PRODUCT = {
         "blurb": "Weekly",
         "modules": [{"module_number": 1, "heading": "A", "description": "B"}],
     },
-    "testimonials": [{"name": "Ann", "title": "CEO", "text": "Good"}],
+    "testimonials": [{"name": "Ann", "title": "Dean", "text": "Good"}],
     "faqs": [{"id": 1, "headline": "Why?", "blurb": "<p>Because</p>"}],
     "certificate": {"headline": "H", "blurb": "C"},
     "stats": {"stat1": "90%", "stat1Blurb": "finish", "stat2": None, "stat2Blurb": ""},
@@ -447,7 +447,7 @@ def test_product_json_is_flattened_to_one_row_for_each_variant() -> None:
         "meta_keywords": "k1, k2",
         "syllabus": "<p>Path</p><p>Weekly</p><ul><li><b>1: A</b> B</li></ul>",
         "frequently_asked_questions": "<p><b>Why?</b></p><p>Because</p>",
-        "learner_testimonials": "<p>Good</p><p>Ann, CEO</p>",
+        "learner_testimonials": "<p>Good</p><p>Ann, Dean</p>",
     }
     assert {column: first.get(column) for column in expected} == expected
     assert "publish_date" not in first
