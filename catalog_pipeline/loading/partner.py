@@ -139,8 +139,6 @@ def _apply(
         verdict = _decide(connection, feed, raw, validated, as_of, settings, options)
         publication.report.outcome = "held" if verdict.outcome == "held" else "applied"
         publication.report.detail = verdict.detail
-        if verdict.outcome == "applied":
-            apply_plan(publication, archive=verdict.plan.counts["archived"] > 0)
         feed_id = keep_feed(
             connection,
             feed,
@@ -154,6 +152,8 @@ def _apply(
             before_id=verdict.last.id if verdict.last else None,
             corrects=raw.corrects,
         )
+        if verdict.outcome == "applied":
+            apply_plan(publication, verdict.plan)
         if summarize:
             summarize(connection, report(connection, feed_id))
         return report(connection, feed_id, options.shown)

@@ -6,8 +6,8 @@ from typing import Any, cast
 import orjson
 from sqlalchemy import Connection, Table, text
 
-from catalog_pipeline.database.bulk import analyze, merge
-from catalog_pipeline.loading.course_status import course_status, settle_course_statuses
+from catalog_pipeline.database.bulk import analyze, copy_frame, merge
+from catalog_pipeline.loading.course_status import settle_course_statuses
 from catalog_pipeline.loading.identity import folded
 from catalog_pipeline.loading.partner_comparison import TOLD_COLUMNS, TOLD_ROWS
 from catalog_pipeline.loading.partner_plan import FeedName, Plan
@@ -15,6 +15,7 @@ from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.course import CatalogCourse
 from catalog_pipeline.models.run import CourseRun, CourseVariant
 from catalog_pipeline.rules import VERSION
+from catalog_pipeline.rules.run_values import RUN_VALUES
 from catalog_pipeline.sources.documents import compress
 
 SOURCE = "partner"
@@ -23,23 +24,17 @@ COURSE_COLUMNS = [
     *("course_type", "product_source", "product_status", "external_identifier", "partner_attributes"),
     *("dropped_since", "missing_since", "listed_by_id"),
 ]
-RUN_COLUMNS = [
-    *("run_key", "key_org", "key_course", "key_run", "title", "status", "pacing", "language", "start", "end"),
-    *("enrollment_end", "go_live", "upgrade_deadline", "restriction_type", "price", "currency"),
-    *("missing_since", "listed_by_id"),
-]
+RUN_KEY_COLUMNS = ["run_key", "key_org", "key_course", "key_run"]
+RUN_COLUMNS = [*(name for name in RUN_VALUES if name != "variant_id"), "missing_since", "listed_by_id"]
 
 
-def apply_plan(publication: Publication, *, archive: bool = False) -> None:
-    """Write what was planned in this transaction; with `archive`, also that missing courses are dropped."""
-    _assign_ids(publication, "catalog_course", "planned_course")
-    _assign_ids(publication, "course_run", "planned_run")
-    if publication.scalar("SELECT EXISTS (SELECT FROM changed_catalog_course)"):
-        _write_courses(publication)
-    _write_runs(publication)
+def apply_plan(publication: Publication, plan: Plan) -> None:
+    """Write what was planned in this transaction, and that the courses which `plan` archives are dropped."""
+    _write_courses(publication)
+    _write_runs(publication, plan)
     _write_associations(publication)
     _write_variants(publication)
-    if archive:
+    if plan.counts["archived"]:
         dropped = publication.execute(
             "UPDATE catalog.catalog_course c SET dropped_since = :as_of FROM missing_course m WHERE m.id = c.id",
             as_of=publication.as_of,
@@ -49,63 +44,45 @@ def apply_plan(publication: Publication, *, archive: bool = False) -> None:
         settle_course_statuses(publication)
 
 
-def _assign_ids(publication: Publication, table: str, planned: str) -> None:
-    """Make `changed_<table>` of what changes, with the id of each row; unchanged rows are left alone."""
-    publication.execute(f"""
-        CREATE TEMP TABLE changed_{table} ON COMMIT DROP AS
-        SELECT p.*, coalesce(p.found_id, nextval(pg_get_serial_sequence('catalog.{table}', 'id'))) AS id
-        FROM {planned} p WHERE p.changes IS NOT NULL""")
-    analyze(publication.connection, f"changed_{table} (id, course)")
-
-
 def _write_courses(publication: Publication) -> None:
+    if not publication.scalar("SELECT EXISTS (SELECT FROM planned_course WHERE changes IS NOT NULL)"):
+        return
     # A product number that one course gives up for another is free before it is taken.
     publication.execute("""
         UPDATE catalog.catalog_course t SET external_identifier = NULL
-        FROM changed_catalog_course n, changed_catalog_course w
+        FROM planned_course n, planned_course w
         WHERE n.id = t.id AND w.id <> t.id AND w.external_identifier = t.external_identifier
           AND n.external_identifier IS DISTINCT FROM t.external_identifier
           AND (w.product_source, w.course_type) = (t.product_source, t.course_type)""")
-    publication.execute("ALTER TABLE changed_catalog_course ADD COLUMN status text")
-    publication.execute(f"""
-        UPDATE changed_catalog_course c SET status = {course_status("c", "r.published")}
-        FROM (SELECT course, bool_or(status = 'published') AS published FROM planned_run GROUP BY 1) r
-        WHERE r.course = c.course AND c.found_id IS NULL""")
     table = cast(Table, CatalogCourse.__table__)
-    counts = merge(publication.connection, table, "changed_catalog_course", COURSE_COLUMNS, insert_only=["status"])
+    changed = "(SELECT * FROM planned_course WHERE changes IS NOT NULL)"
+    counts = merge(publication.connection, table, changed, COURSE_COLUMNS, insert_only=["status"])
     publication.count("catalog.catalog_course", counts)
 
 
-def _write_runs(publication: Publication) -> None:
-    counts = merge(publication.connection, cast(Table, CourseRun.__table__), "changed_course_run", RUN_COLUMNS)
-    unchanged = publication.scalar("SELECT count(*) FROM planned_run WHERE changes IS NULL")
-    left = publication.connection.execute(
-        text("SELECT outcome, count(*) AS n FROM planned_row WHERE outcome IN ('rejected', 'deferred') GROUP BY 1")
-    )
-    outcomes = {row.outcome: row.n for row in left}
-    publication.count("catalog.course_run", {**counts, **outcomes, "unchanged": counts["unchanged"] + unchanged})
+def _write_runs(publication: Publication, plan: Plan) -> None:
+    table = cast(Table, CourseRun.__table__)
+    counts = merge(publication.connection, table, "planned_run", RUN_COLUMNS, insert_only=RUN_KEY_COLUMNS)
+    left = {outcome: plan.counts[outcome] for outcome in ("rejected", "deferred")}
+    publication.count("catalog.course_run", {**counts, **left, "unchanged": plan.unchanged_runs})
 
 
 def _write_associations(publication: Publication) -> None:
     created = publication.execute("""
         INSERT INTO catalog.run_association (course_run_id, catalog_course_id, source, reason)
-        SELECT r.id, coalesce(c.found_id, n.id), 'key', format('A feed made the run for %s.', c.key)
-        FROM changed_course_run r JOIN planned_course c ON c.course = r.course
-        LEFT JOIN changed_catalog_course n ON n.course = r.course
-        WHERE r.found_id IS NULL""")
+        SELECT r.id, c.id, 'key', format('A feed made the run for %s.', c.key)
+        FROM planned_run r JOIN planned_course c ON c.course = r.course
+        WHERE r.is_new""")
     publication.count("catalog.run_association", {"created": created})
 
 
 def _write_variants(publication: Publication) -> None:
-    publication.execute("""
-        CREATE TEMP TABLE changed_variant ON COMMIT DROP AS
-        SELECT r.id AS course_run_id, r.variant_id, c.product_source,
-               coalesce(v.id, nextval(pg_get_serial_sequence('catalog.course_variant', 'id'))) AS id
-        FROM changed_course_run r JOIN planned_course c ON c.course = r.course
-        LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id
-        WHERE r.variant_id IS NOT NULL""")
+    variants = """
+        (SELECT r.id AS course_run_id, r.variant_id, c.product_source
+         FROM planned_run r JOIN planned_course c ON c.course = r.course WHERE r.variant_id IS NOT NULL)"""
     columns = ["course_run_id", "variant_id", "product_source"]
-    counts = merge(publication.connection, cast(Table, CourseVariant.__table__), "changed_variant", columns)
+    table = cast(Table, CourseVariant.__table__)
+    counts = merge(publication.connection, table, variants, columns, on="course_run_id")
     publication.count("catalog.course_variant", counts)
 
 
@@ -164,10 +141,8 @@ def keep_feed(
             "load_id": load_id,
         },
     ).scalar_one()
-    if plan and applied:
-        _keep_applied_rows(connection, feed_id, before_id)
-    elif plan:
-        _keep_rows(connection, feed_id)
+    if plan:
+        keep_rows(connection, plan, feed_id, before_id=before_id, carrying=applied)
     return feed_id
 
 
@@ -181,28 +156,31 @@ REACTIVATED = """
      FROM planned_course WHERE reactivated)"""
 
 
-def _keep_rows(connection: Connection, feed_id: int) -> None:
-    """Keep the decisions of a feed that is not applied."""
-    names = ", ".join(TOLD_COLUMNS)
-    connection.execute(
-        text(f"INSERT INTO ops.feed_row (feed_id, {names}) SELECT :feed_id, {names} FROM ({TOLD_ROWS}) AS told"),
-        {"feed_id": feed_id},
-    )
+def keep_rows(
+    connection: Connection,
+    plan: Plan,
+    feed_id: int,
+    table: str = "ops.feed_row",
+    *,
+    before_id: int | None = None,
+    carrying: bool = False,
+) -> None:
+    """Keep the decision of each row of a feed, before it is applied, in a table as `ops.feed_row`.
 
-
-def _keep_applied_rows(connection: Connection, feed_id: int, before_id: int | None) -> None:
-    """Keep the decisions of an applied feed, with the course and the run whose fields each row carries."""
-    _stage_still_carried(connection, before_id)
-    names = ", ".join(TOLD_COLUMNS)
+    With `carrying`, also the course and the run whose fields the row carries from now on.
+    """
+    carried = {"catalog_course_id": "course", "course_run_id": "run"} if carrying else {}
+    unchanged = plan.unchanged.rename(columns={column: name for name, column in carried.items()})
+    told = [name for name in TOLD_COLUMNS if name != "changes"]
+    copy_frame(connection, table, unchanged[[*told, *carried]].assign(feed_id=feed_id))
+    if carrying:
+        _stage_still_carried(connection, before_id)
+    ids = ", ".join(f"coalesce(t.{name}, s.{name})" for name in carried)
     connection.execute(
         text(f"""
-            INSERT INTO ops.feed_row (feed_id, {names}, catalog_course_id, course_run_id)
-            SELECT :feed_id, {", ".join(f"p.{name}" for name in TOLD_COLUMNS)},
-                   coalesce(p.course_id, nc.id, s.catalog_course_id), coalesce(p.run_id, nr.id, s.course_run_id)
-            FROM ({TOLD_ROWS}) AS p
-            LEFT JOIN changed_catalog_course nc ON nc.course = p.course
-            LEFT JOIN changed_course_run nr ON nr.row = p.row
-            LEFT JOIN still_carried s ON s.row = p.row"""),
+            INSERT INTO {table} (feed_id, {", ".join([*TOLD_COLUMNS, *carried])})
+            SELECT :feed_id, {", ".join(f"t.{name}" for name in TOLD_COLUMNS)} {", " + ids if carrying else ""}
+            FROM ({TOLD_ROWS}) AS t {"LEFT JOIN still_carried s ON s.row = t.row" if carrying else ""}"""),
         {"feed_id": feed_id},
     )
 
@@ -212,8 +190,7 @@ def _stage_still_carried(connection: Connection, before_id: int | None) -> None:
     connection.execute(
         text(f"""
             CREATE TEMP TABLE left_row ON COMMIT DROP AS
-            SELECT p.row, {folded("d.course_key")} AS folded, d.variant_id
-            FROM planned_row p JOIN decided_row d ON d.row = p.row
+            SELECT p.row, {folded("p.course_key")} AS folded, p.variant_id FROM planned_row p
             WHERE p.outcome IN ('rejected', 'deferred') AND CAST(:before_id AS bigint) IS NOT NULL"""),
         {"before_id": before_id},
     )

@@ -15,27 +15,31 @@ from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, 
 from catalog_pipeline.loading.carried import CURRENT_FEEDS
 from catalog_pipeline.loading.identity import folded
 from catalog_pipeline.rules.course_keys import TEXT, fold
-from catalog_pipeline.rules.run_keys import new_run_keys
+from catalog_pipeline.rules.run_keys import new_run_names
 from catalog_pipeline.rules.run_matching import CONFLICT, DUPLICATE, NEW, match_runs
-from catalog_pipeline.schemas.partner import CLEARS, ValidatedFeed
+from catalog_pipeline.schemas.partner import ValidatedFeed
 
 LARGE_TEXT, BIG, INSTANT = pa.large_string(), pa.int64(), pa.timestamp("us", "UTC")
 
 
+JUDGED = ("verdict", "reason", "code", "column", "value")
+
+
 def unjudged(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows, with nothing said against them yet."""
-    names = ("verdict", "reason", "code", "column", "value")
-    return rows.assign(**{name: pd.Series(None, rows.index, dtype=TEXT) for name in names})
+    return rows.assign(**{name: pd.Series(None, rows.index, dtype=TEXT) for name in JUDGED})
 
 
 def _judge(rows: pd.DataFrame, mask: pd.Series, verdict: str, reason: Any, *error: Any) -> pd.DataFrame:
     """Where `mask`, and nothing was said before: the verdict, its reason, and the error's code, column and value."""
     mask = mask.fillna(False).astype(bool) & rows["verdict"].isna()
-    columns = dict(zip(("verdict", "reason", "code", "column", "value"), (verdict, reason, *error), strict=False))
+    if not mask.any():
+        return rows
+    said = dict(zip(JUDGED, (verdict, reason, *error), strict=False))
     return rows.assign(
         **{
             name: rows[name].mask(mask, value if isinstance(value, str) else value.reindex(rows.index))
-            for name, value in columns.items()
+            for name, value in said.items()
         }
     )
 
@@ -44,40 +48,49 @@ def place_rows(connection: Connection, source: str, product_type: str, rows: pd.
     """Find the course of each row, and whether the feed may touch it.
 
     Adds: `course`, a number that is the id of a standing course, or below zero for a new one; `course_id`,
-    `organization_id`, `base_key` (which new runs are named after), the verdict and what belongs to it.
+    `organization_id`, `standing_key`, `base_key` (which new runs are named after), `standing_identifier`, the verdict
+    and what belongs to it.
     """
-    rows = rows.assign(folded=fold(rows["course_key"]))
-    first = rows.drop_duplicates("folded")
+    folded_keys = fold(rows["course_key"])
     types = {"folded": "text", "organization": "text", "number": "text"}
+    courses = rows[["course_key", "organization", "number"]].assign(folded=folded_keys).drop_duplicates("folded")
     create_staging(connection, "fed_key", types)
-    copy_frame(connection, "fed_key", first[list(types)])
+    copy_frame(connection, "fed_key", courses[list(types)])
     analyze(connection, "fed_key")
     found = read_frame(connection, FOUND_COURSES, FOUND_TYPES).set_index("folded")
-    rows = rows.join(found, on="folded")
-    new = pd.Series(-1 - np.arange(len(first)), first["folded"].to_numpy())
-    rows["course"] = rows["course_id"].fillna(rows["folded"].map(new).astype("Int64")).astype("int64")
-    rows = _judge(
-        unjudged(rows),
-        rows["organization_id"].isna() & rows["course_id"].isna(),
+    courses = courses.set_index("folded", drop=False).join(found)
+    new = pd.Series(-1 - np.arange(len(courses)), courses.index, dtype="Int64")
+    courses["course"] = courses["course_id"].fillna(new).astype("int64")
+    courses = _judge_courses(unjudged(courses), source, product_type)
+    return rows.join(courses[[*PLACED, *JUDGED]].reindex(folded_keys).set_axis(rows.index))
+
+
+PLACED = ("course", "course_id", "organization_id", "standing_key", "base_key", "standing_identifier")
+
+
+def _judge_courses(courses: pd.DataFrame, source: str, product_type: str) -> pd.DataFrame:
+    courses = _judge(
+        courses,
+        courses["organization_id"].isna() & courses["course_id"].isna(),
         "rejected",
-        "The catalog has no organization " + rows["organization"] + ". Correct it, or add the organization first.",
-        *("MISSING_ORGANIZATION", "organization", rows["organization"]),
+        "The catalog has no organization " + courses["organization"] + ". Correct it, or add the organization first.",
+        *("MISSING_ORGANIZATION", "organization", courses["organization"]),
     )
-    rows = _judge(
-        rows,
-        (fold(rows["standing_key"]) == rows["folded"]) & (rows["standing_key"] != rows["course_key"]),
+    courses = _judge(
+        courses,
+        (fold(courses["standing_key"]) == courses["folded"]) & (courses["standing_key"] != courses["course_key"]),
         "rejected",
-        "The course's key differs only in case from " + rows["standing_key"] + ", which stands. Write it as that.",
-        *("CASE_COLLISION", "number", rows["number"]),
+        "The course's key differs only in case from " + courses["standing_key"] + ", which stands. Write it as that.",
+        *("CASE_COLLISION", "number", courses["number"]),
     )
-    owner = rows["owner"].fillna("") + ("/" + rows["owner_type"]).fillna("")
-    other_type = (rows["owner"] == source) & (rows["owner_type"] != product_type)
+    owner = courses["owner"].fillna("") + ("/" + courses["owner_type"]).fillna("")
+    other_type = (courses["owner"] == source) & (courses["owner_type"] != product_type)
     return _judge(
-        rows,
-        rows["owner"].notna() & ((rows["owner"] != source) | other_type.fillna(False)),
+        courses,
+        courses["owner"].notna() & ((courses["owner"] != source) | other_type.fillna(False)),
         "deferred",
-        rows["standing_key"].fillna("") + " belongs to " + owner + ", which must let go of it first.",
-        *("OWNERSHIP_CONFLICT", "number", rows["number"]),
+        courses["standing_key"].fillna("") + " belongs to " + owner + ", which must let go of it first.",
+        *("OWNERSHIP_CONFLICT", "number", courses["number"]),
     )
 
 
@@ -118,17 +131,22 @@ def current_variants(connection: Connection, source: str, product_type: str) -> 
     return pd.Series(list(found), dtype=TEXT)
 
 
-def match_rows(connection: Connection, rows: pd.DataFrame, listed: pd.Series, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Decide the run of each row; adds `decision`, `run`, its id where one stands, and whether it is `public`."""
+def match_rows(
+    connection: Connection, rows: pd.DataFrame, listed: pd.Series, as_of: pd.Timestamp
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Decide the run of each row; also returns the runs that stand for the rows, null where none does.
+
+    Adds `decision`, and `run`, its id where one stands. The runs have the columns of STANDING_TYPES and `listed`.
+    """
     runs = _standing_runs(connection, rows)
-    free = rows[rows["verdict"].isna()]
-    asked = free[["row", "course", "start", "end"]].assign(variant=free["variant_id"])
-    decided = match_runs(asked, runs, listed, as_of)
+    free = rows[["row", "course", "start", "end"]].assign(variant=rows["variant_id"])[rows["verdict"].isna()]
+    # Runs get their ids in the order in which they are made.
+    decided = match_runs(free, runs.assign(variant=runs["variant_id"], created=runs["run"]), listed, as_of)
     rows = rows.assign(run=decided["run"], decision=decided["decision"])
     for decision, code in ((CONFLICT, "VARIANT_CONFLICT"), (DUPLICATE, "DUPLICATE_ROW")):
         mask = rows["decision"] == decision
         rows = _judge(rows, mask, "rejected", decided["reason"], code, "variant_id", rows["variant_id"])
-    standing = runs.set_index("run").reindex(rows["run"].fillna(0).astype("int64")).set_axis(rows.index)
+    standing = runs.set_index("run", drop=False).reindex(rows["run"].fillna(0).astype("int64")).set_axis(rows.index)
     rows = _judge(
         rows,
         standing["status"].isin(["review_by_legal", "review_by_internal"]),
@@ -150,37 +168,30 @@ def match_rows(connection: Connection, rows: pd.DataFrame, listed: pd.Series, as
         "A new run needs a start. Give start_date.",
         *("MISSING_REQUIRED_DATA", "start_date"),
     )
-    restriction = rows["restriction_type"].fillna(standing["restriction_type"])
-    public = restriction.isna() | (restriction == CLEARS)
-    return rows.assign(reason=rows["reason"].fillna(decided["reason"]), public=public)
+    return rows.assign(reason=rows["reason"].fillna(decided["reason"])), standing
 
 
 def _standing_runs(connection: Connection, rows: pd.DataFrame) -> pd.DataFrame:
-    """The runs of the courses of the feed, and those that have one of its variants."""
+    """The runs of the courses of the feed, and those that have one of its variants, by STANDING_TYPES and `listed`."""
     create_staging(connection, "fed_course", {"id": "bigint"})
     create_staging(connection, "fed_variant", {"id": "uuid"})
     copy_frame(connection, "fed_course", pd.DataFrame({"id": rows["course_id"].dropna().unique()}))
     copy_frame(connection, "fed_variant", pd.DataFrame({"id": rows["variant_id"].dropna().unique()}))
     analyze(connection, "fed_course", "fed_variant")
-    return read_frame(connection, STANDING_RUNS, STANDING_TYPES).astype({"run": "int64", "course": "int64"})
+    runs = read_frame(connection, STANDING_RUNS, STANDING_TYPES).astype({"run": "int64", "course": "int64"})
+    return runs.assign(listed=runs["listed_by_id"].notna() & runs["missing_since"].isna())
 
 
 STANDING_TYPES = {
-    "run": BIG,
-    "course": BIG,
-    "key": LARGE_TEXT,
-    "variant": LARGE_TEXT,
-    "start": INSTANT,
-    "end": INSTANT,
-    "enrollment_end": INSTANT,
-    "created": BIG,
-    "status": LARGE_TEXT,
-    "restriction_type": LARGE_TEXT,
+    **dict.fromkeys(("run", "course", "listed_by_id"), BIG),
+    **dict.fromkeys(("key", "variant_id", "title", "status", "pacing", "language", "restriction_type"), LARGE_TEXT),
+    **dict.fromkeys(("start", "end", "enrollment_end", "go_live", "upgrade_deadline", "missing_since"), INSTANT),
+    "price": pa.decimal128(12, 2),
+    "currency": LARGE_TEXT,
 }
 STANDING_RUNS = """
-    SELECT r.id, coalesce(a.catalog_course_id, 0), r.run_key, v.variant_id, r.start, r."end", r.enrollment_end,
-           row_number() OVER (ORDER BY r.created_at, r.id), r.status,
-           r.restriction_type
+    SELECT r.id, coalesce(a.catalog_course_id, 0), r.listed_by_id, r.run_key, v.variant_id, r.title,
+           r.status, r.pacing, r.language, r.restriction_type, r.start, r."end", r.enrollment_end, r.go_live, r.upgrade_deadline, r.missing_since, r.price, r.currency
     FROM catalog.course_run r
     LEFT JOIN catalog.run_association a ON a.course_run_id = r.id
     LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id
@@ -199,8 +210,9 @@ def settle_identifiers(connection: Connection, source: str, product_type: str, r
         {"source": source, "product_type": product_type, "wanted": list(wanted)},
     )
     holders = pd.DataFrame(held.all(), columns=["course", "key", "identifier"])
+    named = ["course", "course_key", "external_identifier", "standing_identifier"]
     while True:
-        first = rows[rows["verdict"].isna()].drop_duplicates("course")
+        first = rows.loc[rows["verdict"].isna(), named].drop_duplicates("course")
         claims = pd.DataFrame({"course": first["course"], "key": first["course_key"]})
         claims["identifier"] = first["external_identifier"].fillna(first["standing_identifier"])
         settled = holders[~holders["course"].isin(claims["course"])]
@@ -223,11 +235,10 @@ def settle_identifiers(connection: Connection, source: str, product_type: str, r
 
 def name_new_runs(connection: Connection, rows: pd.DataFrame) -> pd.DataFrame:
     """Add `run_key` and its parts to the rows that make a run."""
-    new = rows[rows["verdict"].isna() & (rows["decision"] == NEW)]
-    parts = (
-        new["base_key"].fillna(new["course_key"]).str.split("+", n=1, expand=True).reindex(columns=[0, 1]).astype(TEXT)
-    )
-    runs = pd.DataFrame({"org": parts[0], "number": parts[1], "start": new["start"]})
+    named = ["base_key", "course_key", "start"]
+    new = rows.loc[rows["verdict"].isna() & (rows["decision"] == NEW), named]
+    runs = new["base_key"].fillna(new["course_key"]).str.extract(r"^(?P<org>[^+]+)\+(?P<number>.+)$")
+    runs["start"] = new["start"]
     create_staging(connection, "new_number", {"folded": "text"})
     copy_frame(connection, "new_number", pd.DataFrame({"folded": fold(runs["number"]).unique()}))
     taken = read_frame(
@@ -236,5 +247,6 @@ def name_new_runs(connection: Connection, rows: pd.DataFrame) -> pd.DataFrame:
         f" {folded('r.key_course')}",
         {"key_course": LARGE_TEXT, "key_run": LARGE_TEXT},
     )
-    keys = new_run_keys(runs, taken)
-    return rows.assign(run_key=keys, key_org=runs["org"], key_course=runs["number"], key_run=keys.str.split("+").str[2])
+    names = new_run_names(runs, taken)
+    keys = "course-v1:" + runs["org"] + "+" + runs["number"] + "+" + names
+    return rows.assign(run_key=keys, key_org=runs["org"], key_course=runs["number"], key_run=names)

@@ -1,7 +1,7 @@
 """Plans a partner feed: what each row would do to the catalog as it stands. Writes temporary tables only.
 
-After `make_plan`, `planned_course` and `planned_run` hold what the accepted rows say, next to what stands, and
-`planned_row` the one outcome of every row. Applying a feed is writing these down; a dry run is throwing them away.
+Rows are decided in frames, and so is which runs change; what changes is staged, with the courses, into the tables of
+`partner_comparison`. Applying a feed is writing these down; a dry run is throwing them away.
 """
 
 from collections import defaultdict
@@ -10,18 +10,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import orjson
 import pandas as pd
+import pyarrow as pa
 from sqlalchemy import Connection, text
 
-from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging
+from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, read_frame
 from catalog_pipeline.loading.partner_comparison import (
+    CHANGED_COURSES,
     COURSE_TEXTS,
     MISSING_COURSE,
     OURS,
     PLANNED_COURSE,
-    PLANNED_ROW,
-    PLANNED_RUN,
     STANDING_COURSE,
 )
 from catalog_pipeline.loading.partner_decisions import (
@@ -33,7 +34,8 @@ from catalog_pipeline.loading.partner_decisions import (
     settle_identifiers,
     unjudged,
 )
-from catalog_pipeline.rules.course_keys import TEXT
+from catalog_pipeline.rules.course_keys import TEXT, fold
+from catalog_pipeline.rules.run_values import differs, run_values
 from catalog_pipeline.schemas.partner import RawFeed, ValidatedFeed
 
 SHOWN_OF_REJECTS = ("title", "external_identifier", "restriction_type")
@@ -54,13 +56,17 @@ class FeedName:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a feed would do, in numbers; the rest is in the temporary tables."""
+    """What a feed would do, in numbers, and its unchanged rows; the rest is in the temporary tables."""
 
     counts: dict[str, int]
     standing: int
     """Courses of the feed's source and type that are not archived."""
     missing: int
     """How many of them the feed does not list."""
+    unchanged: pd.DataFrame
+    """By PLANNED_ROW."""
+    unchanged_runs: int
+    """Runs that accepted rows leave as they are."""
 
     def is_mostly_rejected(self, reject_share: float) -> bool:
         """Whether the feed says too little of what stands to archive by it."""
@@ -77,62 +83,74 @@ def make_plan(connection: Connection, feed: FeedName, raw: RawFeed, validated: V
     listed = listed_variants(validated)
     if raw.corrects:
         listed = pd.concat([listed, current_variants(connection, feed.source, feed.product_type)], ignore_index=True)
-    rows = match_rows(connection, rows, listed, pd.Timestamp(as_of))
+    rows, standing = match_rows(connection, rows, listed, pd.Timestamp(as_of))
     rows = settle_identifiers(connection, feed.source, feed.product_type, rows)
-    rows = name_new_runs(connection, rows)
-    _stage_accepted(connection, rows[rows["verdict"].isna()])
-    _stage_decided(connection, raw.frame, validated, rows)
     names = {"source": feed.source, "product_type": feed.product_type, "as_of": as_of}
-    connection.execute(text(PLANNED_COURSE), names)
-    return _plan_rows(connection, names)
+    return _plan(connection, PLANNED_COURSE, names, raw.frame, validated, rows, standing)
 
 
 def make_run_plan(connection: Connection, validated: ValidatedFeed, as_of: datetime) -> Plan:
     """Decide rows that say nothing of their courses, which stand: `rows` has `course_id` and `base_key` besides."""
-    rows = unjudged(validated.rows.assign(course=validated.rows["course_id"], organization_id=pd.NA))
-    rows = match_rows(connection, rows, listed_variants(validated), pd.Timestamp(as_of))
+    rows = validated.rows
+    rows = unjudged(rows.assign(course=rows["course_id"], organization_id=pd.NA, standing_key=rows["course_key"]))
+    rows, standing = match_rows(connection, rows, listed_variants(validated), pd.Timestamp(as_of))
+    names = {"source": "", "product_type": "", "as_of": as_of}
+    return _plan(connection, STANDING_COURSE, names, rows, validated, rows, standing)
+
+
+def _plan(
+    connection: Connection,
+    planned_course: str,
+    names: dict[str, Any],
+    cells: pd.DataFrame,
+    validated: ValidatedFeed,
+    rows: pd.DataFrame,
+    standing: pd.DataFrame,
+) -> Plan:
     rows = name_new_runs(connection, rows)
-    _stage_accepted(connection, rows[rows["verdict"].isna()])
-    _stage_decided(connection, validated.rows, validated, rows)
-    connection.execute(text(STANDING_COURSE))
-    return _plan_rows(connection, {"source": "", "product_type": "", "as_of": as_of})
-
-
-def _plan_rows(connection: Connection, names: dict[str, Any]) -> Plan:
-    connection.execute(text(PLANNED_RUN), names)
-    # The wide columns need no statistics.
-    analyze(connection, "planned_course (row, course, found_id)", "planned_run (row, course, found_id)")
-    connection.execute(text(PLANNED_ROW))
-    analyze(connection, "planned_row (row, course, outcome)")
-    return _count(connection, names)
+    # Of the wide texts, those of each course's first accepted row are all that is needed.
+    rows, texts = rows.drop(columns=list(TEXTS)), rows[list(TEXTS)]
+    accepted = rows[rows["verdict"].isna()].copy()
+    first = ~accepted.duplicated("course")
+    accepted["title"] = accepted["course"].map(accepted[first].set_index("course")["title"])
+    standing = standing.loc[accepted.index]
+    values = run_values(accepted, standing, pd.Timestamp(names["as_of"]))
+    _stage_courses(connection, accepted[first].join(texts), accepted, values)
+    connection.execute(text(planned_course), names)
+    analyze(connection, "planned_course (row, course, id)")
+    changed_courses = read_frame(connection, CHANGED_COURSES, {"course": BIG})["course"]
+    changed = accepted["run"].isna() | differs(values, standing) | standing["missing_since"].notna()
+    _stage_runs(connection, accepted[changed], values[changed], standing[changed])
+    outcomes = np.select(
+        [
+            first & (accepted["course"] < 0),
+            accepted["run"].isna(),
+            changed | (first & accepted["course"].isin(changed_courses)),
+        ],
+        ["new_product", "new_variant", "updated"],
+        "unchanged",
+    )
+    told = _told(cells, validated, rows, accepted.assign(outcome=outcomes), standing["key"])
+    return _count(connection, names, told, int((~changed).sum()))
 
 
 # Staging: what the frames decided goes to the database, which compares it with what stands.
 
-DECIDED = {
-    "row": "int",
-    "outcome": "text",
-    "reason": "text",
-    "course_key": "text",
-    "run_key": "text",
-    "variant_id": "text",
-    "title": "text",
-    "external_identifier": "text",
-    "restriction_type": "text",
-    "is_future_variant": "boolean",
-    "errors": "jsonb",
-    "warnings": "jsonb",
-}
-FED_RUN = {
+BIG = pa.int64()
+TEXTS = ("short_description", "full_description", "topic", "attributes")
+INSTANTS = ("start", "end", "enrollment_end", "go_live", "upgrade_deadline")
+PLANNED_RUN = {
     "row": "int",
     "course": "bigint",
-    "run": "bigint",
-    **dict.fromkeys(("run_key", "key_org", "key_course", "key_run", "pacing", "language"), "text"),
-    **dict.fromkeys(("start", "end", "enrollment_end", "go_live", "upgrade_deadline"), "timestamptz"),
+    "id": "bigint DEFAULT nextval('catalog.course_run_id_seq')",
+    "is_new": "boolean",
+    **dict.fromkeys(("run_key", "key_org", "key_course", "key_run"), "text"),
+    **dict.fromkeys(("title", "status", "pacing", "language", "restriction_type"), "text"),
+    **dict.fromkeys((*INSTANTS, "missing_since"), "timestamptz"),
     "price": "numeric(12, 2)",
     "currency": "text",
     "variant_id": "uuid",
-    "restriction_type": "text",
+    "listed_by_id": "bigint",
 }
 FED_COURSE = {
     "row": "int",
@@ -141,26 +159,59 @@ FED_COURSE = {
     "organization_id": "bigint",
     **dict.fromkeys(("number", "course_key", "title", *COURSE_TEXTS), "text"),
     "attributes": "jsonb",
+    "published": "boolean",
+}
+PLANNED_ROW = {
+    "row": "int",
+    **dict.fromkeys(("outcome", "reason", "course_key", "run_key", "variant_id", "title"), "text"),
+    **dict.fromkeys(("external_identifier", "restriction_type"), "text"),
+    "is_future_variant": "boolean",
+    **dict.fromkeys(("errors", "warnings"), "jsonb"),
+    **dict.fromkeys(("course", "run"), "bigint"),
 }
 
 
-def _stage_accepted(connection: Connection, accepted: pd.DataFrame) -> None:
-    first = accepted.drop_duplicates("course")
-    price = accepted[accepted["public"]].dropna(subset="price").drop_duplicates("course").set_index("course")["price"]
+def _stage_courses(connection: Connection, first: pd.DataFrame, accepted: pd.DataFrame, values: pd.DataFrame) -> None:
+    """Stage the first row of each course, with what the others add to it."""
+    course = accepted["course"]
     # The course's price has no column of its own.
-    priced = first["course"].map(price).map('"verified_price":"{}"'.format, na_action="ignore").astype(TEXT)
+    public = accepted[values["restriction_type"].isna() & accepted["price"].notna()].drop_duplicates("course")
+    price = first["course"].map(public.set_index("course")["price"])
+    priced = price.map('"verified_price":"{}"'.format, na_action="ignore").astype(TEXT)
     comma = pd.Series(",", first.index).where(first["attributes"] != "{}", "")
-    first = first.assign(attributes=("{" + priced + comma + first["attributes"].str[1:]).fillna(first["attributes"]))
-    for name, columns, frame in (("fed_run", FED_RUN, accepted), ("fed_product", FED_COURSE, first)):
-        create_staging(connection, name, columns)
-        copy_frame(connection, name, frame[list(columns)])
-    analyze(connection, "fed_run (row, course, run)", "fed_product (row, course, course_id)")
+    first = first.assign(
+        attributes=("{" + priced + comma + first["attributes"].str[1:]).fillna(first["attributes"]),
+        published=first["course"].isin(course[values["status"] == "published"]),
+    )
+    create_staging(connection, "fed_product", FED_COURSE)
+    copy_frame(connection, "fed_product", first[list(FED_COURSE)])
+    analyze(connection, "fed_product (row, course, course_id)")
 
 
-def _stage_decided(connection: Connection, cells: pd.DataFrame, validated: ValidatedFeed, rows: pd.DataFrame) -> None:
-    """Stage every row of the file, with what speaks against it: what validation found, or what was decided.
+def _stage_runs(connection: Connection, rows: pd.DataFrame, values: pd.DataFrame, standing: pd.DataFrame) -> None:
+    """Stage the runs that are new, which get their ids by that, and those that change."""
+    runs = (
+        rows[["row", "course", "run_key", "key_org", "key_course", "key_run"]]
+        .join(values)
+        .assign(
+            id=rows["run"],
+            is_new=rows["run"].isna(),
+            missing_since=pd.NaT,
+            listed_by_id=standing["listed_by_id"].where(standing["listed"].fillna(False).astype(bool)),
+        )
+    )
+    create_staging(connection, "planned_run", PLANNED_RUN)
+    copy_frame(connection, "planned_run", runs[runs["is_new"]].drop(columns="id"))
+    copy_frame(connection, "planned_run", runs[~runs["is_new"]])
+    analyze(connection, "planned_run (row, course, id)")
 
-    `cells` are the rows as read, from which a rejected one is told.
+
+def _told(
+    cells: pd.DataFrame, validated: ValidatedFeed, rows: pd.DataFrame, accepted: pd.DataFrame, run_keys: pd.Series
+) -> pd.DataFrame:
+    """What is told of every row of the file, by PLANNED_ROW: what validation found, or what was decided.
+
+    `cells` are the rows as read, from which an invalid one is told.
     """
     found = validated.errors.drop_duplicates("row")
     shown = cells.reindex(columns=["row", *SHOWN_OF_REJECTS]).set_index("row")
@@ -170,18 +221,29 @@ def _stage_decided(connection: Connection, cells: pd.DataFrame, validated: Valid
         is_future_variant=False,
         **{name: found["row"].map(shown[name]).astype(TEXT) for name in shown},
     )
-    decided = rows.assign(outcome=rows["verdict"])
-    against = rows[rows["code"].notna()]
+    left = rows[rows["verdict"].notna()]
+    left = left.assign(outcome=left["verdict"], course=pd.NA, run=pd.NA)
+    made = accepted["course"] < 0
+    reasons = np.select(
+        [accepted["outcome"] == "new_product", made],
+        ["The catalog has no such course yet.", "A further run of a course that this feed makes."],
+        accepted["reason"],
+    )
+    accepted = accepted.assign(
+        reason=reasons,
+        course_key=accepted["standing_key"].fillna(accepted["course_key"]),
+        run_key=accepted["run_key"].fillna(run_keys),
+    )
+    filled = [frame.reindex(columns=list(PLANNED_ROW)) for frame in (invalid, left, accepted) if len(frame)]
+    told = pd.concat(filled or [accepted.reindex(columns=list(PLANNED_ROW))])
+    against = left[left["code"].notna()]
     against = against[["row", "code", "column", "value"]].assign(message=against["reason"])
     columns = ["code", "column", "value", "message"]
     errors = _by_row(pd.concat([validated.errors[["row", *columns]], against]), columns)
     warnings = _by_row(validated.warnings, ["code", "column", "message"])
-    filled = [frame.reindex(columns=list(DECIDED)) for frame in (invalid, decided) if len(frame)]
-    both = pd.concat(filled or [decided.reindex(columns=list(DECIDED))])
-    both["errors"], both["warnings"] = both["row"].map(errors), both["row"].map(warnings)
-    create_staging(connection, "decided_row", DECIDED)
-    copy_frame(connection, "decided_row", both.astype({"is_future_variant": "boolean", "row": "int64"}))
-    analyze(connection, "decided_row (row, outcome)")
+    told["errors"], told["warnings"] = told["row"].map(errors), told["row"].map(warnings)
+    kinds = {"row": "int64", "is_future_variant": "boolean", "course": "Int64", "run": "Int64"}
+    return told.astype(kinds)
 
 
 def _by_row(messages: pd.DataFrame, columns: Sequence[str]) -> dict[int, str]:
@@ -194,12 +256,25 @@ def _by_row(messages: pd.DataFrame, columns: Sequence[str]) -> dict[int, str]:
     return {row: orjson.dumps(found).decode() for row, found in lists.items()}
 
 
-def _count(connection: Connection, names: dict[str, Any]) -> Plan:
+def _count(connection: Connection, names: dict[str, Any], told: pd.DataFrame, unchanged_runs: int) -> Plan:
+    """Stage the rows but the unchanged ones, and the courses that are missing; count everything."""
+    is_unchanged = told["outcome"] == "unchanged"
+    create_staging(connection, "planned_row", PLANNED_ROW)
+    copy_frame(connection, "planned_row", told[~is_unchanged])
+    create_staging(connection, "listed_product", {"folded": "text", "external_identifier": "text"})
+    listed = told[["external_identifier"]].assign(folded=fold(told["course_key"]))
+    copy_frame(connection, "listed_product", listed.drop_duplicates())
+    analyze(connection, "planned_row (row, course)", "listed_product")
     connection.execute(text(MISSING_COURSE), names)
-    found = connection.execute(text("SELECT outcome, count(*) AS n FROM planned_row GROUP BY 1"))
-    outcomes = {row.outcome: row.n for row in found}
     missing = connection.execute(text("SELECT count(*) FROM missing_course")).scalar_one()
     standing = connection.execute(text(f"SELECT count(*) FROM catalog.catalog_course c WHERE {OURS}"), names)
     reactivated = connection.execute(text("SELECT count(*) FROM planned_course WHERE reactivated")).scalar_one()
-    counts = {"rows": sum(outcomes.values()), **{name: outcomes.get(name, 0) for name in COUNTED}}
-    return Plan({**counts, "archived": 0, "reactivated": reactivated}, standing.scalar_one(), missing)
+    outcomes = told["outcome"].value_counts()
+    counts = {"rows": len(told), **{name: int(outcomes.get(name, 0)) for name in COUNTED}}
+    return Plan(
+        counts={**counts, "archived": 0, "reactivated": reactivated},
+        standing=standing.scalar_one(),
+        missing=missing,
+        unchanged=told[is_unchanged],
+        unchanged_runs=unchanged_runs,
+    )

@@ -5,8 +5,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from catalog_pipeline.errors import ExitCode, UsageError
-from catalog_pipeline.loading.partner_apply import ARCHIVED, REACTIVATED
-from catalog_pipeline.loading.partner_comparison import TOLD_COLUMNS, TOLD_ROWS
+from catalog_pipeline.loading.partner_apply import ARCHIVED, REACTIVATED, keep_rows
+from catalog_pipeline.loading.partner_comparison import TOLD_COLUMNS
 from catalog_pipeline.loading.partner_plan import COUNTED, FeedName, Plan
 from catalog_pipeline.sources.documents import decompress
 
@@ -85,6 +85,8 @@ def planned_report(
     shown: int | None = None,
 ) -> Report:
     """What would become of a feed that is planned in this transaction; as `report`, without an id."""
+    connection.execute(text("CREATE TEMP TABLE told_row (LIKE ops.feed_row INCLUDING DEFAULTS) ON COMMIT DROP"))
+    keep_rows(connection, plan, 0, "told_row")
     applied = outcome == "applied"
     archived = ARCHIVED if applied and plan.counts["archived"] else "'[]'::jsonb"
     reactivated = REACTIVATED if applied else "'[]'::jsonb"
@@ -96,7 +98,7 @@ def planned_report(
         **_whole(outcome, detail),
         "counts": _counts(plan.counts),
         "warnings": warnings,
-        "rows": _rows(connection, TOLD_ROWS, shown),
+        "rows": _rows(connection, "SELECT * FROM told_row", shown),
         "archived": products.archived,
         "reactivated": products.reactivated,
     }

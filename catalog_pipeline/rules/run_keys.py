@@ -1,4 +1,4 @@
-"""The keys of new runs: the term of the start, with a letter where the term is taken."""
+"""The names of new runs: the term of the start, with a letter where the term is taken."""
 
 import numpy as np
 import pandas as pd
@@ -8,20 +8,20 @@ from catalog_pipeline.rules.course_keys import fold
 TERM = r"^(?P<term>[1-3]t[0-9]{4})(?P<suffix>[a-z]{0,9})$"
 
 
-def new_run_keys(runs: pd.DataFrame, taken: pd.DataFrame) -> pd.Series:
-    """The keys of new runs, in their order; with the index of `runs`.
+def new_run_names(runs: pd.DataFrame, taken: pd.DataFrame) -> pd.Series:
+    """The names of new runs, the last part of their keys, in their order; with the index of `runs`.
 
-    `runs`: org, number, start (an instant, not null). `taken`: key_course, key_run of the runs that stand.
+    `runs`: number, start (an instant, not null). `taken`: key_course, key_run of the runs that stand.
 
-    `course-v1:Org+Number+1T2026` for a start from January to April, 2T from May to August, 3T from September to
-    December; where a run of exactly that course number has the name, with a, b … z, aa, ab … behind it.
+    `1T2026` for a start from January to April, 2T from May to August, 3T from September to December; where a run of
+    exactly that course number has the name, with a, b … z, aa, ab … behind it.
     """
     term = ((runs["start"].dt.month + 3) // 4).astype("str") + "T" + runs["start"].dt.year.astype("str")
     group = fold(runs["number"]) + "+" + fold(term)
     nth = runs.groupby(group, sort=False).cumcount()
     number = _free(group, nth, *_used(taken))
     suffix = number.map({n: _letters(n) for n in number.unique()}).astype("str")
-    return "course-v1:" + runs["org"] + "+" + runs["number"] + "+" + term + suffix
+    return term + suffix
 
 
 def _used(taken: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

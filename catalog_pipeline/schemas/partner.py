@@ -13,6 +13,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from catalog_pipeline.models.run import PACINGS, RESTRICTION_TYPES
+from catalog_pipeline.rules.run_values import CLEARS
 from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT
 
 Kind = Literal[
@@ -22,8 +23,6 @@ Kind = Literal[
     "pacing", "restriction", "marketing_type", "program_type", "ignored",
 ]  # fmt: skip
 ATTRIBUTE = "partner_attributes"
-CLEARS = "None"
-"""The text that clears `restriction_type`; in any other column it counts as blank."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog_pipeline.models.run import RESTRICTION_TYPES
-from catalog_pipeline.schemas.partner import CLEARS, Reference
+from catalog_pipeline.rules.run_values import CLEARS
+from catalog_pipeline.schemas.partner import Reference
 from catalog_pipeline.schemas.partner_rules import PartnerRules
 
 LARGE_TEXT = pa.large_string()

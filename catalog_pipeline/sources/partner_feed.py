@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from catalog_pipeline.errors import FeedRefusedError
+from catalog_pipeline.rules.run_values import CLEARS
 from catalog_pipeline.schemas.parsing import NUMBER, TEXT, shown
 from catalog_pipeline.schemas.partner import (
-    CLEARS,
     COLUMNS,
     RAW_ERROR_COLUMNS,
     REASONS_COLUMN,

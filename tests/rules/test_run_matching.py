@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog_pipeline.rules.course_keys import TEXT
-from catalog_pipeline.rules.run_keys import new_run_keys
+from catalog_pipeline.rules.run_keys import new_run_names
 from catalog_pipeline.rules.run_matching import match_runs
 from catalog_pipeline.schemas.parsing import INSTANT
 
@@ -208,10 +208,10 @@ def test_a_hundred_rows_of_one_schedule_take_the_free_runs_and_make_the_others()
 
 
 def keys(starts: list[str], taken: list[tuple[str, str]], number: str = "CS1") -> list[str]:
-    runs = pd.DataFrame({"org": "X", "number": number, "start": pd.to_datetime(starts, utc=True)})
-    runs = runs.astype({"org": TEXT, "number": TEXT, "start": INSTANT})
+    runs = pd.DataFrame({"number": number, "start": pd.to_datetime(starts, utc=True)})
+    runs = runs.astype({"number": TEXT, "start": INSTANT})
     names = pd.DataFrame(taken, columns=["key_course", "key_run"], dtype=TEXT)
-    return [key.rpartition("+")[2] for key in new_run_keys(runs, names)]
+    return [*new_run_names(runs, names)]
 
 
 def test_a_run_is_named_by_the_third_of_the_year_it_starts_in() -> None:
