@@ -64,7 +64,8 @@ def _write_runs(publication: Publication, plan: Plan) -> None:
     table = cast(Table, CourseRun.__table__)
     counts = merge(publication.connection, table, "planned_run", RUN_COLUMNS, insert_only=RUN_KEY_COLUMNS)
     left = {outcome: plan.counts[outcome] for outcome in ("rejected", "deferred")}
-    publication.count("catalog.course_run", {**counts, **left, "unchanged": plan.unchanged_runs})
+    unchanged = counts["unchanged"] + plan.unchanged_runs
+    publication.count("catalog.course_run", {**counts, **left, "unchanged": unchanged})
 
 
 def _write_associations(publication: Publication) -> None:

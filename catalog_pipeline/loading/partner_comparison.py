@@ -78,7 +78,7 @@ TOLD_COLUMNS = (
     *("restriction_type", "is_future_variant", "changes", "errors", "warnings"),
 )
 TOLD_ROWS = f"""
-    SELECT {", ".join(f"p.{name}" for name in TOLD_COLUMNS if name != "changes")}, p.course, p.run,
+    SELECT {", ".join(f"p.{name}" for name in TOLD_COLUMNS if name != "changes")},
            c.id AS catalog_course_id, coalesce(p.run, n.id) AS course_run_id,
            CASE WHEN c.row IS DISTINCT FROM p.row OR c.changes IS NULL THEN r.changes
                 ELSE coalesce(r.changes, '{{}}') || c.changes END AS changes

@@ -191,7 +191,8 @@ STANDING_TYPES = {
 }
 STANDING_RUNS = """
     SELECT r.id, coalesce(a.catalog_course_id, 0), r.listed_by_id, r.run_key, v.variant_id, r.title,
-           r.status, r.pacing, r.language, r.restriction_type, r.start, r."end", r.enrollment_end, r.go_live, r.upgrade_deadline, r.missing_since, r.price, r.currency
+           r.status, r.pacing, r.language, r.restriction_type, r.start, r."end", r.enrollment_end, r.go_live,
+           r.upgrade_deadline, r.missing_since, r.price, r.currency
     FROM catalog.course_run r
     LEFT JOIN catalog.run_association a ON a.course_run_id = r.id
     LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id

@@ -110,28 +110,37 @@ def _plan(
     rows = name_new_runs(connection, rows)
     # Of the wide texts, those of each course's first accepted row are all that is needed.
     rows, texts = rows.drop(columns=list(TEXTS)), rows[list(TEXTS)]
-    accepted = rows[rows["verdict"].isna()].copy()
-    first = ~accepted.duplicated("course")
-    accepted["title"] = accepted["course"].map(accepted[first].set_index("course")["title"])
+    accepted = rows[rows["verdict"].isna()]
     standing = standing.loc[accepted.index]
-    values = run_values(accepted, standing, pd.Timestamp(names["as_of"]))
-    _stage_courses(connection, accepted[first].join(texts), accepted, values)
+    first = accepted.drop_duplicates("course")
+    titles = accepted["course"].map(first.set_index("course")["title"])
+    values = run_values(accepted.assign(title=titles), standing, pd.Timestamp(names["as_of"]))
+    changed = accepted["run"].isna() | differs(values, standing) | standing["missing_since"].notna()
+    _stage_courses(connection, first.join(texts), accepted, values)
     connection.execute(text(planned_course), names)
     analyze(connection, "planned_course (row, course, id)")
-    changed_courses = read_frame(connection, CHANGED_COURSES, {"course": BIG})["course"]
-    changed = accepted["run"].isna() | differs(values, standing) | standing["missing_since"].notna()
     _stage_runs(connection, accepted[changed], values[changed], standing[changed])
+    decided = _with_outcomes(connection, accepted, changed).assign(standing_run=standing["key"])
+    told = _told(cells, validated, rows[rows["verdict"].notna()], decided)
+    return _count(connection, names, told, unchanged_runs=int((~changed).sum()))
+
+
+def _with_outcomes(connection: Connection, accepted: pd.DataFrame, changed: pd.Series) -> pd.DataFrame:
+    """Add the outcome of each accepted row; `changed` says of each whether its run is new or changes."""
+    courses = read_frame(connection, CHANGED_COURSES, {"course": BIG})["course"]
+    is_first, is_made = ~accepted.duplicated("course"), accepted["course"] < 0
+    first_of_changed = is_first & accepted["course"].isin(courses)
     outcomes = np.select(
-        [
-            first & (accepted["course"] < 0),
-            accepted["run"].isna(),
-            changed | (first & accepted["course"].isin(changed_courses)),
-        ],
+        [is_first & is_made, accepted["run"].isna(), changed | first_of_changed],
         ["new_product", "new_variant", "updated"],
         "unchanged",
     )
-    told = _told(cells, validated, rows, accepted.assign(outcome=outcomes), standing["key"])
-    return _count(connection, names, told, int((~changed).sum()))
+    reasons = np.select(
+        [is_first & is_made, is_made],
+        ["The catalog has no such course yet.", "A further run of a course that this feed makes."],
+        accepted["reason"],
+    )
+    return accepted.assign(outcome=outcomes, reason=reasons)
 
 
 # Staging: what the frames decided goes to the database, which compares it with what stands.
@@ -206,10 +215,8 @@ def _stage_runs(connection: Connection, rows: pd.DataFrame, values: pd.DataFrame
     analyze(connection, "planned_run (row, course, id)")
 
 
-def _told(
-    cells: pd.DataFrame, validated: ValidatedFeed, rows: pd.DataFrame, accepted: pd.DataFrame, run_keys: pd.Series
-) -> pd.DataFrame:
-    """What is told of every row of the file, by PLANNED_ROW: what validation found, or what was decided.
+def _told(cells: pd.DataFrame, validated: ValidatedFeed, left: pd.DataFrame, accepted: pd.DataFrame) -> pd.DataFrame:
+    """What is told of every row of the file, by PLANNED_ROW: of the invalid, of those left, and of those accepted.
 
     `cells` are the rows as read, from which an invalid one is told.
     """
@@ -221,29 +228,19 @@ def _told(
         is_future_variant=False,
         **{name: found["row"].map(shown[name]).astype(TEXT) for name in shown},
     )
-    left = rows[rows["verdict"].notna()]
     left = left.assign(outcome=left["verdict"], course=pd.NA, run=pd.NA)
-    made = accepted["course"] < 0
-    reasons = np.select(
-        [accepted["outcome"] == "new_product", made],
-        ["The catalog has no such course yet.", "A further run of a course that this feed makes."],
-        accepted["reason"],
-    )
     accepted = accepted.assign(
-        reason=reasons,
         course_key=accepted["standing_key"].fillna(accepted["course_key"]),
-        run_key=accepted["run_key"].fillna(run_keys),
+        run_key=accepted["run_key"].fillna(accepted["standing_run"]),
     )
     filled = [frame.reindex(columns=list(PLANNED_ROW)) for frame in (invalid, left, accepted) if len(frame)]
     told = pd.concat(filled or [accepted.reindex(columns=list(PLANNED_ROW))])
-    against = left[left["code"].notna()]
-    against = against[["row", "code", "column", "value"]].assign(message=against["reason"])
     columns = ["code", "column", "value", "message"]
-    errors = _by_row(pd.concat([validated.errors[["row", *columns]], against]), columns)
+    against = left[left["code"].notna()].assign(message=left["reason"])
+    errors = _by_row(pd.concat([validated.errors[["row", *columns]], against[["row", *columns]]]), columns)
     warnings = _by_row(validated.warnings, ["code", "column", "message"])
     told["errors"], told["warnings"] = told["row"].map(errors), told["row"].map(warnings)
-    kinds = {"row": "int64", "is_future_variant": "boolean", "course": "Int64", "run": "Int64"}
-    return told.astype(kinds)
+    return told.astype({"row": "int64", "is_future_variant": "boolean", "course": "Int64", "run": "Int64"})
 
 
 def _by_row(messages: pd.DataFrame, columns: Sequence[str]) -> dict[int, str]:

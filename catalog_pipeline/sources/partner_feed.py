@@ -6,6 +6,7 @@ pyarrow reads what is well formed, in parallel; where a row is ragged it reads a
 import csv
 import hashlib
 import io
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,7 +81,7 @@ def parse_feed(data: bytes, name: str, limits: Limits, received_at: datetime) ->
     text = to_utf8(unpack(data, name, limits.size), name)
     is_json = text.lstrip()[:1] in (b"{", b"[")
     sheet = _read_products(text, name) if is_json else _read_csv(text, name)
-    escapes = not is_json and any(b"'" + start in text for start in (b"=", b"+", b"-", b"@"))
+    escapes = not is_json and re.search(rb"'[=+\-@]", text) is not None
     sheet = _clean(sheet, limits.cell, nuls=is_json or b"\0" in text, escapes=escapes)
     if not len(sheet.numbers):
         raise FeedRefusedError(f"{name} has no rows. An empty feed is not applied: feed one with rows.")

@@ -199,6 +199,12 @@ def test_the_first_row_speaks_for_the_course_and_a_later_one_that_disagrees_is_w
     assert "First" in warning["message"] and "Second" in warning["message"]
 
 
+def test_a_row_is_told_by_its_own_title_and_its_run_has_the_courses(fed_catalog: FedCatalog) -> None:
+    told = fed_catalog.feed(fed("1", "u", title="One"), fed("1", "v", "2026-08-01", title="Other"))
+    assert [row["title"] for row in told["rows"]] == ["One", "Other"]
+    assert fed_catalog.rows("SELECT title FROM catalog.course_run") == [("One",), ("One",)]
+
+
 def test_the_courses_price_is_the_first_public_rows(fed_catalog: FedCatalog) -> None:
     private = fed("1", "v", verified_price="10", restriction_type="custom-b2b-enterprise")
     fed_catalog.feed(private, fed("1", "w", "2026-10-01", verified_price="20"), fed("1", "x", "2026-11-01"))
