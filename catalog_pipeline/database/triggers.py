@@ -107,8 +107,9 @@ def _insert(table: Table, action: str, old: str | None, new: str | None, source:
     return f"""\
 INSERT INTO ops.change_event (entity, entity_id, key, action, changes, actor)
         SELECT '{table.name}', {row}.id, {KEYS[table.name].format(row=row)}, '{action}',
-               jsonb_strip_nulls(jsonb_build_object(
-            {_changes(table, old, new)})), who
+               JSON_OBJECT(
+            {_changes(table, old, new)}
+            ABSENT ON NULL RETURNING jsonb), who
         FROM {source};"""
 
 
@@ -121,14 +122,14 @@ def _listed(table: Table, row: str) -> str:
 
 
 def _changes(table: Table, old: str | None, new: str | None) -> str:
-    """The arguments of jsonb_build_object: each column that differs, with [old, new]; null, and stripped, if not."""
+    """The members of JSON_OBJECT: each column that differs, with [old, new]; null, and so absent, if not."""
     parts = []
     for column in _tracked(table):
         before, after = (f'{row}."{column.name}"' if row else "NULL" for row in (old, new))
-        pair = f"jsonb_build_array({_shown(column, before)}, {_shown(column, after)})"
+        pair = f"JSON_ARRAY({_shown(column, before)}, {_shown(column, after)} NULL ON NULL RETURNING jsonb)"
         if column.info.get("pii"):
-            pair = "jsonb_build_array()"
-        parts.append(f"'{column.name}', CASE WHEN {before} IS DISTINCT FROM {after} THEN {pair} END")
+            pair = "JSON_ARRAY(RETURNING jsonb)"
+        parts.append(f"'{column.name}': CASE WHEN {before} IS DISTINCT FROM {after} THEN {pair} END")
     return ",\n            ".join(parts)
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Connection, Engine, MetaData, Table, 
 from sqlalchemy.exc import DBAPIError
 
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.database.triggers import _changes
+from catalog_pipeline.database.triggers import KEYS, _event_statements
 
 EVENTS = "SELECT entity, key, action, changes, actor FROM ops.change_event ORDER BY xid, id"
 
@@ -85,11 +85,22 @@ def test_long_text_is_told_by_its_hash(engine: Engine) -> None:
         assert events(connection)[-1][3] == {"full_description": [None, md5(b"long").hexdigest()]}
 
 
-def test_of_personal_data_only_the_change_is_told() -> None:
-    table = Table("t", MetaData(), Column("id", BigInteger), Column("email", Text, info={"pii": True}))
-    assert _changes(table, "o", "n") == (
-        '\'email\', CASE WHEN o."email" IS DISTINCT FROM n."email" THEN jsonb_build_array() END'
-    )
+def test_of_personal_data_only_the_change_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    email = Column("email", Text, info={"pii": True})
+    table = Table("t", MetaData(), Column("id", BigInteger), Column("name", Text), email, schema="catalog")
+    monkeypatch.setitem(KEYS, "t", "{row}.name")
+    run(engine, "CREATE TABLE catalog.t (id bigint, name text, email text)", *_event_statements(table))
+    run(engine, "INSERT INTO catalog.t VALUES (1, 'x', 'ann@a.org')")
+    run(engine, "UPDATE catalog.t SET email = 'bob@b.org'")
+    run(engine, "UPDATE catalog.t SET name = 'y'", "DELETE FROM catalog.t")
+    with connected(engine) as connection:
+        told = [(action, changes) for _, _, action, changes, _ in events(connection)]
+    assert told == [
+        ("created", {"name": [None, "x"], "email": []}),
+        ("updated", {"email": []}),
+        ("updated", {"name": ["x", "y"]}),
+        ("deleted", {"name": ["y", None], "email": []}),
+    ]
 
 
 def test_a_role_that_may_only_write_the_catalog_writes_its_history_too(engine: Engine) -> None:

@@ -1,0 +1,104 @@
+"""Whatever happens to a row of whatever tracked table, its event says exactly what differs between old and new."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+from sqlalchemy import BigInteger, Boolean, Column, Connection, DateTime, Integer, Numeric, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql import null
+
+from catalog_pipeline.database.triggers import UNTRACKED_COLUMNS
+from catalog_pipeline.models import metadata
+from catalog_pipeline.models.run import ASSOCIATION_SOURCES, PACINGS, RESTRICTION_TYPES
+
+TRACKED = [table for table in metadata.sorted_tables if table.schema == "catalog"]
+PARENTS = """
+    INSERT INTO catalog.organization (key, name) VALUES ('P', 'P'), ('Q', 'Q');
+    INSERT INTO catalog.catalog_course (organization_id, course_code, key, title)
+    SELECT id, '1', key || '+1', 't' FROM catalog.organization;
+    INSERT INTO catalog.course_run (run_key, key_org, key_course, key_run, title, status)
+    SELECT 'course-v1:' || key || '+1+r', key, '1', 'r', 't', 'published' FROM catalog.organization;
+    INSERT INTO catalog.program (uuid, title, status)
+    SELECT gen_random_uuid(), 't', 'active' FROM catalog.organization"""
+VALUES: dict[type, tuple[Any, Any]] = {
+    Text: ('say "é😀"\n\\', "null"),
+    DateTime: ("2026-03-29 01:30:00.123456+00", "infinity"),
+    Numeric: ("1234567890.10", "0.00"),
+    Boolean: (True, False),
+    Uuid: ("5f0c1b1e-0000-4000-8000-00000000000a", "00000000-0000-0000-0000-000000000000"),
+    Integer: (0, 2**31 - 1),
+    BigInteger: (0, 2**63 - 1),
+    JSONB: ({"a": None, "b": [1.0, None, {"c": None}]}, None),  # None, not null(): JSON's null.
+}
+CHOICES = {
+    "status": ("archived", "published"),
+    "program.status": ("archived", "active"),
+    "pacing": PACINGS,
+    "restriction_type": RESTRICTION_TYPES,
+    "source": ASSOCIATION_SOURCES,
+}
+EXPECTED = """
+    SELECT coalesce(jsonb_object_agg(key, jsonb_build_array(o.value, n.value)), '{}')::text
+    FROM jsonb_each(CAST(:old AS jsonb)) o FULL JOIN jsonb_each(CAST(:new AS jsonb)) n USING (key)
+    WHERE coalesce(o.value, 'null') <> coalesce(n.value, 'null')"""
+
+
+def values(connection: Connection, column: Column[Any]) -> tuple[Any, Any]:
+    """Two values that the column may have: a foreign key's are the ids of its parents."""
+    for foreign_key in column.foreign_keys:
+        ids = text(f"SELECT id FROM {foreign_key.column.table.fullname} ORDER BY id LIMIT 2")
+        return tuple(connection.execute(ids).scalars())
+    choices = CHOICES.get(f"{column.table.name}.{column.name}") or CHOICES.get(column.name)
+    return (choices or VALUES[type(column.type)])[:2]
+
+
+def states(connection: Connection, table: Table) -> list[dict[str, Any]]:
+    """Four rows: all that may be null is; nothing is, twice; every other column is."""
+    columns = [column for column in table.columns if column.name not in UNTRACKED_COLUMNS]
+    pairs = {column.name: values(connection, column) for column in columns}
+    first, second = ({name: pair[n] for name, pair in pairs.items()} for n in (0, 1))
+    nulls = {column.name: null() for column in columns if column.nullable}
+    half = dict(list(nulls.items())[::2])
+    return [first | nulls, first, second, second | half]
+
+
+def tracked_values(connection: Connection, table: Table, row_id: int) -> str:
+    """The row's tracked columns as JSON, with the md5 of long text in its place."""
+    hashed = "".join(
+        f" || jsonb_build_object('{column.name}', md5({column.name}::text))"
+        for column in table.columns
+        if column.info.get("long_text")
+    )
+    query = f"SELECT ((to_jsonb(t) - CAST(:untracked AS text[])){hashed})::text FROM {table.fullname} t WHERE id = :id"
+    return connection.execute(text(query), {"untracked": list(UNTRACKED_COLUMNS), "id": row_id}).scalar_one()
+
+
+def expected(connection: Connection, old: str, new: str) -> str:
+    return connection.execute(text(EXPECTED), {"old": old, "new": new}).scalar_one()
+
+
+@pytest.mark.parametrize("table", TRACKED, ids=lambda table: table.name)
+def test_an_event_says_what_differs_between_the_rows_before_and_after(connection: Connection, table: Table) -> None:
+    connection.execute(text(PARENTS))
+    nothing = "{}"
+    wanted = []
+    for before, after in product(states(connection, table), repeat=2):
+        row_id = connection.execute(table.insert().values(before).returning(table.c.id)).scalar_one()
+        old = tracked_values(connection, table, row_id)
+        connection.execute(table.update().where(table.c.id == row_id).values(after))
+        new = tracked_values(connection, table, row_id)
+        connection.execute(table.delete().where(table.c.id == row_id))
+        steps = {"created": (nothing, old), "updated": (old, new), "deleted": (new, nothing)}
+        wanted += [
+            (row_id, action, changes)
+            for action, (was, is_now) in steps.items()
+            if (changes := expected(connection, was, is_now)) != nothing
+        ]
+    ids = [row_id for row_id, _, _ in wanted]
+    events = text("""
+        SELECT entity_id, action, changes::text FROM ops.change_event
+        WHERE entity = :entity AND entity_id = ANY(:ids) ORDER BY xid, id""")
+    found = connection.execute(events, {"entity": table.name, "ids": ids}).all()
+    assert [tuple(event) for event in found] == wanted
+    assert {action for _, action, _ in wanted} == {"created", "updated", "deleted"}
