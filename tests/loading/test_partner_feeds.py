@@ -59,6 +59,37 @@ def test_the_same_bytes_are_not_decided_again(fed_catalog: FedCatalog) -> None:
     assert fed_catalog.value("SELECT count(*) FROM ops.feed") == 1
 
 
+def test_force_decides_the_same_bytes_anew(fed_catalog: FedCatalog) -> None:
+    data = csv_of(fed("1", "v"))
+    fed_catalog.feed(data=data)
+    fed_catalog.execute("UPDATE catalog.course_run SET price = 1")
+    assert fed_catalog.feed(data=data, force=True)["rows"][0]["changes"] == {"price": ["1.00", "2400.00"]}
+
+
+def test_the_clock_of_the_decisions_is_kept_with_the_feed(fed_catalog: FedCatalog) -> None:
+    clock = NOW + timedelta(days=100)
+    fed_catalog.feed(fed("1", "v"), as_of=clock)
+    assert fed_catalog.value("SELECT as_of FROM ops.feed") == clock
+    assert [status for *_, status in fed_catalog.runs()] == ["unpublished"]  # it ended by that clock
+
+
+def test_the_report_has_the_form_that_programs_rely_on(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("9", "z"))
+    found = fed_catalog.feed(
+        fed("1", "v"), fed("1", "w", "2026-10-01", title="Other"), fed("2", "x", verified_price="bad")
+    )
+    assert set(found) >= {"feed", "dry_run", "counts", "rows", "archived", "reactivated"}
+    assert set(found["feed"]) == {"name", "source", "product_type", "sha256"}
+    assert list(found["counts"]) == [
+        *("rows", "new_product", "new_variant", "updated", "unchanged", "rejected", "deferred", "archived"),
+        "reactivated",
+    ]
+    assert found["rows"][0]["changes"]["title"] == [None, "Course 1"]
+    (warning,), (error,) = found["rows"][1]["warnings"], found["rows"][2]["errors"]
+    assert set(warning) == {"code", "column", "message"}
+    assert (set(error), error["value"]) == ({"code", "column", "value", "message"}, "bad")
+
+
 def test_the_same_bytes_are_decided_again_when_another_feed_came_in_between(fed_catalog: FedCatalog) -> None:
     data = csv_of(fed("1", "v"))
     fed_catalog.feed(data=data)

@@ -182,6 +182,73 @@ def test_a_key_that_differs_only_in_case_from_what_stands_is_rejected(fed_catalo
     assert "A+abc" in found["rows"][0]["reason"]
 
 
+def test_a_course_of_another_type_of_the_same_source_is_deferred(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    before = fed_catalog.written()
+    bootcamp = {"course_enrollment_track": "Bootcamp(2U)", "course_run_enrollment_track": "Unpaid Bootcamp"}
+    found = fed_catalog.feed(fed("1", "w", "2026-10-01", **bootcamp), product_type="bootcamp-2u")
+    assert found["rows"][0]["outcome"] == "deferred"
+    assert "2u/executive-education-2u" in found["rows"][0]["reason"]
+    assert fed_catalog.written() == before
+
+
+def test_subjects_and_levels_that_the_catalog_has_are_known(fed_catalog: FedCatalog) -> None:
+    fed_catalog.execute("""
+        INSERT INTO catalog.catalog_course (organization_id, course_code, key, title, topic, partner_attributes)
+        SELECT id, '9', 'B+9', 'Baskets', 'Basket Weaving', '{"course_level": "Expert"}'
+        FROM catalog.organization WHERE key = 'B'""")
+    found = fed_catalog.feed(
+        fed("1", "v", primary_subject="basket weaving", course_level="expert"),
+        fed("2", "w", primary_subject="Alchemy"),
+        fed("3", "x", course_level="Hard"),
+    )
+    assert [row["outcome"] for row in found["rows"]] == ["new_product", "rejected", "rejected"]
+    assert found["rows"][0]["warnings"] == []
+    assert [row["errors"][0]["column"] for row in found["rows"][1:]] == ["primary_subject", "course_level"]
+    assert fed_catalog.value("SELECT topic FROM catalog.catalog_course WHERE key = 'A+1'") == "Basket Weaving"
+
+
+SAID_FIRST = {
+    "long_description": "<p>Long</p>",
+    "start_time": "09:00+02:00",
+    "end_time": "18:00",
+    "reg_close_time": "12:00",
+    "publish_date": "2026-05-01",
+    "upgrade_deadline_override_date": "2026-08-01",
+    "course_pacing": "Self-Paced",
+    "content_language": "de",
+    "verified_price": "$1,250",
+}
+SAID_THEN = {
+    "long_description": "<p>Longer</p>",
+    "start_time": "10:00",
+    "end_time": "19:00",
+    "reg_close_time": "13:00",
+    "publish_date": "2026-05-02",
+    "upgrade_deadline_override_date": "2026-08-02",
+    "course_pacing": "Instructor-Paced",
+    "content_language": "fr",
+    "verified_price": "1300.5",
+}
+WHERE_IT_IS_KEPT = """
+    SELECT c.full_description, to_char(r.start, 'HH24:MI'), to_char(r."end", 'HH24:MI'),
+           to_char(r.enrollment_end, 'HH24:MI'), to_char(r.go_live, 'YYYY-MM-DD'),
+           to_char(r.upgrade_deadline, 'YYYY-MM-DD'), r.pacing, r.language, r.price::text, r.currency
+    FROM catalog.course_run r, catalog.catalog_course c"""
+
+
+def test_all_that_a_row_says_ends_up_on_its_course_and_run_be_they_new_or_standing(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v", **SAID_FIRST))
+    assert fed_catalog.rows(WHERE_IT_IS_KEPT) == [
+        ("<p>Long</p>", "07:00", "18:00", "12:00", "2026-05-01", "2026-08-01", "self_paced", "de", "1250.00", "USD")
+    ]
+    fed_catalog.feed(fed("1", "v", **SAID_THEN))
+    assert fed_catalog.rows(WHERE_IT_IS_KEPT) == [
+        ("<p>Longer</p>", "10:00", "19:00", "13:00", "2026-05-02", "2026-08-02", "instructor_paced", "fr", "1300.50",
+         "USD")
+    ]  # fmt: skip
+
+
 def test_columns_without_a_column_of_their_own_are_kept_and_compared_key_by_key(fed_catalog: FedCatalog) -> None:
     fed_catalog.feed(fed("1", "v", syllabus="<p>One</p>", staff="Ann, Bob"))
     attributes = fed_catalog.value("SELECT partner_attributes FROM catalog.catalog_course")
