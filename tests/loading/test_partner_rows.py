@@ -1,11 +1,14 @@
 """What becomes of each row of a feed: the rules of deciding, end to end, from the file to the tables."""
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest_feeds import FedCatalog, fed, variant
 from conftest_loading import Upstream, course, run
+
+from catalog_pipeline.schemas.partner_rules import SHIPPED
 
 Cells = dict[str, Any]
 
@@ -127,6 +130,15 @@ def test_a_course_without_runs_gets_its_first(fed_catalog: FedCatalog) -> None:
     found = fed_catalog.feed(fed("1", "v"))
     assert found["rows"][0]["outcome"] == "new_variant"
     assert changed(found)["title"] == [None, "Course 1"] or changed(found)["title"] == ["Old", "Course 1"]
+
+
+def test_a_course_of_the_organization_and_number_is_found_whatever_its_key(fed_catalog: FedCatalog) -> None:
+    fed_catalog.execute("""
+        INSERT INTO catalog.catalog_course (organization_id, course_code, key, title)
+        SELECT id, '1', 'Old+1', 'Old' FROM catalog.organization WHERE key = 'A'""")
+    (row,) = fed_catalog.feed(fed("1", "v"))["rows"]
+    assert (row["outcome"], row["course_key"]) == ("new_variant", "Old+1")
+    assert fed_catalog.outcomes(fed("1", "v"), force=True) == ["unchanged"]
 
 
 def test_new_runs_of_a_renamed_course_carry_the_key_for_reruns(fed_catalog: FedCatalog) -> None:
@@ -286,6 +298,24 @@ def test_a_blank_leaves_the_old_value(fed_catalog: FedCatalog) -> None:
     assert fed_catalog.outcomes(fed("1", "v", reg_close_date="", reg_close_time="", external_identifier="")) == [
         "unchanged"
     ]
+
+
+def test_where_the_rules_let_dates_be_blank_a_row_must_fit_what_stands(fed_catalog: FedCatalog, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    dates = ("start_date", "start_time", "end_date", "end_time")
+    lines = SHIPPED.read_text().splitlines()
+    rules.write_text("\n".join(line for line in lines if line.strip() not in [f"- {name}" for name in dates]))
+    fed_catalog.settings = fed_catalog.settings.model_copy(update={"partner_rules": rules})
+    fed_catalog.feed(fed("1", "v"))
+    blank = dict.fromkeys(dates, "")
+    assert fed_catalog.outcomes(fed("1", "v", **blank)) == ["unchanged"]
+    late = {**blank, "start_date": "2026-12-01"}
+    found = fed_catalog.feed(fed("1", "v", **late), fed("1", "w", **blank))
+    assert [(row["errors"][0]["code"], row["errors"][0]["column"]) for row in found["rows"]] == [
+        ("COURSE_RUN_UPDATE_ERROR", "end_date"),
+        ("MISSING_REQUIRED_DATA", "start_date"),
+    ]
+    assert fed_catalog.runs() == [("2T2026", "2026-07-01", variant("v"), "published")]
 
 
 def test_a_product_number_that_another_course_has_is_rejected(fed_catalog: FedCatalog) -> None:
