@@ -191,6 +191,19 @@ def test_a_rejected_or_deferred_row_keeps_its_product_from_being_archived(fed_ca
     assert found["counts"]["archived"] == 0
 
 
+def test_the_key_alone_keeps_the_product_of_a_rejected_or_deferred_row_from_being_archived(
+    fed_catalog: FedCatalog,
+) -> None:
+    nameless = {"external_identifier": ""}
+    fed_catalog.feed(fed("1", "v", **nameless), fed("2", "w", **nameless), fed("3", "x", **nameless))
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'review_by_legal' WHERE key_course = '3'")
+    bad = fed("2", "w", start_date="soon", organization="a", **nameless)
+    found = fed_catalog.feed(fed("1", "v", **nameless), bad, fed("3", "x", "2026-10-01", **nameless))
+    assert [row["outcome"] for row in found["rows"]] == ["unchanged", "rejected", "deferred"]
+    assert found["counts"]["archived"] == 0
+    assert fed_catalog.feed(fed("1", "v", **nameless))["counts"]["archived"] == 2
+
+
 def test_a_mostly_rejected_feed_archives_nothing_and_says_so(fed_catalog: FedCatalog) -> None:
     fed_catalog.settings = fed_catalog.settings.model_copy(update={"reject_share": 0.5})
     fed_catalog.feed(fed("1", "v"), fed("2", "w"), fed("3", "x"))
