@@ -141,6 +141,8 @@ def test_what_is_no_feed_is_left_and_told(fed_catalog: FedCatalog, instance: Dag
     strange.mkdir(parents=True)
     for path in (folder / "half.csv.part", folder / ".hidden.csv", folder / "notes.docx", strange / "feed.csv"):
         path.write_bytes(feed)
+    for path in (folder.parents[1] / "lost.csv", folder.parent / "astray.csv", folder.parents[1] / "README"):
+        path.write_bytes(feed)
     (folder / "link.csv").symlink_to(folder / "none.csv")
     os.mkfifo(folder / "pipe.csv")
     daemon.tick()
@@ -150,7 +152,16 @@ def test_what_is_no_feed_is_left_and_told(fed_catalog: FedCatalog, instance: Dag
     assert "notes.docx is none of .csv, .json, .gz, .zip" in told
     assert "'nobody' is no known source" in told
     assert "pipe.csv is a folder or a device" in told
-    assert "part" not in told
+    assert "lost.csv is nobody's feed. Put it into <source>/<course type>/ of" in told
+    assert "astray.csv is nobody's feed" in told
+    assert not any(name in told for name in (".part", "hidden", "README"))
+
+
+def test_a_name_may_end_in_capitals(fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path) -> None:
+    (folder / "FEED.CSV").write_bytes(csv_of(fed("1", "v")))
+    daemon = Daemon(instance)
+    assert len(daemon.tick() + daemon.tick()) == 1
+    assert fed_catalog.rows("SELECT name, outcome FROM ops.feed") == [("FEED.CSV", "applied")]
 
 
 def test_a_feed_that_is_refused_whole_fails_its_run_and_is_not_started_again(
