@@ -267,8 +267,8 @@ ERROR_CODES = {
     "MISSING_REQUIRED_DATA": "A column that is required for this course type and source, or by another of the row, is"
     " blank.",
     "COURSE_CREATE_ERROR": "No course can be made of the number or the price.",
-    "COURSE_UPDATE_ERROR": "A value of the course is not of its kind: an unknown subject or level, a bad address; or its"
-    " product number is another course's.",
+    "COURSE_UPDATE_ERROR": "A value of the course is not of its kind: an unknown subject or level, a bad address; or"
+    " its product number is another course's.",
     "COURSE_RUN_UPDATE_ERROR": "A value of the run is not of its kind, or its end lies before its start.",
     "IMAGE_DOWNLOAD_FAILURE": "The image is not an http or https address.",
     "LOGO_IMAGE_DOWNLOAD_FAILURE": "The logo is not an http or https address.",
