@@ -55,6 +55,9 @@ def accept(engine: Engine, settings: Settings, before: Seen) -> Folder:
             status = path.stat()
         except FileNotFoundError:
             continue  # gone since it was listed
+        except OSError as error:
+            found.problems.append(f"{path} cannot be read: {error.strerror}. Mend it, or take it away.")
+            continue
         misplaced, is_named = len(path.relative_to(root).parts) < DEPTH, path.suffix.lower() in ENDINGS
         if path.name.startswith(".") or path.suffix == ".part" or (misplaced and not is_named):
             continue
@@ -146,7 +149,7 @@ def _keep(engine: Engine, path: str, feed: FeedName, data: bytes) -> str:
 def _changed_at(path: Path) -> int:
     try:
         return path.stat().st_ctime_ns
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 

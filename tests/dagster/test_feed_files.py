@@ -144,6 +144,7 @@ def test_what_is_no_feed_is_left_and_told(fed_catalog: FedCatalog, instance: Dag
     for path in (folder.parents[1] / "lost.csv", folder.parent / "astray.csv", folder.parents[1] / "README"):
         path.write_bytes(feed)
     (folder / "link.csv").symlink_to(folder / "none.csv")
+    (folder / "loop.csv").symlink_to(folder / "loop.csv")
     os.mkfifo(folder / "pipe.csv")
     daemon.tick()
     assert daemon.tick() == []
@@ -153,6 +154,7 @@ def test_what_is_no_feed_is_left_and_told(fed_catalog: FedCatalog, instance: Dag
     assert "'nobody' is no known source" in told
     assert "pipe.csv is a folder or a device" in told
     assert "lost.csv is nobody's feed. Put it into <source>/<course type>/ of" in told
+    assert "loop.csv cannot be read: Too many levels of symbolic links" in told
     assert "astray.csv is nobody's feed" in told
     assert not any(name in told for name in (".part", "hidden", "README"))
 

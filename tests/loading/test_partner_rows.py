@@ -1,11 +1,12 @@
 """What becomes of each row of a feed: the rules of deciding, end to end, from the file to the tables."""
 
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest_feeds import FedCatalog, fed, variant
+from conftest_feeds import NOW, FedCatalog, fed, variant
 from conftest_loading import Upstream, course, run
 
 from catalog_pipeline.schemas.partner_rules import SHIPPED
@@ -154,6 +155,12 @@ def test_an_ended_run_is_never_published(fed_catalog: FedCatalog) -> None:
     assert [one[3] for one in fed_catalog.runs()] == ["unpublished", "reviewed"]
     assert fed_catalog.outcomes(fed("1", "v", "2026-01-01"), fed("1", "w", "2026-10-01")) == ["unchanged", "updated"]
     assert [one[3] for one in fed_catalog.runs()] == ["unpublished", "published"]
+
+
+def test_a_run_is_over_at_its_end_and_published_on_its_day(fed_catalog: FedCatalog) -> None:
+    ends_now, starts_later = NOW - timedelta(days=60), "2026-10-01"
+    fed_catalog.feed(fed("1", "v", f"{ends_now:%Y-%m-%d}"), fed("1", "w", starts_later, publish_date=f"{NOW:%Y-%m-%d}"))
+    assert [status for *_, status in fed_catalog.runs()] == ["unpublished", "published"]
 
 
 @pytest.mark.parametrize("status", ["review_by_legal", "review_by_internal"])
