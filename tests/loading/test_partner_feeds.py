@@ -131,6 +131,17 @@ def test_the_same_bytes_are_decided_again_when_the_organization_that_a_row_lacke
     }
 
 
+def test_the_night_tells_of_a_rejected_row_that_now_waits_for_something_else(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("9", "w", organization="New"))
+    fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('New', 'New')")
+    fed_catalog.execute("""
+        INSERT INTO catalog.catalog_course (organization_id, course_code, key, title, product_source)
+        SELECT id, '9', 'New+9', 'Owned', 'edx' FROM catalog.organization WHERE key = 'New'""")
+    (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
+    assert found["rows"][0]["outcome"] == "deferred"
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+
+
 def test_a_feed_that_is_older_than_the_last_applied_writes_nothing(fed_catalog: FedCatalog) -> None:
     fed_catalog.feed(fed("1", "v"))
     before = fed_catalog.written()
@@ -225,6 +236,24 @@ def test_an_archival_over_the_share_holds_the_whole_feed_back(fed_catalog: FedCa
         assert exit_code(found) == ExitCode.REFUSED
     assert fed_catalog.written() == before
     assert fed_catalog.feed(*rows)["counts"]["archived"] == 1
+
+
+def test_a_share_is_not_exceeded_by_what_is_just_as_large(fed_catalog: FedCatalog) -> None:
+    fed_catalog.settings = fed_catalog.settings.model_copy(update={"removal_share": 0.5, "reject_share": 0.5})
+    fed_catalog.feed(fed("1", "v"), fed("2", "w"))
+    found = fed_catalog.feed(fed("1", "v"), fed("3", start_date="soon"), accept_removals=False)
+    assert (found["outcome"], found["detail"], found["counts"]["archived"]) == ("applied", None, 1)
+
+
+def test_of_a_mostly_rejected_feed_that_misses_nothing_there_is_nothing_to_say(fed_catalog: FedCatalog) -> None:
+    found = fed_catalog.feed(fed("1", start_date="soon"))
+    assert (found["outcome"], found["detail"]) == ("applied", None)
+
+
+def test_what_is_left_undone_has_an_exit_status_of_its_own(fed_catalog: FedCatalog) -> None:
+    assert exit_code(fed_catalog.feed(fed("1", "v"))) == ExitCode.DONE
+    assert exit_code(fed_catalog.feed(fed("1", "v"), source="edx")) == ExitCode.SOME_ROWS_LEFT  # deferred
+    assert exit_code(fed_catalog.feed(fed("1", "v"), fed("1", "v"))) == ExitCode.SOME_ROWS_LEFT  # rejected
 
 
 def test_a_feed_that_cannot_be_read_is_kept_as_refused(fed_catalog: FedCatalog) -> None:
