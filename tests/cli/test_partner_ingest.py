@@ -39,7 +39,9 @@ def test_a_feed_is_planned_ingested_shown_and_its_rejects_come_back_as_csv(comma
     assert (listed["name"], listed["outcome"], listed["counts"]["rejected"]) == ("one.csv", "applied", 2)
     assert command.json("partner", "show", "one.csv") == applied
     assert "course-v1:A+1+2T2026" in command("partner", "show", str(listed["id"])).stdout
-    assert "MISSING_ORGANIZATION" in command("partner", "rejects", "one.csv").stdout
+    told = command("partner", "rejects", "one.csv").stdout
+    assert told.split("\n")[0].split() == ["row", "course", "key", "code", "column", "value", "message"]
+    assert "MISSING_ORGANIZATION" in told
     assert "No upstream document is" in command("show", applied["feed"]["sha256"], "--raw", status=2).stderr
 
     corrected = command("partner", "rejects", "one.csv", "--csv").stdout
