@@ -246,6 +246,7 @@ def test_a_share_is_not_exceeded_by_what_is_just_as_large(fed_catalog: FedCatalo
 
 
 def test_of_a_mostly_rejected_feed_that_misses_nothing_there_is_nothing_to_say(fed_catalog: FedCatalog) -> None:
+    fed_catalog.settings = fed_catalog.settings.model_copy(update={"reject_share": 0.5})
     found = fed_catalog.feed(fed("1", start_date="soon"))
     assert (found["outcome"], found["detail"]) == ("applied", None)
 
