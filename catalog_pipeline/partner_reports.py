@@ -60,8 +60,8 @@ def print_rejects(found: Report, raw: RawFeed | None, *, as_json: bool) -> None:
     elif as_json:
         print_json(rejected)
     elif rejected:
-        print_table([{"row": row["row"], "course_key": row["course_key"], **error}
-                     for row in rejected for error in row["errors"]])  # fmt: skip
+        errors = [{**row, **error} for row in rejected for error in row["errors"]]
+        print_table(errors, columns=["row", "course_key", "code", "column", "value", "message"])
     else:
         console.print("No row of this feed is rejected.")
 

@@ -32,6 +32,7 @@ def check(file: FeedFile, source: Source = None, product_type: ProductType = Non
     """
     from catalog_pipeline.reports import print_checked
     from catalog_pipeline.schemas.partner import Reference
+    from catalog_pipeline.schemas.partner_repeats import reject_repeats
     from catalog_pipeline.schemas.partner_rules import load_rules
     from catalog_pipeline.schemas.partner_validation import validate_feed
     from catalog_pipeline.sources.partner_feed import Limits, read_feed
@@ -42,7 +43,9 @@ def check(file: FeedFile, source: Source = None, product_type: ProductType = Non
     its_source, its_type = _by_folders(file, rules)
     source = source or its_source or next(iter(rules.sources))
     product_type = product_type or its_type or _type_of(raw, rules)
-    checked = validate_feed(raw, product_type=product_type, source=source, rules=rules, reference=Reference())
+    checked = reject_repeats(
+        validate_feed(raw, product_type=product_type, source=source, rules=rules, reference=Reference())
+    )
     print_checked(raw, checked, source=source, product_type=product_type, as_json=as_json)
     raise SystemExit(int(ExitCode.DONE if checked.errors.empty else ExitCode.SOME_ROWS_LEFT))
 

@@ -22,6 +22,8 @@ from catalog_pipeline.sources.feed_files import read_file
 from catalog_pipeline.sources.partner_feed import Limits
 
 ENDINGS = (".csv", ".json", ".gz", ".zip")
+DEPTH = 3
+"""Of a feed's file in the folder of feeds: `<source>/<course type>/<name>`."""
 Seen = Mapping[str, tuple[int, int]]
 """By path: size in bytes, and when the file was last changed, in nanoseconds."""
 
@@ -47,20 +49,26 @@ def accept(engine: Engine, settings: Settings, before: Seen) -> Folder:
     found = Folder()
     with connected(engine) as connection:
         known = {tuple(row) for row in connection.execute(text("SELECT path, received_at FROM ops.feed_arrival"))}
-    for path in sorted(root.glob("*/*/*"), key=_changed_at):
+    for path in sorted((*root.glob("*"), *root.glob("*/*"), *root.glob("*/*/*")), key=_changed_at):
         name = str(path.relative_to(root))
         try:
             status = path.stat()
         except FileNotFoundError:
             continue  # gone since it was listed
-        if path.name.startswith(".") or path.suffix == ".part":
+        except OSError as error:
+            found.problems.append(f"{path} cannot be read: {error.strerror}. Mend it, or take it away.")
+            continue
+        misplaced, is_named = len(path.relative_to(root).parts) < DEPTH, path.suffix.lower() in ENDINGS
+        if path.name.startswith(".") or path.suffix == ".part" or (misplaced and not is_named):
             continue
         found.seen[name] = (status.st_size, status.st_ctime_ns)
         received_at = _instant(status.st_ctime_ns)
         if (name, received_at) in known or found.seen[name] != tuple(before.get(name, ())):
             continue
         try:
-            if path.suffix not in ENDINGS:
+            if misplaced:
+                raise FeedRefusedError(f"{path} is nobody's feed. Put it into <source>/<course type>/ of {root}.")
+            if not is_named:
                 raise FeedRefusedError(f"{path} is none of {', '.join(ENDINGS)}. Rename it, or take it away.")
             source, product_type = path.parts[-3:-1]
             rules.check_scope(source, product_type)
@@ -141,7 +149,7 @@ def _keep(engine: Engine, path: str, feed: FeedName, data: bytes) -> str:
 def _changed_at(path: Path) -> int:
     try:
         return path.stat().st_ctime_ns
-    except FileNotFoundError:
+    except OSError:
         return 0
 
 

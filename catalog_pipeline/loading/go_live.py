@@ -9,12 +9,16 @@ from catalog_pipeline.loading.publication import LoadReport, publishing
 
 
 def publish_due_runs(engine: Engine, as_of: datetime | None = None) -> LoadReport:
-    """Publish the reviewed runs whose `go_live` has passed, but for those whose status is discovery's to say."""
+    """Publish the reviewed runs whose `go_live` has passed and that are not over.
+
+    The status of those that discovery lists is discovery's to say.
+    """
     with publishing(engine, "go_live", as_of or datetime.now(UTC)) as publication:
         published = publication.execute(
             """
             UPDATE catalog.course_run r SET status = 'published'
-            WHERE r.status = 'reviewed' AND r.go_live <= :as_of AND NOT EXISTS (
+            WHERE r.status = 'reviewed' AND r.go_live <= :as_of
+              AND (r."end" IS NULL OR r."end" > :as_of) AND NOT EXISTS (
                 SELECT FROM landing.document d WHERE d.id = r.listed_by_id AND d.source = 'discovery')""",
             as_of=publication.as_of,
         )

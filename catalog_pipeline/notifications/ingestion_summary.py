@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from catalog_pipeline.notifications.composing import Attachment, compose
 from catalog_pipeline.notifications.outbox import enqueue
 from catalog_pipeline.notifications.text import one_line
+from catalog_pipeline.schemas.partner import CLEARS
 from catalog_pipeline.schemas.partner_rules import PartnerRules
 from catalog_pipeline.settings import Settings
 
@@ -236,7 +237,7 @@ def _plural(label: str, n: int) -> str:
 
 
 def _entry(row: Row, details: list[str]) -> Entry:
-    number = row.get("external_identifier")
+    number, restriction = row.get("external_identifier"), row.get("restriction_type")
     more = len(details) - DETAILS
     return Entry(
         row=f"Row {row['row']}" if row.get("row") is not None else "",
@@ -246,7 +247,7 @@ def _entry(row: Row, details: list[str]) -> Entry:
         ],
         variant=[
             *([f"Variant {one_line(row['variant_id'], 80)}"] if row.get("variant_id") else []),
-            *([f"Restriction {one_line(row['restriction_type'], 80)}"] if row.get("restriction_type") else []),
+            *([f"Restriction {one_line(restriction, 80)}"] if restriction not in (None, CLEARS) else []),
             *(["Future variant"] if row.get("is_future_variant") else []),
         ],
         details=[*details[:DETAILS], *([f"and {more} more"] if more > 0 else [])],

@@ -262,10 +262,12 @@ WARNING_COLUMNS = ["row", "code", "column", "message", "course_key"]
 ERROR_CODES = {
     "MISSING_ORGANIZATION": "The organization is blank, or the catalog has none of that key.",
     "MISSING_COURSE_TYPE": "The course's enrollment track is blank, unknown, or not that of the feed.",
-    "MISSING_COURSE_RUN_TYPE": "The run's enrollment track is blank, unknown, or none of the course type.",
-    "MISSING_REQUIRED_DATA": "A column that is required for this course type and source is blank.",
+    "MISSING_COURSE_RUN_TYPE": "The run's enrollment track is blank or unknown.",
+    "MISSING_REQUIRED_DATA": "A column that is required for this course type and source, or by another of the row, is"
+    " blank.",
     "COURSE_CREATE_ERROR": "No course can be made of the number or the price.",
-    "COURSE_UPDATE_ERROR": "A value of the course is not of its kind: an unknown subject or level, a bad address.",
+    "COURSE_UPDATE_ERROR": "A value of the course is not of its kind: an unknown subject or level, a bad address; or"
+    " its product number is another course's.",
     "COURSE_RUN_UPDATE_ERROR": "A value of the run is not of its kind, or its end lies before its start.",
     "IMAGE_DOWNLOAD_FAILURE": "The image is not an http or https address.",
     "LOGO_IMAGE_DOWNLOAD_FAILURE": "The logo is not an http or https address.",
@@ -273,10 +275,10 @@ ERROR_CODES = {
     "INVALID_DATE": "A date or time is of no declared form, is no day of the calendar, or lacks its other half.",
     "INVALID_TEXT": "A cell holds a NUL, or is longer than allowed.",
     "RAGGED_ROW": "The row has more or fewer cells than the header.",
-    "CASE_COLLISION": "The course's key differs only by case from that of an earlier row.",
+    "CASE_COLLISION": "The course's key differs only by case from that of an earlier row, or of the catalog's course.",
     "DUPLICATE_ROW": "An earlier row has the same variant; or neither has one, and the schedule is the same.",
-    "VARIANT_CONFLICT": "The variant stands for a run of another course.",
-    "OWNERSHIP_CONFLICT": "The course belongs to another source.",
+    "VARIANT_CONFLICT": "The variant stands for a run of another course, or an earlier row has it for another course.",
+    "OWNERSHIP_CONFLICT": "The course belongs to another source or course type: the row is deferred, not rejected.",
 }
 """What each code means; a row with any of these is rejected (or deferred, where the course is another source's)."""
 
@@ -284,6 +286,7 @@ WARNING_CODES = {
     "CONFLICTING_COURSE_VALUES": "The row says of the course what its first row does not; the first row's is kept.",
     "UNKNOWN_VALUE": "A subject or level that the rules do not list; the catalog, not asked, may know it.",
     "IGNORED_VALUE": "A part of the value has no place in the catalog.",
+    "UNKNOWN_COLUMN": "Of the feed as a whole: no column of a feed has this name; it is ignored.",
 }
 
 

@@ -93,6 +93,24 @@ def test_rows_in_error_are_told_with_row_column_value_and_what_is_accepted(comma
     assert "INVALID_DATE" in command("partner", "check", "feed.csv", status=3).stdout
 
 
+def test_what_the_file_says_twice_is_told_as_ingestion_tells_it(command: Command, home: Path) -> None:
+    named = ROW | {"Variant Id": "7e57d004-2b97-4e7a-b45f-5387367791cd"}
+    plain = ROW | {"Variant Id": "", "Content Language": "en-us, de"}
+    elsewhere = named | {"Number": "CS2", "External Identifier": "2"}
+    bad = named | {"Length": "x"}
+    write(home / "feed.csv", bad, named, plain, named, plain | {"Organization": "EDX"}, elsewhere)
+    told = command.json("partner", "check", "feed.csv", status=3)
+    assert told["counts"] == {"rows": 6, "valid": 2, "rejected": 4, "warnings": 1}
+    assert [(error["row"], error["code"]) for error in told["errors"]] == [
+        (2, "COURSE_RUN_UPDATE_ERROR"),
+        (5, "DUPLICATE_ROW"),
+        (6, "DUPLICATE_ROW"),
+        (7, "VARIANT_CONFLICT"),
+    ]
+    assert told["errors"][1]["message"] == "Row 5 names the same variant as row 3."
+    assert told["errors"][3]["course_key"] == "edX+CS2"
+
+
 def test_source_and_course_type_are_those_of_the_folders(command: Command, home: Path) -> None:
     file = write(home / "ext_source" / "executive-education-2u" / "spring.csv", ROW)
     told = command.json("partner", "check", str(file), status=3)

@@ -39,7 +39,9 @@ def test_a_feed_is_planned_ingested_shown_and_its_rejects_come_back_as_csv(comma
     assert (listed["name"], listed["outcome"], listed["counts"]["rejected"]) == ("one.csv", "applied", 2)
     assert command.json("partner", "show", "one.csv") == applied
     assert "course-v1:A+1+2T2026" in command("partner", "show", str(listed["id"])).stdout
-    assert "MISSING_ORGANIZATION" in command("partner", "rejects", "one.csv").stdout
+    told = command("partner", "rejects", "one.csv").stdout
+    assert told.split("\n")[0].split() == ["row", "course", "key", "code", "column", "value", "message"]
+    assert "MISSING_ORGANIZATION" in told
     assert "No upstream document is" in command("show", applied["feed"]["sha256"], "--raw", status=2).stderr
 
     corrected = command("partner", "rejects", "one.csv", "--csv").stdout
@@ -60,6 +62,45 @@ def test_a_feed_of_nobody_says_which_options_are_missing(command: Command, home:
         "gone.csv"
         in command("partner", "ingest", "gone.csv", "--source", "2u", "--product-type", TYPE, status=4).stderr
     )
+
+
+def test_a_feed_that_would_archive_too_much_is_held_back_until_that_is_meant(command: Command, home: Path) -> None:
+    command("psql", "-c", "INSERT INTO catalog.organization (key, name) VALUES ('A', 'A')")
+    for name, numbers in (("whole.csv", "12"), ("half.csv", "1")):
+        (home / name).write_bytes(csv_of(*(fed(number, number) for number in numbers)))
+    scope = ("--source", "2u", "--product-type", TYPE)
+    early = ("--as-of", "2026-04-01")
+    command("partner", "ingest", "whole.csv", *scope, *early)
+    assert command.json("partner", "feeds")[0]["as_of"] == "2026-04-01T00:00:00+00:00"
+    held = command("partner", "ingest", "half.csv", *scope, status=4)
+    assert "held" in held.stdout and "--accept-removals" in held.stdout
+    archived = command.json("partner", "ingest", "half.csv", *scope, "--accept-removals")
+    assert [product["course_key"] for product in archived["archived"]] == ["A+2"]
+    assert command.json("partner", "ingest", "half.csv", *scope)["skipped"]
+    assert command.json("partner", "ingest", "half.csv", *scope, "--force")["counts"]["unchanged"] == 1
+    assert [feed["outcome"] for feed in command.json("partner", "feeds", "--limit", "3")] == [
+        *("applied", "applied", "held")
+    ]
+
+
+NO_FEEDS = [
+    (bytes(range(256)), "2u", TYPE, "one.csv is no text"),
+    (b"organization,number\n", "2u", TYPE, "one.csv has no rows"),
+    (b"organization,Title,title\nA,a,b\n", "2u", TYPE, "one.csv has more than one column 'title'"),
+    (csv_of(fed("1", "v")), "3u", TYPE, "'3u' is no known source"),
+    (csv_of(fed("1", "v")), "2u", "mooc", "'mooc' is no known product type"),
+]
+
+
+def test_what_is_no_feed_is_refused_in_one_line_and_nothing_is_written(command: Command, home: Path) -> None:
+    for content, source, product_type, said in NO_FEEDS:
+        (home / "one.csv").write_bytes(content)
+        scope = ("--source", source, "--product-type", product_type)
+        (line,) = command("partner", "ingest", "one.csv", *scope, status=4).stderr.splitlines()
+        assert said in line
+    assert [feed["outcome"] for feed in command.json("partner", "feeds")] == ["refused"] * 3
+    counts = "SELECT (SELECT count(*) FROM catalog.catalog_course) + (SELECT count(*) FROM ops.change_event) AS n"
+    assert command("psql", "-Atc", counts).stdout.strip() == "0"
 
 
 def test_an_unknown_feed_is_told(command: Command) -> None:

@@ -13,6 +13,7 @@ from dagster._core.definitions.partitions.context import partition_loading_conte
 
 from assets.feeds import FEEDS, KEY, partner_feed
 from catalog_pipeline.definitions import defs
+from catalog_pipeline.schemas.partner_rules import SHIPPED
 from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
 from sensors import feed_files
@@ -141,7 +142,10 @@ def test_what_is_no_feed_is_left_and_told(fed_catalog: FedCatalog, instance: Dag
     strange.mkdir(parents=True)
     for path in (folder / "half.csv.part", folder / ".hidden.csv", folder / "notes.docx", strange / "feed.csv"):
         path.write_bytes(feed)
+    for path in (folder.parents[1] / "lost.csv", folder.parent / "astray.csv", folder.parents[1] / "README"):
+        path.write_bytes(feed)
     (folder / "link.csv").symlink_to(folder / "none.csv")
+    (folder / "loop.csv").symlink_to(folder / "loop.csv")
     os.mkfifo(folder / "pipe.csv")
     daemon.tick()
     assert daemon.tick() == []
@@ -150,7 +154,17 @@ def test_what_is_no_feed_is_left_and_told(fed_catalog: FedCatalog, instance: Dag
     assert "notes.docx is none of .csv, .json, .gz, .zip" in told
     assert "'nobody' is no known source" in told
     assert "pipe.csv is a folder or a device" in told
-    assert "part" not in told
+    assert "lost.csv is nobody's feed. Put it into <source>/<course type>/ of" in told
+    assert "loop.csv cannot be read: Too many levels of symbolic links" in told
+    assert "astray.csv is nobody's feed" in told
+    assert not any(name in told for name in (".part", "hidden", "README"))
+
+
+def test_a_name_may_end_in_capitals(fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path) -> None:
+    (folder / "FEED.CSV").write_bytes(csv_of(fed("1", "v")))
+    daemon = Daemon(instance)
+    assert len(daemon.tick() + daemon.tick()) == 1
+    assert fed_catalog.rows("SELECT name, outcome FROM ops.feed") == [("FEED.CSV", "applied")]
 
 
 def test_a_feed_that_is_refused_whole_fails_its_run_and_is_not_started_again(
@@ -167,6 +181,55 @@ def test_a_feed_that_is_refused_whole_fails_its_run_and_is_not_started_again(
     assert "feed.csv" in str(failure.user_failure_data.description)
     assert fed_catalog.rows("SELECT outcome FROM ops.feed") == [("refused",)]
     assert daemon.tick() == []
+
+
+def test_a_feed_that_is_held_back_fails_its_run_until_the_removals_are_accepted(
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CATALOG_REMOVAL_SHARE", "0.2")
+    daemon = Daemon(instance)
+    for numbers in ("12", "1"):
+        (folder / f"{numbers}.csv").write_bytes(csv_of(*(fed(number, number) for number in numbers)))
+        daemon.tick()
+        (key,) = daemon.tick(start=False)
+        held = ingest(instance, key)
+    assert not held.success
+    failure = held.failure_data_for_node("feeds__partner")
+    assert failure and failure.user_failure_data
+    assert "--accept-removals" in str(failure.user_failure_data.description)
+    assert ingest(instance, key, accept_removals=True).success
+    assert fed_catalog.rows("SELECT key FROM catalog.catalog_course WHERE status = 'archived'") == [("A+2",)]
+    (folder / "2.csv").write_bytes(csv_of(fed("2", "2")))
+    night = defs.resolve_job_def("ingest_feeds").execute_in_process(instance=instance, raise_on_error=False)
+    assert not night.success
+    assert [outcome for (outcome,) in fed_catalog.rows("SELECT outcome FROM ops.feed ORDER BY id")] == [
+        *("applied", "held", "applied", "held")
+    ]
+
+
+def test_the_night_sends_a_mail_when_waiting_ended_and_none_when_it_goes_on(
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rules = folder.parents[2] / "rules.yaml"
+    rules.write_text(
+        SHIPPED.read_text().replace("recipients: {}", f"recipients: {{{TYPE}: {{2u: [ann@example.org]}}}}")
+    )
+    monkeypatch.setenv("CATALOG_PARTNER_RULES", str(rules))
+    (folder / "1.csv").write_bytes(csv_of(fed("1", "v"), fed("9", "w", organization="Later")))
+    night = defs.resolve_job_def("ingest_feeds")
+
+    def mails_after_a_night() -> int:
+        assert night.execute_in_process(instance=instance).success
+        return int(fed_catalog.value("SELECT count(*) FROM ops.outbox"))
+
+    assert mails_after_a_night() == 1
+    fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('Later', 'Later')")
+    fed_catalog.execute("""
+        INSERT INTO catalog.catalog_course (organization_id, course_code, key, title, product_source)
+        SELECT id, '9', 'Later+9', 'Owned', 'edx' FROM catalog.organization WHERE key = 'Later'""")
+    assert mails_after_a_night() == 1  # no longer rejected, but deferred
+    fed_catalog.execute("UPDATE catalog.catalog_course SET product_source = NULL WHERE key = 'Later+9'")
+    assert mails_after_a_night() == 2
 
 
 def test_a_tick_that_dies_after_it_kept_a_file_loses_and_doubles_nothing(

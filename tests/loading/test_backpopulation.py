@@ -52,6 +52,28 @@ def test_runs_are_updated_or_made_and_ordinary_courses_left_alone(fed_catalog: F
     assert fed_catalog.written() == after
 
 
+def test_the_registration_deadline_comes_onto_the_run(fed_catalog: FedCatalog, upstream: Upstream) -> None:
+    upstream.courses = [external("1", plain_run(R1, "2026-07-01"), registration_deadline="2026-06-20T12:00:00Z")]
+    fed_catalog.refresh()
+    outcomes(fed_catalog)
+    assert fed_catalog.value("SELECT to_char(enrollment_end, 'MM-DD HH24:MI') FROM catalog.run") == "06-20 12:00"
+
+
+def test_a_run_in_review_is_deferred(fed_catalog: FedCatalog, upstream: Upstream) -> None:
+    upstream.courses = [external("1", plain_run(R1, "2026-07-01", status="review_by_legal"))]
+    fed_catalog.refresh()
+    assert outcomes(fed_catalog) == [("A+1", "deferred", None)]
+    assert fed_catalog.value("SELECT variant_id FROM catalog.run") is None
+
+
+def test_a_course_that_upstream_dropped_is_left_alone(fed_catalog: FedCatalog, upstream: Upstream) -> None:
+    upstream.courses = [external("1", plain_run(R1, "2026-07-01")), course("B+9")]
+    fed_catalog.refresh()
+    upstream.courses = [course("B+9")]
+    fed_catalog.refresh()
+    assert outcomes(fed_catalog) == []
+
+
 def test_a_crawl_does_not_take_back_what_was_taken(fed_catalog: FedCatalog, upstream: Upstream) -> None:
     upstream.courses = [external("1", plain_run(R1, "2026-07-01"))]
     fed_catalog.refresh()

@@ -41,3 +41,10 @@ def test_the_status_of_what_discovery_lists_is_discoverys_to_say(catalog: Catalo
     catalog.refresh()
     assert publish_due_runs(catalog.engine).changed == 0
     assert catalog.value("SELECT status FROM catalog.course_run") == "reviewed"
+
+
+def test_a_run_that_is_over_is_not_published_though_its_day_comes(catalog: Catalog) -> None:
+    catalog.add_run("course-v1:A+1+r", status="reviewed", go_live="2026-02-01T00:00Z", end="2026-03-01T12:00Z")
+    catalog.add_run("course-v1:A+1+s", status="reviewed", go_live="2026-02-01T00:00Z", end="2026-03-01T12:00:01Z")
+    publish_due_runs(catalog.engine, NOON)
+    assert catalog.rows("SELECT status FROM catalog.course_run ORDER BY run_key") == [("reviewed",), ("published",)]

@@ -59,6 +59,37 @@ def test_the_same_bytes_are_not_decided_again(fed_catalog: FedCatalog) -> None:
     assert fed_catalog.value("SELECT count(*) FROM ops.feed") == 1
 
 
+def test_force_decides_the_same_bytes_anew(fed_catalog: FedCatalog) -> None:
+    data = csv_of(fed("1", "v"))
+    fed_catalog.feed(data=data)
+    fed_catalog.execute("UPDATE catalog.course_run SET price = 1")
+    assert fed_catalog.feed(data=data, force=True)["rows"][0]["changes"] == {"price": ["1.00", "2400.00"]}
+
+
+def test_the_clock_of_the_decisions_is_kept_with_the_feed(fed_catalog: FedCatalog) -> None:
+    clock = NOW + timedelta(days=100)
+    fed_catalog.feed(fed("1", "v"), as_of=clock)
+    assert fed_catalog.value("SELECT as_of FROM ops.feed") == clock
+    assert [status for *_, status in fed_catalog.runs()] == ["unpublished"]  # it ended by that clock
+
+
+def test_the_report_has_the_form_that_programs_rely_on(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("9", "z"))
+    found = fed_catalog.feed(
+        fed("1", "v"), fed("1", "w", "2026-10-01", title="Other"), fed("2", "x", verified_price="bad")
+    )
+    assert set(found) >= {"feed", "dry_run", "counts", "rows", "archived", "reactivated"}
+    assert set(found["feed"]) == {"name", "source", "product_type", "sha256"}
+    assert list(found["counts"]) == [
+        *("rows", "new_product", "new_variant", "updated", "unchanged", "rejected", "deferred", "archived"),
+        "reactivated",
+    ]
+    assert found["rows"][0]["changes"]["title"] == [None, "Course 1"]
+    (warning,), (error,) = found["rows"][1]["warnings"], found["rows"][2]["errors"]
+    assert set(warning) == {"code", "column", "message"}
+    assert (set(error), error["value"]) == ({"code", "column", "value", "message"}, "bad")
+
+
 def test_the_same_bytes_are_decided_again_when_another_feed_came_in_between(fed_catalog: FedCatalog) -> None:
     data = csv_of(fed("1", "v"))
     fed_catalog.feed(data=data)
@@ -98,6 +129,17 @@ def test_the_same_bytes_are_decided_again_when_the_organization_that_a_row_lacke
         "unchanged": 1,
         "new_product": 1,
     }
+
+
+def test_the_night_tells_of_a_rejected_row_that_now_waits_for_something_else(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("9", "w", organization="New"))
+    fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('New', 'New')")
+    fed_catalog.execute("""
+        INSERT INTO catalog.catalog_course (organization_id, course_code, key, title, product_source)
+        SELECT id, '9', 'New+9', 'Owned', 'edx' FROM catalog.organization WHERE key = 'New'""")
+    (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
+    assert found["rows"][0]["outcome"] == "deferred"
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
 
 
 def test_a_feed_that_is_older_than_the_last_applied_writes_nothing(fed_catalog: FedCatalog) -> None:
@@ -160,6 +202,19 @@ def test_a_rejected_or_deferred_row_keeps_its_product_from_being_archived(fed_ca
     assert found["counts"]["archived"] == 0
 
 
+def test_the_key_alone_keeps_the_product_of_a_rejected_or_deferred_row_from_being_archived(
+    fed_catalog: FedCatalog,
+) -> None:
+    nameless = {"external_identifier": ""}
+    fed_catalog.feed(fed("1", "v", **nameless), fed("2", "w", **nameless), fed("3", "x", **nameless))
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'review_by_legal' WHERE key_course = '3'")
+    bad = fed("2", "w", start_date="soon", organization="a", **nameless)
+    found = fed_catalog.feed(fed("1", "v", **nameless), bad, fed("3", "x", "2026-10-01", **nameless))
+    assert [row["outcome"] for row in found["rows"]] == ["unchanged", "rejected", "deferred"]
+    assert found["counts"]["archived"] == 0
+    assert fed_catalog.feed(fed("1", "v", **nameless))["counts"]["archived"] == 2
+
+
 def test_a_mostly_rejected_feed_archives_nothing_and_says_so(fed_catalog: FedCatalog) -> None:
     fed_catalog.settings = fed_catalog.settings.model_copy(update={"reject_share": 0.5})
     fed_catalog.feed(fed("1", "v"), fed("2", "w"), fed("3", "x"))
@@ -181,6 +236,25 @@ def test_an_archival_over_the_share_holds_the_whole_feed_back(fed_catalog: FedCa
         assert exit_code(found) == ExitCode.REFUSED
     assert fed_catalog.written() == before
     assert fed_catalog.feed(*rows)["counts"]["archived"] == 1
+
+
+def test_a_share_is_not_exceeded_by_what_is_just_as_large(fed_catalog: FedCatalog) -> None:
+    fed_catalog.settings = fed_catalog.settings.model_copy(update={"removal_share": 0.5, "reject_share": 0.5})
+    fed_catalog.feed(fed("1", "v"), fed("2", "w"))
+    found = fed_catalog.feed(fed("1", "v"), fed("3", start_date="soon"), accept_removals=False)
+    assert (found["outcome"], found["detail"], found["counts"]["archived"]) == ("applied", None, 1)
+
+
+def test_of_a_mostly_rejected_feed_that_misses_nothing_there_is_nothing_to_say(fed_catalog: FedCatalog) -> None:
+    fed_catalog.settings = fed_catalog.settings.model_copy(update={"reject_share": 0.5})
+    found = fed_catalog.feed(fed("1", start_date="soon"))
+    assert (found["outcome"], found["detail"]) == ("applied", None)
+
+
+def test_what_is_left_undone_has_an_exit_status_of_its_own(fed_catalog: FedCatalog) -> None:
+    assert exit_code(fed_catalog.feed(fed("1", "v"))) == ExitCode.DONE
+    assert exit_code(fed_catalog.feed(fed("1", "v"), source="edx")) == ExitCode.SOME_ROWS_LEFT  # deferred
+    assert exit_code(fed_catalog.feed(fed("1", "v"), fed("1", "v"))) == ExitCode.SOME_ROWS_LEFT  # rejected
 
 
 def test_a_feed_that_cannot_be_read_is_kept_as_refused(fed_catalog: FedCatalog) -> None:

@@ -5,7 +5,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
-from conftest_feeds import TYPE, FedCatalog, fed, variant
+from conftest_feeds import NOW, TYPE, FedCatalog, fed, variant
 
 from catalog_pipeline.errors import FeedRefusedError
 from catalog_pipeline.notifications.ingestion_summary import summarizer
@@ -64,6 +64,15 @@ def test_a_refused_feed_is_told_and_nobody_is_told_of_a_dry_run_or_of_the_same_b
     fed_catalog.feed(fed("1", "v"), summarize=summarize)
     fed_catalog.feed(fed("1", "v"), summarize=summarize)
     assert len(mails(fed_catalog)) == 2
+
+
+def test_a_feed_that_is_held_back_or_superseded_is_told(fed_catalog: FedCatalog, summarize: Any) -> None:
+    fed_catalog.settings = fed_catalog.settings.model_copy(update={"removal_share": 0.2})
+    fed_catalog.feed(fed("1", "v"), fed("2", "w"))
+    fed_catalog.feed(fed("1", "v"), accept_removals=False, summarize=summarize)
+    fed_catalog.feed(fed("1", "v"), received_at=NOW, summarize=summarize)
+    subjects = [mail["Subject"].rpartition(": ")[2] for mail in mails(fed_catalog)]
+    assert subjects == ["held back", "superseded"]
 
 
 def test_a_feed_that_cannot_be_told_is_not_taken(fed_catalog: FedCatalog, summarize: Any) -> None:

@@ -110,6 +110,18 @@ def test_upstreams_run_takes_the_place_of_the_one_that_a_feed_made(fed_catalog: 
     assert fed_catalog.written() == before
 
 
+def test_a_run_whose_place_another_took_is_not_asked_for_its_schedule(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    upstream.courses = [listed(run(KEY, variant_id=variant("v"), start="2026-01-01T00:00:00Z"))]
+    fed_catalog.refresh()
+    found = fed_catalog.feed(fed("1", "v"), fed("1"))
+    assert [row["outcome"] for row in found["rows"]] == ["unchanged", "new_variant"]
+    assert found["rows"][1]["run_key"] == "course-v1:A+1+2T2026a"
+    assert facts(fed_catalog, "course-v1:A+1+2T2026")["status"] == "archived"
+
+
 def test_upstreams_run_of_the_same_key_is_the_one_that_the_feed_made(
     fed_catalog: FedCatalog, upstream: Upstream
 ) -> None:
@@ -147,6 +159,22 @@ def test_what_upstream_drops_but_a_feed_lists_stays_and_is_the_feeds(
     assert fed_catalog.value("SELECT status FROM catalog.catalog_course WHERE key = 'A+1'") == "published"
     assert fed_catalog.outcomes(fed("1", "v", title="Only the feed's")) == ["updated"]
     assert facts(fed_catalog)["title"] == "Only the feed's"
+
+
+def test_a_product_that_upstream_says_is_archived_is_reactivated_by_a_feed(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    archived = {"additional_metadata": {"product_status": "archived"}}
+    upstream.courses = [listed(run(KEY, **DATES), **archived)]
+    fed_catalog.refresh()
+    query = "SELECT product_status, status FROM catalog.catalog_course"
+    assert fed_catalog.rows(query) == [("archived", "archived")]
+    found = fed_catalog.feed(fed("1", "v"))
+    assert [product["course_key"] for product in found["reactivated"]] == ["A+1"]
+    assert fed_catalog.rows(query) == [("published", "published")]
+    upstream.courses = [listed(run(KEY, **DATES), **archived, short_description="x")]
+    fed_catalog.refresh()
+    assert fed_catalog.rows(query) == [("published", "published")]
 
 
 def test_a_product_that_upstream_dropped_is_reactivated_by_a_feed(fed_catalog: FedCatalog, upstream: Upstream) -> None:

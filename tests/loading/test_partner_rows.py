@@ -1,11 +1,15 @@
 """What becomes of each row of a feed: the rules of deciding, end to end, from the file to the tables."""
 
 from collections import Counter
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest_feeds import FedCatalog, fed, variant
+from conftest_feeds import NOW, FedCatalog, fed, variant
 from conftest_loading import Upstream, course, run
+
+from catalog_pipeline.schemas.partner_rules import SHIPPED
 
 Cells = dict[str, Any]
 
@@ -129,6 +133,15 @@ def test_a_course_without_runs_gets_its_first(fed_catalog: FedCatalog) -> None:
     assert changed(found)["title"] == [None, "Course 1"] or changed(found)["title"] == ["Old", "Course 1"]
 
 
+def test_a_course_of_the_organization_and_number_is_found_whatever_its_key(fed_catalog: FedCatalog) -> None:
+    fed_catalog.execute("""
+        INSERT INTO catalog.catalog_course (organization_id, course_code, key, title)
+        SELECT id, '1', 'Old+1', 'Old' FROM catalog.organization WHERE key = 'A'""")
+    (row,) = fed_catalog.feed(fed("1", "v"))["rows"]
+    assert (row["outcome"], row["course_key"]) == ("new_variant", "Old+1")
+    assert fed_catalog.outcomes(fed("1", "v"), force=True) == ["unchanged"]
+
+
 def test_new_runs_of_a_renamed_course_carry_the_key_for_reruns(fed_catalog: FedCatalog) -> None:
     fed_catalog.feed(fed("1", "v"))
     fed_catalog.execute("UPDATE catalog.catalog_course SET key_for_reruns = 'A+one'")
@@ -142,6 +155,12 @@ def test_an_ended_run_is_never_published(fed_catalog: FedCatalog) -> None:
     assert [one[3] for one in fed_catalog.runs()] == ["unpublished", "reviewed"]
     assert fed_catalog.outcomes(fed("1", "v", "2026-01-01"), fed("1", "w", "2026-10-01")) == ["unchanged", "updated"]
     assert [one[3] for one in fed_catalog.runs()] == ["unpublished", "published"]
+
+
+def test_a_run_is_over_at_its_end_and_published_on_its_day(fed_catalog: FedCatalog) -> None:
+    ends_now, starts_later = NOW - timedelta(days=60), "2026-10-01"
+    fed_catalog.feed(fed("1", "v", f"{ends_now:%Y-%m-%d}"), fed("1", "w", starts_later, publish_date=f"{NOW:%Y-%m-%d}"))
+    assert [status for *_, status in fed_catalog.runs()] == ["unpublished", "published"]
 
 
 @pytest.mark.parametrize("status", ["review_by_legal", "review_by_internal"])
@@ -180,6 +199,73 @@ def test_a_key_that_differs_only_in_case_from_what_stands_is_rejected(fed_catalo
     found = fed_catalog.feed(fed("ABC", "v"))
     assert found["rows"][0]["errors"][0]["code"] == "CASE_COLLISION"
     assert "A+abc" in found["rows"][0]["reason"]
+
+
+def test_a_course_of_another_type_of_the_same_source_is_deferred(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    before = fed_catalog.written()
+    bootcamp = {"course_enrollment_track": "Bootcamp(2U)", "course_run_enrollment_track": "Unpaid Bootcamp"}
+    found = fed_catalog.feed(fed("1", "w", "2026-10-01", **bootcamp), product_type="bootcamp-2u")
+    assert found["rows"][0]["outcome"] == "deferred"
+    assert "2u/executive-education-2u" in found["rows"][0]["reason"]
+    assert fed_catalog.written() == before
+
+
+def test_subjects_and_levels_that_the_catalog_has_are_known(fed_catalog: FedCatalog) -> None:
+    fed_catalog.execute("""
+        INSERT INTO catalog.catalog_course (organization_id, course_code, key, title, topic, partner_attributes)
+        SELECT id, '9', 'B+9', 'Baskets', 'Basket Weaving', '{"course_level": "Expert"}'
+        FROM catalog.organization WHERE key = 'B'""")
+    found = fed_catalog.feed(
+        fed("1", "v", primary_subject="basket weaving", course_level="expert"),
+        fed("2", "w", primary_subject="Alchemy"),
+        fed("3", "x", course_level="Hard"),
+    )
+    assert [row["outcome"] for row in found["rows"]] == ["new_product", "rejected", "rejected"]
+    assert found["rows"][0]["warnings"] == []
+    assert [row["errors"][0]["column"] for row in found["rows"][1:]] == ["primary_subject", "course_level"]
+    assert fed_catalog.value("SELECT topic FROM catalog.catalog_course WHERE key = 'A+1'") == "Basket Weaving"
+
+
+SAID_FIRST = {
+    "long_description": "<p>Long</p>",
+    "start_time": "09:00+02:00",
+    "end_time": "18:00",
+    "reg_close_time": "12:00",
+    "publish_date": "2026-05-01",
+    "upgrade_deadline_override_date": "2026-08-01",
+    "course_pacing": "Self-Paced",
+    "content_language": "de",
+    "verified_price": "$1,250",
+}
+SAID_THEN = {
+    "long_description": "<p>Longer</p>",
+    "start_time": "10:00",
+    "end_time": "19:00",
+    "reg_close_time": "13:00",
+    "publish_date": "2026-05-02",
+    "upgrade_deadline_override_date": "2026-08-02",
+    "course_pacing": "Instructor-Paced",
+    "content_language": "fr",
+    "verified_price": "1300.5",
+}
+WHERE_IT_IS_KEPT = """
+    SELECT c.full_description, to_char(r.start, 'HH24:MI'), to_char(r."end", 'HH24:MI'),
+           to_char(r.enrollment_end, 'HH24:MI'), to_char(r.go_live, 'YYYY-MM-DD'),
+           to_char(r.upgrade_deadline, 'YYYY-MM-DD'), r.pacing, r.language, r.price::text, r.currency
+    FROM catalog.course_run r, catalog.catalog_course c"""
+
+
+def test_all_that_a_row_says_ends_up_on_its_course_and_run_be_they_new_or_standing(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v", **SAID_FIRST))
+    assert fed_catalog.rows(WHERE_IT_IS_KEPT) == [
+        ("<p>Long</p>", "07:00", "18:00", "12:00", "2026-05-01", "2026-08-01", "self_paced", "de", "1250.00", "USD")
+    ]
+    fed_catalog.feed(fed("1", "v", **SAID_THEN))
+    assert fed_catalog.rows(WHERE_IT_IS_KEPT) == [
+        ("<p>Longer</p>", "10:00", "19:00", "13:00", "2026-05-02", "2026-08-02", "instructor_paced", "fr", "1300.50",
+         "USD")
+    ]  # fmt: skip
 
 
 def test_columns_without_a_column_of_their_own_are_kept_and_compared_key_by_key(fed_catalog: FedCatalog) -> None:
@@ -225,6 +311,24 @@ def test_a_blank_leaves_the_old_value(fed_catalog: FedCatalog) -> None:
     assert fed_catalog.outcomes(fed("1", "v", reg_close_date="", reg_close_time="", external_identifier="")) == [
         "unchanged"
     ]
+
+
+def test_where_the_rules_let_dates_be_blank_a_row_must_fit_what_stands(fed_catalog: FedCatalog, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    dates = ("start_date", "start_time", "end_date", "end_time")
+    lines = SHIPPED.read_text().splitlines()
+    rules.write_text("\n".join(line for line in lines if line.strip() not in [f"- {name}" for name in dates]))
+    fed_catalog.settings = fed_catalog.settings.model_copy(update={"partner_rules": rules})
+    fed_catalog.feed(fed("1", "v"))
+    blank = dict.fromkeys(dates, "")
+    assert fed_catalog.outcomes(fed("1", "v", **blank)) == ["unchanged"]
+    late = {**blank, "start_date": "2026-12-01"}
+    found = fed_catalog.feed(fed("1", "v", **late), fed("1", "w", **blank))
+    assert [(row["errors"][0]["code"], row["errors"][0]["column"]) for row in found["rows"]] == [
+        ("COURSE_RUN_UPDATE_ERROR", "end_date"),
+        ("MISSING_REQUIRED_DATA", "start_date"),
+    ]
+    assert fed_catalog.runs() == [("2T2026", "2026-07-01", variant("v"), "published")]
 
 
 def test_a_product_number_that_another_course_has_is_rejected(fed_catalog: FedCatalog) -> None:

@@ -148,6 +148,10 @@ def test_new_products_and_new_variants_are_told_apart_by_row_course_run_variant_
     ]  # fmt: skip
 
 
+def test_a_row_that_clears_the_restriction_has_none() -> None:
+    assert "Restriction" not in text_of(mail(report(row(2, "new_product", restriction_type="None"))))
+
+
 def test_an_updated_row_says_which_fields_changed_from_what_to_what() -> None:
     changes = {"price": ["150.00", "200.00"], "variant_id": [None, VARIANT], "restriction_type": ["custom-b2c", None]}
     changes["start"] = ["2026-01-01T10:30:00+00:00", "2026-01-01T10:30:01Z"]

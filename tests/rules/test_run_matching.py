@@ -186,6 +186,18 @@ def test_the_active_run_is_asked_before_a_closed_one_that_is_newer() -> None:
     assert decide([row(2), row(3, "v")], [run(1), closed]) == [("update", 1, None, None), ("update", 2, None, None)]
 
 
+def test_of_a_course_one_run_alone_is_active_and_one_without_a_start_is_the_last_to_be() -> None:
+    closed = run(2, enrollment_end=DAYS[0])
+    later, dateless = run(3, None, 1), run(3, None, None, None)
+    assert decide([row(2)], [run(1), closed, later]) == [("update", 2, None, None)]
+    assert decide([row(2)], [run(1), closed, dateless]) == [("update", 1, None, None)]
+
+
+def test_of_runs_that_are_otherwise_alike_the_first_by_key_is_asked() -> None:
+    alike = [run(1, key="run b", created=1), run(2, key="run a", created=1)]
+    assert decide([row(2)], alike) == [("update", 2, None, None)]
+
+
 def test_a_variant_claims_its_run_before_any_schedule_does() -> None:
     assert decide([row(2), row(3, "v")], [run(1, "v")]) == [("new", None, None, None), ("update", 1, None, None)]
 

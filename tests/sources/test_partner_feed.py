@@ -176,6 +176,8 @@ def test_a_nul_or_a_cell_that_is_too_long_rejects_its_row_alone() -> None:
 def test_a_formula_is_text_and_loses_the_quote_that_our_own_csv_gives_it() -> None:
     raw = parse(f'{HEADER}\nedX,1,"=HYPERLINK(""x"")"\nedX,2,\'=1+1\nedX,3,\'tis\n')
     assert [row["title"] for row in cells(raw)] == ['=HYPERLINK("x")', "=1+1", "'tis"]
+    raw = parse(f"{HEADER}\nedX,1,'+1\nedX,2,'-1\nedX,3,'@SUM(1)\n")
+    assert [row["title"] for row in cells(raw)] == ["+1", "-1", "@SUM(1)"]
 
 
 def test_a_record_larger_than_what_is_read_at_once_is_whole() -> None:
