@@ -75,7 +75,7 @@ def read_metadata(connection: Connection) -> ValidatedFeed:
     rows = pd.DataFrame({name: pd.Series(None, records.index, dtype=spec.dtype.type)
                          for name, spec in VALID_ROW.columns.items()})  # fmt: skip
     rows = rows.assign(
-        row=range(1, len(records) + 1), is_future_variant=False, attributes="{}",
+        row=range(1, len(records) + 1), is_future_variant=False, on_sale=False, attributes="{}",
         **{name: records[name] for name in ("course_id", "course_key", "base_key", "title")},
     )  # fmt: skip
     errors = []

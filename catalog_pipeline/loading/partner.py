@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, text
 from catalog_pipeline.database.bulk import read_frame
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import FeedRefusedError
+from catalog_pipeline.loading.carried import CURRENT_FEEDS
 from catalog_pipeline.loading.identity import folded
 from catalog_pipeline.loading.partner_apply import apply_plan, keep_document, keep_feed
 from catalog_pipeline.loading.partner_plan import SHOWN_OF_REJECTS, FeedName, Plan, make_plan
@@ -38,6 +39,8 @@ class Options:
     """Apply it although the same bytes, or a newer feed, were applied before."""
     accept_removals: bool = False
     """Archive what it no longer lists, however much that is."""
+    rows: frozenset[int] | None = None
+    """Decide just these rows of the file, as a correction of its others; all where it is not given."""
     shown: int | None = None
     """The most rows that the report tells of, then without unchanged ones; all where it is not given."""
 
@@ -65,7 +68,7 @@ def ingest(
             return {**report(connection, known, options.shown), "skipped": True}
     as_of = options.as_of or datetime.now(UTC)
     try:
-        raw, validated = _read(engine, data, feed, settings, rules)
+        raw, validated = _read(engine, data, feed, settings, rules, options.rows)
     except FeedRefusedError as error:
         if not options.dry_run:
             _keep_refused(engine, data, feed, as_of, str(error), summarize)
@@ -76,9 +79,16 @@ def ingest(
 
 
 def _read(
-    engine: Engine, data: bytes, feed: FeedName, settings: Settings, rules: PartnerRules
+    engine: Engine,
+    data: bytes,
+    feed: FeedName,
+    settings: Settings,
+    rules: PartnerRules,
+    rows: frozenset[int] | None,
 ) -> tuple[RawFeed, ValidatedFeed]:
     raw = parse_feed(data, feed.name, Limits.of(settings), feed.received_at)
+    if rows is not None:
+        raw = raw.with_only(rows)
     with connected(engine) as connection:
         reference = read_reference(connection)
     validated = validate_feed(raw, product_type=feed.product_type, source=feed.source, rules=rules, reference=reference)
@@ -217,9 +227,9 @@ def last_applied(connection: Connection, source: str, product_type: str) -> Any:
 
 
 def _unchanged(connection: Connection, feed: FeedName) -> int | None:
-    """The current feed's id, where it has these very bytes and nothing in it waits."""
+    """The current feed's id, where it is of all rows of these very bytes and nothing in it waits."""
     last = last_applied(connection, feed.source, feed.product_type)
-    if last is None or last.sha256 != feed.sha256:
+    if last is None or last.corrects or last.sha256 != feed.sha256:
         return None
     waits = connection.execute(text(f"SELECT {WAITS} FROM ops.feed f WHERE f.id = :id"), {"id": last.id}).scalar_one()
     return None if waits else last.id
@@ -236,7 +246,9 @@ WAITS = f"""
 
 def _warnings(raw: RawFeed) -> list[dict[str, Any]]:
     message = "No column of a feed has this name; it is ignored."
-    return [{"code": "UNKNOWN_COLUMN", "column": column, "message": message} for column in raw.unknown]
+    unknown = [{"code": "UNKNOWN_COLUMN", "column": column, "message": message} for column in raw.unknown]
+    whole = raw.warnings.loc[raw.warnings["row"].isna(), ["code", "column", "message"]].astype(object)
+    return unknown + whole.where(whole.notna(), None).to_dict("records")
 
 
 def _keep_refused(
@@ -254,24 +266,46 @@ def ingest_waiting(
 ) -> list[Report]:
     """Decide anew the current feeds that have rows in waiting: what these waited for may have come to pass.
 
-    One for which nothing has is not kept a second time.
+    A feed that others correct is not applied over them: of it, and of them, just the rows that wait are decided. One
+    for which nothing has come to pass is not kept a second time.
     """
     with connected(engine) as connection:
-        waiting = connection.execute(
-            text(f"""
-                SELECT f.*, d.payload FROM (SELECT DISTINCT ON (source, product_type) * FROM ops.feed
-                    WHERE outcome = 'applied' ORDER BY source, product_type, id DESC) f
-                JOIN landing.document d ON d.id = f.document_id
-                WHERE {WAITS} ORDER BY f.source, f.product_type""")
-        ).all()
+        waiting = connection.execute(text(WAITING)).all()
     rules = load_rules(settings.partner_rules)
     done = []
     for row in waiting:
-        if row.source not in rules.sources or row.product_type not in rules.course_types:
-            continue  # the rules no longer know such feeds
-        feed = FeedName(row.name, row.source, row.product_type, row.sha256, row.received_at)
+        if row.source not in rules.sources or row.product_type not in rules.course_types or row.rows == []:
+            continue  # the rules no longer know such feeds, or others have put these rows right
+        feed = FeedName(row.name, row.source, row.product_type, row.sha256, row.last_received_at)
         data = decompress(row.payload)
-        planned = ingest(engine, data, feed, settings, Options(as_of, dry_run=True))["counts"]
-        if planned["rejected"] != row.counts["rejected"] or any(planned[outcome] for outcome in WRITING):
-            done.append(ingest(engine, data, feed, settings, Options(as_of), summarize))
+        options = Options(as_of, rows=None if row.rows is None else frozenset(row.rows))
+        planned = ingest(engine, data, feed, settings, replace(options, dry_run=True))["counts"]
+        if planned["rejected"] != row.rejected or any(planned[outcome] for outcome in WRITING):
+            done.append(ingest(engine, data, feed, settings, options, summarize))
     return done
+
+
+WAITING_ROWS = f"""
+    SELECT array_agg(r.row ORDER BY r.row) AS rows, count(*) FILTER (WHERE r.outcome = 'rejected') AS rejected
+    FROM ops.feed_row r
+    WHERE r.feed_id = f.id
+      AND (r.outcome = 'deferred'
+           OR r.outcome = 'rejected' AND r.errors @> '[{{"code": "MISSING_ORGANIZATION"}}]')
+      AND NOT EXISTS (
+          SELECT FROM ops.feed_row l WHERE l.feed_id IN (
+              SELECT n.id FROM ops.feed n JOIN {CURRENT_FEEDS} c USING (id)
+              WHERE (n.source, n.product_type) = (f.source, f.product_type) AND n.id > f.id)
+            AND {folded("l.course_key")} = {folded("r.course_key")}
+            AND l.variant_id IS NOT DISTINCT FROM r.variant_id)"""
+"""Of a feed f: the rows that may be decided otherwise now, and that no feed which corrects it speaks of."""
+WAITING = f"""
+    SELECT f.*, d.payload,
+           CASE WHEN is_corrected OR f.corrects THEN coalesce(w.rows, '{{}}') END AS rows,
+           CASE WHEN is_corrected OR f.corrects THEN w.rejected ELSE (f.counts ->> 'rejected')::int END AS rejected
+    FROM (SELECT f.*, max(id) OVER scope > id AS is_corrected, max(received_at) OVER scope AS last_received_at
+          FROM ops.feed f JOIN {CURRENT_FEEDS} c USING (id) WINDOW scope AS (PARTITION BY source, product_type)) f
+    JOIN landing.document d ON d.id = f.document_id
+    CROSS JOIN LATERAL ({WAITING_ROWS}) w
+    WHERE {WAITS}
+    ORDER BY f.source, f.product_type, f.id"""
+"""The current feeds that have rows in waiting; with those rows, where just they may be decided."""

@@ -99,7 +99,12 @@ MISSING_COURSE = f"""
     CREATE TEMP TABLE missing_course ON COMMIT DROP AS
     SELECT c.id, c.key, c.title, c.external_identifier FROM catalog.catalog_course c
     WHERE {OURS} AND NOT EXISTS (SELECT FROM planned_course p WHERE p.id = c.id)
-      -- A row that was rejected or deferred lists its product too.
+      -- A row that was rejected or deferred lists its product too, be it by its variant alone.
       AND {folded("c.key")} NOT IN (SELECT folded FROM listed_product WHERE folded IS NOT NULL)
       AND (c.external_identifier IS NULL OR c.external_identifier NOT IN (
-           SELECT external_identifier FROM listed_product WHERE external_identifier IS NOT NULL))"""
+           SELECT external_identifier FROM listed_product WHERE external_identifier IS NOT NULL))
+      AND c.id NOT IN (
+           SELECT a.catalog_course_id FROM planned_row p
+           JOIN catalog.course_variant v ON v.variant_id::text = p.variant_id
+           JOIN catalog.run_association a ON a.course_run_id = v.course_run_id
+           WHERE p.outcome IN ('rejected', 'deferred'))"""

@@ -234,11 +234,15 @@ def settle_identifiers(connection: Connection, source: str, product_type: str, r
         )
 
 
+PARTS = r"^(?P<org>[^+/]+)[+/](?P<number>.+)$"
+"""Of a course's key; one in the old form has a slash. A `key_for_reruns` that is neither names no run."""
+
+
 def name_new_runs(connection: Connection, rows: pd.DataFrame) -> pd.DataFrame:
     """Add `run_key` and its parts to the rows that make a run."""
     named = ["base_key", "course_key", "start"]
     new = rows.loc[rows["verdict"].isna() & (rows["decision"] == NEW), named]
-    runs = new["base_key"].fillna(new["course_key"]).str.extract(r"^(?P<org>[^+]+)\+(?P<number>.+)$")
+    runs = new["base_key"].str.extract(PARTS).fillna(new["course_key"].str.extract(PARTS))
     runs["start"] = new["start"]
     create_staging(connection, "new_number", {"folded": "text"})
     copy_frame(connection, "new_number", pd.DataFrame({"folded": fold(runs["number"]).unique()}))

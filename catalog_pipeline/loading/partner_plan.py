@@ -86,7 +86,7 @@ def make_plan(connection: Connection, feed: FeedName, raw: RawFeed, validated: V
     rows, standing = match_rows(connection, rows, listed, pd.Timestamp(as_of))
     rows = settle_identifiers(connection, feed.source, feed.product_type, rows)
     names = {"source": feed.source, "product_type": feed.product_type, "as_of": as_of}
-    return _plan(connection, PLANNED_COURSE, names, raw.frame, validated, rows, standing)
+    return _plan(connection, PLANNED_COURSE, names, raw.frame, validated, rows, standing, raw.without_rows)
 
 
 def make_run_plan(connection: Connection, validated: ValidatedFeed, as_of: datetime) -> Plan:
@@ -106,6 +106,7 @@ def _plan(
     validated: ValidatedFeed,
     rows: pd.DataFrame,
     standing: pd.DataFrame,
+    without_rows: Sequence[str] = (),
 ) -> Plan:
     rows = name_new_runs(connection, rows)
     # Of the wide texts, those of each course's first accepted row are all that is needed.
@@ -122,6 +123,7 @@ def _plan(
     _stage_runs(connection, accepted[changed], values[changed], standing[changed])
     decided = _with_outcomes(connection, accepted, changed).assign(standing_run=standing["key"])
     told = _told(cells, validated, rows[rows["verdict"].notna()], decided)
+    _stage_told(connection, told, without_rows)
     return _count(connection, names, told, unchanged_runs=int((~changed).sum()))
 
 
@@ -253,15 +255,18 @@ def _by_row(messages: pd.DataFrame, columns: Sequence[str]) -> dict[int, str]:
     return {row: orjson.dumps(found).decode() for row, found in lists.items()}
 
 
-def _count(connection: Connection, names: dict[str, Any], told: pd.DataFrame, unchanged_runs: int) -> Plan:
-    """Stage the rows but the unchanged ones, and the courses that are missing; count everything."""
-    is_unchanged = told["outcome"] == "unchanged"
+def _stage_told(connection: Connection, told: pd.DataFrame, without_rows: Sequence[str]) -> None:
+    """Stage all rows but the unchanged ones, and by what products are listed: in rows, and without any."""
     create_staging(connection, "planned_row", PLANNED_ROW)
-    copy_frame(connection, "planned_row", told[~is_unchanged])
+    copy_frame(connection, "planned_row", told[told["outcome"] != "unchanged"])
     create_staging(connection, "listed_product", {"folded": "text", "external_identifier": "text"})
-    listed = told[["external_identifier"]].assign(folded=fold(told["course_key"]))
-    copy_frame(connection, "listed_product", listed.drop_duplicates())
+    listed = told[["external_identifier"]].assign(folded=fold(told["course_key"])).drop_duplicates()
+    copy_frame(connection, "listed_product", listed)
+    copy_frame(connection, "listed_product", pd.DataFrame({"external_identifier": list(without_rows)}))
     analyze(connection, "planned_row (row, course)", "listed_product")
+
+
+def _count(connection: Connection, names: dict[str, Any], told: pd.DataFrame, unchanged_runs: int) -> Plan:
     connection.execute(text(MISSING_COURSE), names)
     missing = connection.execute(text("SELECT count(*) FROM missing_course")).scalar_one()
     standing = connection.execute(text(f"SELECT count(*) FROM catalog.catalog_course c WHERE {OURS}"), names)
@@ -272,6 +277,6 @@ def _count(connection: Connection, names: dict[str, Any], told: pd.DataFrame, un
         counts={**counts, "archived": 0, "reactivated": reactivated},
         standing=standing.scalar_one(),
         missing=missing,
-        unchanged=told[is_unchanged],
+        unchanged=told[told["outcome"] == "unchanged"],
         unchanged_runs=unchanged_runs,
     )

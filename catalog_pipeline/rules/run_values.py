@@ -14,24 +14,25 @@ RUN_VALUES = (*UPSTREAMS, "restriction_type", *FED)
 def run_values(rows: pd.DataFrame, standing: pd.DataFrame, as_of: pd.Timestamp) -> pd.DataFrame:
     """The values of the run of each row, by RUN_VALUES, with the index of `rows`.
 
-    `rows`: title (never null), pacing, language, restriction_type, FED. `standing`, with the same index: RUN_VALUES
-    and `listed` of the run that stands, all null for a row that makes a new one.
+    `rows`: title (never null), pacing, language, restriction_type, on_sale (a flag), FED. `standing`, with the same
+    index: RUN_VALUES and `listed` of the run that stands, all null for a row that makes a new one.
     A blank leaves what stands.
     """
     values = {name: rows[name].fillna(standing[name]) for name in ("pacing", "language", "restriction_type", *FED)}
     values["restriction_type"] = values["restriction_type"].mask(rows["restriction_type"] == CLEARS)
     values["title"] = rows["title"]
-    values["status"] = _status(standing["status"], values["end"], values["go_live"], as_of)
+    is_due = rows["on_sale"].fillna(False).astype(bool) | (values["go_live"] <= as_of)
+    values["status"] = _status(standing["status"], values["end"] <= as_of, is_due)
     listed = standing["listed"].fillna(False).astype(bool)
     return pd.DataFrame(
         {name: values[name].mask(listed, standing[name]) if name in UPSTREAMS else values[name] for name in RUN_VALUES}
     )
 
 
-def _status(standing: pd.Series, end: pd.Series, go_live: pd.Series, as_of: pd.Timestamp) -> pd.Series:
-    """A run that is over is never published; another one is from its go-live date on, and scheduled before."""
-    due = (go_live <= as_of).map({True: "published", False: "reviewed"}).astype(standing.dtype)
-    return standing.fillna("unpublished").where((standing == "published") | (end <= as_of), due)
+def _status(standing: pd.Series, is_over: pd.Series, is_due: pd.Series) -> pd.Series:
+    """A run that is over is never published; another one is when it is due, and scheduled before."""
+    due = is_due.map({True: "published", False: "reviewed"}).astype(standing.dtype)
+    return standing.fillna("unpublished").where((standing == "published") | is_over, due)
 
 
 def differs(new: pd.DataFrame, old: pd.DataFrame) -> pd.Series:

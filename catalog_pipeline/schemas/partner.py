@@ -4,8 +4,8 @@ One declaration, `FEED_COLUMNS`, drives the template, the header's matching, the
 Which columns are required, and which names count as known, is configuration: `partner_rules.py`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,11 +18,13 @@ from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT
 
 Kind = Literal[
     "text", "line", "html", "url", "image", "logo", "uuid", "integer", "price", "money",
-    "flag", "date", "time", "names",
+    "flag", "date", "publish_date", "time", "names",
     "organization", "number", "course_track", "run_track", "level", "subject", "language", "languages",
     "pacing", "restriction", "marketing_type", "program_type", "ignored",
 ]  # fmt: skip
 ATTRIBUTE = "partner_attributes"
+PUBLISH_NOW = "now"
+"""The `publish_date` of a run that is on sale already."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ KIND_CODES = {
     "run_track": "MISSING_COURSE_RUN_TYPE",
     "uuid": "INVALID_VARIANT_ID",
     "date": "INVALID_DATE",
+    "publish_date": "INVALID_DATE",
     "time": "INVALID_DATE",
     "image": "IMAGE_DOWNLOAD_FAILURE",
     "logo": "LOGO_IMAGE_DOWNLOAD_FAILURE",
@@ -72,6 +75,7 @@ KIND_CODES = {
 LONGEST = {"organization": 128, "number": 100, "line": 255, "url": 511, "image": 511, "logo": 511}
 
 
+DATE = "a date: `2026-03-22`, `03/22/2026` (the month first), `March 22, 2026`, `22 March 2026`"
 ACCEPTED: dict[Kind, str] = {
     "text": "text",
     "line": "text of at most 255 characters",
@@ -84,7 +88,8 @@ ACCEPTED: dict[Kind, str] = {
     "price": "`150`, `150.00`, `1,250`, `$1,250`",
     "money": "`150`, `150.00`, `1,250`, `$1,250`",
     "flag": "`True`, `False`, `yes`, `no`, `1`, `0`",
-    "date": "a date: `2026-03-22`, `03/22/2026` (the month first), `March 22, 2026`, `22 March 2026`",
+    "date": DATE,
+    "publish_date": f"{DATE}; or `{PUBLISH_NOW}`, which publishes the run at once",
     "time": "a time: `00:00`, `23:59:59`, `9:30 AM`, with an offset if not UTC: `00:00-05:00`",
     "names": "names, separated by commas",
     "organization": "a key, in any case",
@@ -134,7 +139,7 @@ FEED_COLUMNS: tuple[FeedColumn, ...] = (
     _run("verified_price", "price", "course_run.price",
         "Price, in US dollars. The first unrestricted row's is the course's.", "2400.00"),
     _run("fixed_price_usd", "money", ATTRIBUTE, "Price for enterprises, in US dollars."),
-    _run("publish_date", "date", "course_run.go_live", "From when the run is to be published.", "2026-01-15"),
+    _run("publish_date", "publish_date", "course_run.go_live", "From when the run is to be published.", "2026-01-15"),
     _run("start_date", "date", "course_run.start", "First day.", "2026-03-02"),
     _run("start_time", "time", "course_run.start", "Time of the start, in UTC unless it names an offset.", "00:00:00"),
     _run("end_date", "date", "course_run.end", "Last day.", "2026-04-20"),
@@ -232,6 +237,7 @@ VALID_ROW = pa.DataFrameSchema(
         "currency": pa.Column(TEXT, nullable=True),
         "restriction_type": pa.Column(TEXT, pa.Check.isin([*RESTRICTION_TYPES, CLEARS]), nullable=True),
         "is_future_variant": pa.Column(FLAG),
+        "on_sale": pa.Column(FLAG),
         "attributes": pa.Column(TEXT),
     },
     strict=True,
@@ -245,6 +251,7 @@ VALID_ROW = pa.DataFrameSchema(
 - `topic`: as the rules or the catalog spell it.
 - `variant_id`: in its canonical form, in small letters with hyphens.
 - `restriction_type`: the text `None` clears what stands; null leaves it. Null in any other column leaves it too.
+- `on_sale`: whether the run is to be published at once, whatever its `go_live`.
 - `price`, `currency`: both or neither; the currency is always USD.
 - `attributes`: a JSON object of text values by column name: every column of the feed whose target is
   `partner_attributes`, without the blank ones; keys in the order of `FEED_COLUMNS`; `{}` when there are none.
@@ -283,7 +290,7 @@ ERROR_CODES = {
 """What each code means; a row with any of these is rejected (or deferred, where the course is another source's)."""
 
 WARNING_CODES = {
-    "CONFLICTING_COURSE_VALUES": "The row says of the course what its first row does not; the first row's is kept.",
+    "CONFLICTING_COURSE_VALUES": "The row says of the course what its first row does not; what the first says counts.",
     "UNKNOWN_VALUE": "A subject or level that the rules do not list; the catalog, not asked, may know it.",
     "IGNORED_VALUE": "A part of the value has no place in the catalog.",
     "UNKNOWN_COLUMN": "Of the feed as a whole: no column of a feed has this name; it is ignored.",
@@ -317,6 +324,15 @@ class RawFeed:
     warnings: pd.DataFrame
     corrects: bool = False
     """Whether it has just some rows of an earlier feed, put right."""
+    without_rows: tuple[str, ...] = ()
+    """The product numbers of products that are listed without any variant."""
+
+    def with_only(self, rows: Collection[int]) -> "RawFeed":
+        """This feed, as one that corrects just these rows of it."""
+        frame, errors, warnings = (
+            part[part["row"].isin(rows)].reset_index(drop=True) for part in (self.frame, self.errors, self.warnings)
+        )
+        return replace(self, frame=frame, errors=errors, warnings=warnings, unknown=(), without_rows=(), corrects=True)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,6 @@ class RequiredColumns(_Part):
     always: list[ColumnName]
     by_course_type_and_source: dict[str, dict[str, list[ColumnName]]]
     but_not_for_marketing_type: dict[str, list[ColumnName]]
-    but_not_in_json: list[ColumnName]
 
 
 class PartnerRules(_Part):

@@ -24,6 +24,7 @@ from catalog_pipeline.schemas.partner import (
     ERROR_COLUMNS,
     FEED_COLUMNS,
     LEVEL_CODES,
+    PUBLISH_NOW,
     VALID_ROW,
     WARNING_COLUMNS,
     FeedColumn,
@@ -162,8 +163,6 @@ class _Feed:
         return self.cells[column].places < 0
 
     def _is_excused(self, column: str) -> np.ndarray:
-        if self.raw.format == "json" and column in self.rules.required.but_not_in_json:
-            return np.ones(self.length, dtype=bool)
         excusing = [
             kind for kind, columns in self.rules.required.but_not_for_marketing_type.items() if column in columns
         ]
@@ -231,7 +230,7 @@ class _Feed:
         here, there = valid[differs], first[differs]
         pairs = zip(self._fed(column, here), self._fed(column, there), self.numbers[there], strict=True)
         said = [
-            f"{column} is {_quoted(mine)} here and {_quoted(kept)} in row {row}, whose value is kept for the course."
+            f"{column} is {_quoted(mine)} here and {_quoted(kept)} in row {row}; the first row that is taken counts."
             for mine, kept, row in pairs
         ]
         return _found(here, "CONFLICTING_COURSE_VALUES", column, None, said)
@@ -270,6 +269,7 @@ class _Feed:
             return _text(self._values(column, valid))
 
         price = self._values("verified_price", valid).cast(pa.decimal128(12, 2))
+        on_sale = pc.fill_null(pc.equal(self._values("publish_date", valid), PUBLISH_NOW), False)
         future = pc.fill_null(pc.equal(self._values("is_future_variant", valid), "true"), False)
         frame = {
             "row": pd.Series(self.numbers[valid], dtype=NUMBER),
@@ -291,6 +291,7 @@ class _Feed:
             "currency": _text(pc.if_else(pc.is_valid(price), "USD", pa.scalar(None, LARGE_TEXT))),
             "restriction_type": text("restriction_type"),
             "is_future_variant": pd.Series(future, dtype=FLAG),
+            "on_sale": pd.Series(on_sale, dtype=FLAG),
             "attributes": self._attributes(valid),
         }
         return pd.DataFrame(frame)[list(VALID_ROW.columns)]
@@ -321,7 +322,9 @@ class _Feed:
     def _instants(self, name: str, positions: np.ndarray | None = None) -> pa.Array:
         day, time = SCHEDULE[name]
         nothing = pa.nulls(self.length if positions is None else len(positions), LARGE_TEXT)
-        return instants(self._values(day, positions), self._values(time, positions) if time else nothing)
+        days = self._values(day, positions)
+        days = pc.if_else(pc.equal(days, PUBLISH_NOW), None, days)
+        return instants(days, self._values(time, positions) if time else nothing)
 
     def _attributes(self, positions: np.ndarray) -> pd.Series:
         pieces = [

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from catalog_pipeline.models.run import RESTRICTION_TYPES
 from catalog_pipeline.rules.run_values import CLEARS
-from catalog_pipeline.schemas.partner import Reference
+from catalog_pipeline.schemas.partner import PUBLISH_NOW, Reference
 from catalog_pipeline.schemas.partner_rules import PartnerRules
 
 LARGE_TEXT = pa.large_string()
@@ -67,6 +67,7 @@ def judges(rules: PartnerRules, product_type: str, reference: Reference) -> dict
         **dict.fromkeys(("price", "money"), amounts),
         "flag": flags,
         "date": dates(rules.date_formats),
+        "publish_date": publish_dates(rules.date_formats),
         "time": times,
         "names": names,
         "course_track": one_of([rules.course_types[product_type].track]),
@@ -186,6 +187,23 @@ def dates(formats: Iterable[str]) -> Judge:
         found = [_date(value, shapes) for value in values.to_pylist()]
         message = f"That is no date; accepted are {examples}, from {YEARS[0]} to {YEARS[1]}."
         return Judged(pa.array(found, LARGE_TEXT), {at: message for at, iso in enumerate(found) if iso is None})
+
+    return judge
+
+
+def publish_dates(formats: Iterable[str]) -> Judge:
+    """Dates, and the word for a run that is on sale already."""
+    judge_date = dates(formats)
+
+    def judge(values: pa.Array) -> Judged:
+        is_now = np.asarray(pc.equal(pc.utf8_lower(values), PUBLISH_NOW))
+        judged = judge_date(values)
+        problems = {
+            at: said.replace("accepted are ", f"accepted are {PUBLISH_NOW}, ")
+            for at, said in judged.problems.items()
+            if not is_now[at]
+        }
+        return Judged(pc.if_else(pa.array(is_now), PUBLISH_NOW, judged.values), problems)
 
     return judge
 

@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,6 +67,8 @@ class Sheet(NamedTuple):
     """By RAW_ERROR_COLUMNS."""
     warnings: list[tuple[Any, ...]]
     """By WARNING_COLUMNS."""
+    without_rows: Sequence[str] = ()
+    """The product numbers of products without a variant."""
 
 
 def read_feed(path: Path, limits: Limits, received_at: datetime | None = None) -> RawFeed:
@@ -99,6 +102,7 @@ def parse_feed(data: bytes, name: str, limits: Limits, received_at: datetime) ->
         corrects=REASONS_COLUMN in sheet.names,
         errors=messages(sheet.errors, RAW_ERROR_COLUMNS),
         warnings=messages(sheet.warnings, WARNING_COLUMNS),
+        without_rows=tuple(sheet.without_rows),
     )
 
 
@@ -200,9 +204,9 @@ def _ragged_message(cells: int, width: int) -> str:
 
 
 def _read_products(text: bytes, name: str) -> Sheet:
-    rows, errors, warnings = flatten_products(text, name)
+    rows, errors, warnings, without_rows = flatten_products(text, name)
     columns = [pa.chunked_array([[row.get(column) for row in rows]], LARGE_TEXT) for column in COLUMNS]
-    return Sheet(np.arange(2, len(rows) + 2), list(COLUMNS), columns, errors, warnings)
+    return Sheet(np.arange(2, len(rows) + 2), list(COLUMNS), columns, errors, warnings, without_rows)
 
 
 def _clean(sheet: Sheet, cell_limit: int, *, nuls: bool, escapes: bool) -> Sheet:

@@ -4,11 +4,12 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from catalog_pipeline.errors import FeedRefusedError
+from catalog_pipeline.schemas.partner import PUBLISH_NOW
 
 Json = dict[str, Any]
 VARIANTS = ("variant", "variants", "futureVariants", "customPresentations")
@@ -69,11 +70,24 @@ VARIANT_FIELDS: dict[str, str | tuple[str, ...]] = {
 }
 
 
-def flatten_products(text: bytes, name: str) -> tuple[list[dict[str, str]], list[tuple], list[tuple]]:
-    """Rows (column → text), errors (RAW_ERROR_COLUMNS) and warnings (WARNING_COLUMNS) of `{"products": [...]}`.
+class Flattened(NamedTuple):
+    """What `{"products": [...]}` says."""
 
-    A row is one variant; rows count from 2, as in a CSV with a header. A field that is missing is a blank cell. The
-    publish date of a variant that is not scheduled stays blank: the file does not say it. Raises FeedRefusedError.
+    rows: list[dict[str, str]]
+    """Column → text: a row for each variant."""
+    errors: list[tuple]
+    """By RAW_ERROR_COLUMNS."""
+    warnings: list[tuple]
+    """By WARNING_COLUMNS."""
+    without_rows: list[str]
+    """The product numbers of products without a variant."""
+
+
+def flatten_products(text: bytes, name: str) -> Flattened:
+    """Flatten `{"products": [...]}`.
+
+    Rows count from 2, as in a CSV with a header. A field that is missing is a blank cell. A variant that is not
+    scheduled is on sale: its publish date is `now`. Raises FeedRefusedError.
     """
     try:
         document = orjson.loads(text)
@@ -82,19 +96,14 @@ def flatten_products(text: bytes, name: str) -> tuple[list[dict[str, str]], list
     products = document.get("products") if isinstance(document, dict) else None
     if not isinstance(products, list):
         raise FeedRefusedError(f'{name} has no list "products". Feed JSON such as {{"products": [...]}}, or a CSV.')
-    flattening = _Flattening()
+    flattening = _Flattening([], [], [], [])
     for position, product in enumerate(products, start=1):
         flattening.add(product, position)
-    return flattening.rows, flattening.errors, flattening.warnings
+    return flattening
 
 
-class _Flattening:
+class _Flattening(Flattened):
     """The rows made so far, and what was wrong on the way."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict[str, str]] = []
-        self.errors: list[tuple] = []
-        self.warnings: list[tuple] = []
 
     @property
     def row(self) -> int:
@@ -110,6 +119,7 @@ class _Flattening:
         if not variants:
             message = f"Product {position} ({shared.get('number') or 'without an abbreviation'}) has no variant."
             self.warnings.append((None, "IGNORED_VALUE", None, message, None))
+            self.without_rows.extend(filter(None, [shared["external_identifier"]]))
         for variant in variants:
             if isinstance(variant, dict):
                 row = shared | self._variant_columns(variant)
@@ -154,7 +164,7 @@ class _Flattening:
         return {
             **columns,
             "reg_close_time": MIDNIGHT if columns["reg_close_date"] else "",
-            "publish_date": columns["start_date"] if scheduled else "",
+            "publish_date": columns["start_date"] if scheduled else PUBLISH_NOW,
             "is_future_variant": str(scheduled),
             "restriction_type": "custom-b2b-enterprise" if private else "None",
         }

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
+import orjson
 import pytest
 from conftest_loading import Catalog, Upstream
 from sqlalchemy import Engine
@@ -71,6 +72,33 @@ def csv_of(*rows: Cells) -> bytes:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().encode()
+
+
+def product(number: str, *variants: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A product of organization A, as a partner's JSON has it."""
+    texts = {"name": f"Course {number}", "blurb": "Short", "introduction": "Long", "whatWillSetYouApart": "Much"}
+    links = {"cardUrl": "https://cdn.example.org/card.jpg", "edxPlpUrl": "https://partner.example.org/lp/"}
+    numbers = {"id": f"id {number}", "abbreviation": number, "durationWeeks": 7, "effort": "7 to 10"}
+    names = {"altUniversityAbbreviation": "A", "altSubjectMatter": "Business & Management", "language": "English"}
+    return {**texts, **links, **numbers, **names, "variants": list(variants), **fields}
+
+
+def presented(named: str, status: str = "active", **fields: Any) -> dict[str, Any]:
+    """A variant of a product, as a partner's JSON has it: on sale, or `scheduled`."""
+    dates = {"startDate": "2026-07-01", "endDate": "2026-09-01"}
+    return {
+        "id": variant(named),
+        "finalPrice": "10",
+        "websiteVisibility": "public",
+        "status": status,
+        **dates,
+        **fields,
+    }
+
+
+def json_of(*products: Any) -> bytes:
+    """A feed of these products."""
+    return orjson.dumps({"products": products})
 
 
 class FedCatalog(Catalog):

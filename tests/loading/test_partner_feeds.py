@@ -4,13 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from conftest_feeds import NOW, FedCatalog, csv_of, fed, variant
+from conftest_feeds import NOW, FedCatalog, csv_of, fed, json_of, presented, product, variant
 from conftest_loading import Upstream, course, run
 
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import ExitCode, FeedRefusedError
 from catalog_pipeline.loading.partner import ingest_waiting
 from catalog_pipeline.loading.partner_report import exit_code, report
+from catalog_pipeline.partner_reports import print_rejects
+from catalog_pipeline.sources.partner_feed import Limits, parse_feed
 
 
 def without(found: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -322,3 +324,68 @@ def test_a_feed_of_corrected_rows_leaves_what_it_does_not_list(fed_catalog: FedC
     assert {start for _, start, _, _ in fed_catalog.runs()} == {"2026-07-01"}
     whole = fed_catalog.feed(fed("1", "v"), fed("1", "w"))
     assert whole["counts"]["archived"] == 1
+
+
+def test_a_feed_of_corrections_does_not_end_the_waiting_of_the_feed_before(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'review_by_legal'")
+    fed_catalog.feed(fed("1", "v", "2026-10-01"), fed("2", verified_price="bad"), fed("3", title="Three"))
+    fed_catalog.feed(fed("2", reasons="That is no amount."), fed("3", title="Third", reasons=""))
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
+    (told,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
+    assert (told["counts"]["rows"], told["counts"]["updated"], told["archived"]) == (1, 1, [])
+    assert fed_catalog.runs()[0][1] == "2026-10-01"
+    # What was put right since, the old file does not undo; and what has come to pass does not come again.
+    assert fed_catalog.rows("SELECT title FROM catalog.catalog_course ORDER BY key")[2] == ("Third",)
+    assert fed_catalog.rows("SELECT key FROM catalog.catalog_course WHERE status = 'archived'") == []
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+
+
+def test_a_row_in_waiting_that_was_put_right_since_waits_no_more(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'review_by_legal'")
+    fed_catalog.feed(fed("1", "v", "2026-10-01"))
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
+    fed_catalog.feed(fed("1", "v", "2026-11-01", reasons="It was in review."))
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+    assert fed_catalog.runs()[0][1] == "2026-11-01"
+
+
+def test_the_file_that_was_corrected_and_decided_in_part_can_be_fed_whole_again(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'review_by_legal'")
+    whole = csv_of(fed("1", "v", "2026-10-01"), fed("2", title="Two"))
+    fed_catalog.feed(data=whole)
+    fed_catalog.feed(fed("2", title="Second", reasons=""))
+    fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
+    assert len(ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)) == 1
+    again = fed_catalog.feed(data=whole)
+    assert [row["outcome"] for row in again["rows"]] == ["unchanged", "updated"]
+    assert fed_catalog.rows("SELECT title FROM catalog.catalog_course ORDER BY key")[1] == ("Two",)
+
+
+def test_a_product_without_a_variant_is_told_and_not_archived(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(data=json_of(product("1", presented("v")), product("2", presented("w"))))
+    found = fed_catalog.feed(data=json_of(product("1", presented("v")), product("2")))
+    assert [warning["message"] for warning in found["warnings"]] == ["Product 2 (2) has no variant."]
+    assert found["counts"]["archived"] == 0
+
+
+def test_a_rejected_rows_variant_keeps_its_product_from_being_archived(fed_catalog: FedCatalog) -> None:
+    nameless = {"external_identifier": ""}
+    fed_catalog.feed(fed("1", "v", **nameless), fed("2", "w", **nameless))
+    found = fed_catalog.feed(fed("2", "w", **nameless), fed("1 typo", "v", **nameless))
+    assert [row["outcome"] for row in found["rows"]] == ["unchanged", "rejected"]
+    assert found["counts"]["archived"] == 0
+
+
+def test_rejected_rows_of_product_json_can_be_corrected_as_a_csv(
+    fed_catalog: FedCatalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = json_of(product("1", presented("v", finalPrice="dear")))
+    found = fed_catalog.feed(data=data)
+    print_rejects(found, parse_feed(data, "1.json", Limits.of(fed_catalog.settings), NOW), as_json=False)
+    corrected = fed_catalog.feed(data=capsys.readouterr().out.replace("dear", "10", 1).encode())
+    assert [row["outcome"] for row in corrected["rows"]] == ["new_product"]
+    assert [status for *_, status in fed_catalog.runs()] == ["published"]

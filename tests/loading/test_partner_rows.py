@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest_feeds import NOW, FedCatalog, fed, variant
+from conftest_feeds import NOW, FedCatalog, fed, json_of, presented, product, variant
 from conftest_loading import Upstream, course, run
 
 from catalog_pipeline.schemas.partner_rules import SHIPPED
@@ -353,3 +353,28 @@ def test_the_database_holds_a_variant_to_one_run(fed_catalog: FedCatalog) -> Non
     assert fed_catalog.rows("SELECT variant_id FROM catalog.course_variant GROUP BY 1 HAVING count(*) > 1") == []
     with pytest.raises(Exception, match="course_variant_variant_id_key"):
         fed_catalog.execute("UPDATE catalog.course_variant SET variant_id = :v", v=variant("v"))
+
+
+def test_a_product_that_is_on_sale_is_published_at_once_and_a_scheduled_one_when_it_starts(
+    fed_catalog: FedCatalog,
+) -> None:
+    feed = product("1", presented("u"), presented("v", "scheduled", startDate="2026-08-01"))
+    fed_catalog.feed(data=json_of(feed))
+    assert [(start, status) for _, start, _, status in fed_catalog.runs()] == [
+        ("2026-07-01", "published"),
+        ("2026-08-01", "reviewed"),
+    ]
+    fed_catalog.feed(data=json_of(product("1", presented("u"), presented("v", startDate="2026-08-01"))))
+    assert {status for *_, status in fed_catalog.runs()} == {"published"}
+    again = fed_catalog.feed(data=json_of(product("1", presented("u"), presented("v", startDate="2026-08-01"))) + b" ")
+    assert again["counts"]["unchanged"] == 2
+
+
+def test_a_key_for_reruns_in_the_old_form_or_in_none_stops_no_feed(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    fed_catalog.execute("UPDATE catalog.catalog_course SET key_for_reruns = 'A/one'")
+    found = fed_catalog.feed(fed("1", "v"), fed("1", "w", "2026-10-01"))
+    assert found["rows"][1]["run_key"] == "course-v1:A+one+3T2026"
+    fed_catalog.execute("UPDATE catalog.catalog_course SET key_for_reruns = 'nothing'")
+    found = fed_catalog.feed(fed("1", "v"), fed("1", "w", "2026-10-01"), fed("1", "x", "2026-11-01"))
+    assert found["rows"][2]["run_key"] == "course-v1:A+1+3T2026"

@@ -30,7 +30,12 @@ VALUES = {
     "price": st.sampled_from([None, Decimal("1.00"), Decimal("2.50")]),
 }
 FED_ROW = st.fixed_dictionaries(
-    {**VALUES, "title": some(["One", "Two"]), "restriction_type": some([None, CLEARS, "custom-b2c"])}
+    {
+        **VALUES,
+        "title": some(["One", "Two"]),
+        "restriction_type": some([None, CLEARS, "custom-b2c"]),
+        "on_sale": st.sampled_from([None, False, True]),
+    }
 )
 STANDING = st.one_of(
     st.just(NOTHING),
@@ -53,7 +58,7 @@ def frame(records: list[Record], columns: list[str]) -> pd.DataFrame:
 
 def made(rows: list[Record], standing: list[Record]) -> tuple[list[Record], list[bool]]:
     """The values of each row's run, and whether they differ from those that stand."""
-    fed = frame(rows, [name for name in RUN_VALUES if name != "status"])
+    fed = frame(rows, [*(name for name in RUN_VALUES if name != "status"), "on_sale"])
     stands = frame(standing, [*RUN_VALUES, "listed"])
     values = run_values(fed, stands, NOW)
     assert list(values.columns) == list(RUN_VALUES)
@@ -69,7 +74,7 @@ def oracle(row: Record, run: Record) -> Record:
     if run["listed"]:
         return {**values, **{name: run[name] for name in ("title", "status", "pacing", "language")}}
     is_over = values["end"] is not None and values["end"] <= NOW
-    is_due = values["go_live"] is not None and values["go_live"] <= NOW
+    is_due = row["on_sale"] or (values["go_live"] is not None and values["go_live"] <= NOW)
     if run["status"] == "published" or is_over:
         status = run["status"] or "unpublished"
     else:
@@ -95,6 +100,7 @@ FED_ALL = {
     "price": None,
     "title": "One",
     "restriction_type": None,
+    "on_sale": False,
 }
 
 
@@ -115,6 +121,13 @@ def test_a_run_is_scheduled_until_its_go_live_date() -> None:
     assert status({"go_live": july}, {}) == "reviewed"
     assert status({"go_live": june}, {"status": "reviewed", "listed": False}) == "published"
     assert status({}, {"status": "published", "go_live": july, "listed": False}) == "published"
+
+
+def test_a_run_on_sale_is_published_at_once_unless_it_is_over() -> None:
+    _, _, june, july = DAYS
+    assert status({"on_sale": True}, {}) == "published"
+    assert status({"on_sale": True}, {"status": "reviewed", "go_live": july, "listed": False}) == "published"
+    assert status({"on_sale": True, "end": june}, {}) == "unpublished"
 
 
 def test_what_an_upstream_lists_keeps_its_title_status_pacing_and_language() -> None:

@@ -137,6 +137,7 @@ def test_a_valid_row_is_typed_and_keeps_the_rest_as_attributes() -> None:
         "currency": "USD",
         "restriction_type": None,
         "is_future_variant": False,
+        "on_sale": False,
     }
     assert attributes == {
         "course_enrollment_track": "Executive Education(2U)",
@@ -346,9 +347,15 @@ def test_a_sprint_needs_no_certificate() -> None:
     assert with_it - without_it == {"certificate_header", "certificate_text"}
 
 
-def test_product_json_needs_no_publish_date() -> None:
-    assert told(validate(ROW | {"publish_date": ""}, kind="json").errors) == []
+def test_a_publish_date_is_a_date_or_the_word_now() -> None:
+    rows = validate(ROW, ROW | {"publish_date": "Now", "variant_id": ""}).rows
+    assert rows["on_sale"].tolist() == [False, True]
+    assert rows["go_live"].notna().tolist() == [True, False]
     assert told(validate(ROW | {"publish_date": ""}).errors) == [(2, "MISSING_REQUIRED_DATA", "publish_date")]
+    refused = validate(ROW | {"publish_date": "at once"}).errors
+    assert told(refused) == [(2, "INVALID_DATE", "publish_date")]
+    assert "accepted are now, 2026-03-22" in refused["message"][0]
+    assert told(validate(ROW | {"start_date": "now"}).errors) == [(2, "INVALID_DATE", "start_date")]
 
 
 @pytest.mark.parametrize("column", ["organization", "number", "title", "external_identifier", "redirect_url"])
@@ -406,8 +413,8 @@ def test_what_later_rows_say_otherwise_of_the_course_is_told_with_both_values() 
         (4, "CONFLICTING_COURSE_VALUES", "stat1"),
     ]
     assert done.warnings["message"].tolist() == [
-        "title is 'Other' here and 'Leading Change' in row 3, whose value is kept for the course.",
-        "stat1 is '9' here and blank in row 3, whose value is kept for the course.",
+        "title is 'Other' here and 'Leading Change' in row 3; the first row that is taken counts.",
+        "stat1 is '9' here and blank in row 3; the first row that is taken counts.",
     ]
 
 
@@ -491,9 +498,7 @@ OWN_CODES = {"organization": "MISSING_ORGANIZATION", "course_enrollment_track": 
 FEW_RULES = RULES.model_copy(
     update={
         "columns": RULES.columns.model_copy(update={"always": ["organization", "number"], "by_course_type": {}}),
-        "required": RULES.required.model_copy(
-            update={"always": REQUIRED, "by_course_type_and_source": {}, "but_not_in_json": []}
-        ),
+        "required": RULES.required.model_copy(update={"always": REQUIRED, "by_course_type_and_source": {}}),
     }
 )
 COURSE_VALUES = ["title", "course_enrollment_track", "minimum_effort", "maximum_effort", "length", "meta_title",

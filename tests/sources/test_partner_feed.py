@@ -452,7 +452,7 @@ def test_product_json_is_flattened_to_one_row_for_each_variant() -> None:
         "learner_testimonials": "<p>Good</p><p>Ann, Dean</p>",
     }
     assert {column: first.get(column) for column in expected} == expected
-    assert "publish_date" not in first
+    assert first["publish_date"] == "now"
     assert second["publish_date"] == "2026-03-02"
     assert (second["restriction_type"], second["is_future_variant"]) == ("custom-b2b-enterprise", "True")
 
