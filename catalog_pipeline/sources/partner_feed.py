@@ -38,6 +38,8 @@ from catalog_pipeline.sources.partner_products import flatten_products
 DELIMITERS = ",;\t"
 HEADER_BYTES = 1 << 20
 LARGE_TEXT = pa.large_string()
+SPREADSHEETS_HINT = re.compile(rb"(?i)sep=.\r?\n")
+"""A first line that tells Excel the delimiter; Excel does not show it, nor count it."""
 END = "\x1eend\x1e"
 """Closes the text: a quote that is left open swallows it, and so is noticed."""
 
@@ -112,6 +114,8 @@ def normalised(name: str) -> str:
 
 
 def _read_csv(text: bytes, name: str) -> Sheet:
+    if hint := SPREADSHEETS_HINT.match(text):
+        text = text[hint.end() :]
     header, delimiter = _header(text, name)
     names = [normalised(cell) for cell in header]
     twice = [column for column, n in Counter(names).items() if n > 1 and column]

@@ -72,6 +72,12 @@ def test_any_encoding_delimiter_and_line_end_gives_the_same_rows(encoding: str, 
     ]
 
 
+@pytest.mark.parametrize("hint", ["sep=;\r\n", "SEP=,\n"])
+def test_a_first_line_that_tells_excel_the_delimiter_is_no_row(hint: str) -> None:
+    raw = parse(f"{hint}number;title\nA1;One\n")
+    assert cells(raw) == [{"row": 2, "number": "A1", "title": "One"}]
+
+
 @pytest.mark.parametrize("piece", [1, 2, 3, 5])
 def test_a_letter_is_whole_where_pieces_meet(monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     monkeypatch.setattr(feed_files, "MEGABYTE", piece)
