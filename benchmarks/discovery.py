@@ -14,10 +14,8 @@ The machine's noise goes into all of a round alike: ratios are taken within a ro
 
 import argparse
 import multiprocessing
-import resource
 import shutil
 import statistics
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -30,6 +28,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
+import memory
 import orjson
 import pandas as pd
 from sqlalchemy import Engine, event, text
@@ -216,7 +215,7 @@ def parse(folder: Path) -> dict[str, Any]:
     for kind in ("organization", "course", "program"):
         for _ in _picked(folder, kind):
             pass
-    return {"seconds": perf_counter() - started, "peak": _peak()}
+    return {"seconds": perf_counter() - started, "peak": memory.peak()}
 
 
 def _picked(folder: Path, kind: str) -> Iterator[dict[str, dict[str, list[Any]]]]:
@@ -254,7 +253,7 @@ def floor(folder: Path, url: str) -> dict[str, Any]:
             _merge_plain(connection, table, key)
         analyze(connection, "public.catalog_course (key)", "public.course_run (run_key)")
         connection.exec_driver_sql(MERGE_LINKS)
-    return {"seconds": perf_counter() - started, "peak": _peak()}
+    return {"seconds": perf_counter() - started, "peak": memory.peak()}
 
 
 def _types(table: str) -> dict[str, str]:
@@ -294,14 +293,14 @@ def refresh(folder: Path, url: str, upstream: str | None = None) -> dict[str, An
     started = perf_counter()
     for listing in discovery.LISTINGS:
         crawl(engine, client, listing, full=True)
-    landed, landing_peak = perf_counter(), _peak()
+    landed, landing_peak = perf_counter(), memory.peak()
     report = publish(engine, discovery, settings)
     ended = perf_counter()
     return {
         "seconds": ended - started,
         "landing": landed - started,
         "publish": ended - landed,
-        "peak": _peak(),
+        "peak": memory.peak(),
         "landing_peak": landing_peak,
         "writes": _number(engine, WRITES) - before,
         "rows": _number(engine, ROWS),
@@ -319,14 +318,6 @@ def _number(engine: Engine, query: str) -> int:
         connection.commit()
     with engine.connect() as connection:
         return int(connection.execute(text(query)).scalar_one())
-
-
-def _peak() -> float:
-    """The most memory this process has had, in MB."""
-    if sys.platform == "linux":  # where ru_maxrss counts what the parent had
-        status = Path("/proc/self/status").read_text()
-        return int(status.split("VmHWM:")[1].split()[0]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
 
 
 # Rounds

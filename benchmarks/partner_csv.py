@@ -6,7 +6,6 @@ The floor reads the same file with pyarrow, copies it into a staging table and m
 import argparse
 import hashlib
 import io
-import resource
 import shutil
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID
 
+import memory
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -182,11 +182,11 @@ def in_a_process_of_its_own(work: Callable[..., Any], *arguments: Any) -> Any:
 
 def load_from_file(url: str, file: Path, home: Path, hours: int) -> tuple[float, dict[str, int], float]:
     """Seconds, counts, and megabytes of memory at most."""
-    settings = Settings(_env_file=None, home=home)  # pyright: ignore[reportCallIssue]
+    settings = Settings(_env_file=None, home=home, feed_size_limit=2000)  # pyright: ignore[reportCallIssue]
     engine = make_engine(Server(url.replace("+psycopg", "")))
     check(feed_of(100), settings)  # imports and first calls are not the feed's
     seconds, found = timed(lambda: load(engine, file.read_bytes(), settings, hours))
-    return seconds, found["counts"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return seconds, found["counts"], memory.peak()
 
 
 def events_of(engine: Engine) -> int:
@@ -202,7 +202,7 @@ def main() -> None:
     sizes = parser.parse_args().rows
     folder = Path(tempfile.mkdtemp(prefix="cat", dir="/tmp"))
     folder.chmod(0o755)
-    settings = Settings(_env_file=None, home=folder)  # pyright: ignore[reportCallIssue]
+    settings = Settings(_env_file=None, home=folder, feed_size_limit=2000)  # pyright: ignore[reportCallIssue]
     try:
         with EmbeddedPostgres(folder) as postgres:
             for rows in sizes:
