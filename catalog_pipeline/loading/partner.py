@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, text
 
@@ -63,7 +64,7 @@ def ingest(
     rules = load_rules(settings.partner_rules)
     rules.check_scope(feed.source, feed.product_type)
     with connected(engine) as connection:
-        known = None if options.force or options.dry_run else _unchanged(connection, feed)
+        known = None if options.force or options.dry_run else _unchanged(connection, feed, rules)
         if known is not None:
             return {**report(connection, known, options.shown), "skipped": True}
     as_of = options.as_of or datetime.now(UTC)
@@ -226,20 +227,27 @@ def last_applied(connection: Connection, source: str, product_type: str) -> Any:
     ).one_or_none()
 
 
-def _unchanged(connection: Connection, feed: FeedName) -> int | None:
+def _unchanged(connection: Connection, feed: FeedName, rules: PartnerRules) -> int | None:
     """The current feed's id, where it is of all rows of these very bytes and nothing in it waits."""
     last = last_applied(connection, feed.source, feed.product_type)
     if last is None or last.corrects or last.sha256 != feed.sha256:
         return None
-    waits = connection.execute(text(f"SELECT {WAITS} FROM ops.feed f WHERE f.id = :id"), {"id": last.id}).scalar_one()
+    query = text(f"SELECT {WAITS} FROM ops.feed f WHERE f.id = :id")
+    waits = connection.execute(query, {"id": last.id, "codes": _codes(rules)}).scalar_one()
     return None if waits else last.id
 
 
+def _codes(rules: PartnerRules) -> str:
+    """The partners' names of organizations, by source, as JSON."""
+    return orjson.dumps(rules.organization_codes).decode()
+
+
 WRITING = ("new_product", "new_variant", "updated", "archived", "reactivated")
+KEY_MEANT = "coalesce(CAST(:codes AS jsonb) -> f.source ->> (e ->> 'value'), e ->> 'value')"
 WAITS = f"""
     ((f.counts ->> 'deferred')::int > 0 OR EXISTS (
         SELECT FROM ops.feed_row r CROSS JOIN LATERAL jsonb_array_elements(r.errors) e
-        JOIN catalog.organization o ON {folded("o.key")} = {folded("e ->> 'value'")}
+        JOIN catalog.organization o ON {folded("o.key")} = {folded(KEY_MEANT)}
         WHERE r.feed_id = f.id AND r.outcome = 'rejected' AND e ->> 'code' = 'MISSING_ORGANIZATION'))"""
 """Of a feed f: whether it has rows that may be decided otherwise now; deferred, or of an organization that came."""
 
@@ -269,9 +277,9 @@ def ingest_waiting(
     A feed that others correct is not applied over them: of it, and of them, just the rows that wait are decided. One
     for which nothing has come to pass is not kept a second time.
     """
-    with connected(engine) as connection:
-        waiting = connection.execute(text(WAITING)).all()
     rules = load_rules(settings.partner_rules)
+    with connected(engine) as connection:
+        waiting = connection.execute(text(WAITING), {"codes": _codes(rules)}).all()
     done = []
     for row in waiting:
         if row.source not in rules.sources or row.product_type not in rules.course_types or row.rows == []:

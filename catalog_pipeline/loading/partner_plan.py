@@ -1,6 +1,6 @@
-"""Plans a partner feed: what each row would do to the catalog as it stands. Writes temporary tables only.
+"""Plans a partner feed: what each row would do to the catalog as it stands.
 
-Rows are decided in frames, and so is which runs change; what changes is staged, with the courses, into the tables of
+Writes temporary tables only, and takes ids for what is new. Rows are decided in frames, and so is which runs change; what changes is staged, with the courses, into the tables of
 `partner_comparison`. Applying a feed is writing these down; a dry run is throwing them away.
 """
 

@@ -1,6 +1,7 @@
 """What becomes of a feed as a whole: order of arrival, bytes that came before, archival, deferral, dry runs."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from catalog_pipeline.errors import ExitCode, FeedRefusedError
 from catalog_pipeline.loading.partner import ingest_waiting
 from catalog_pipeline.loading.partner_report import exit_code, report
 from catalog_pipeline.partner_reports import print_rejects
+from catalog_pipeline.schemas.partner_rules import SHIPPED
 from catalog_pipeline.sources.partner_feed import Limits, parse_feed
 
 
@@ -389,3 +391,16 @@ def test_rejected_rows_of_product_json_can_be_corrected_as_a_csv(
     corrected = fed_catalog.feed(data=capsys.readouterr().out.replace("dear", "10", 1).encode())
     assert [row["outcome"] for row in corrected["rows"]] == ["new_product"]
     assert [status for *_, status in fed_catalog.runs()] == ["published"]
+
+
+def test_an_organization_that_a_partner_calls_otherwise_is_waited_for_by_its_key(
+    fed_catalog: FedCatalog, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(SHIPPED.read_text().replace("organization_codes: {}", "organization_codes: {2u: {HARV: C}}"))
+    fed_catalog.settings = fed_catalog.settings.model_copy(update={"partner_rules": rules})
+    fed_catalog.feed(fed("1", "v", organization="HARV"))
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+    fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('C', 'C')")
+    (told,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
+    assert [row["course_key"] for row in told["rows"]] == ["C+1"]
