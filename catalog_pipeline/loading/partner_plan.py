@@ -1,7 +1,8 @@
 """Plans a partner feed: what each row would do to the catalog as it stands.
 
-Writes temporary tables only, and takes ids for what is new. Rows are decided in frames, and so is which runs change; what changes is staged, with the courses, into the tables of
-`partner_comparison`. Applying a feed is writing these down; a dry run is throwing them away.
+Rows are decided in frames, and so is which runs change; what changes is staged, with the courses, into the tables of
+`partner_comparison`. Applying a feed is writing these down; a dry run is throwing them away. A plan writes nothing but
+temporary tables, and takes the ids of what is new.
 """
 
 from collections import defaultdict
