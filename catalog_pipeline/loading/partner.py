@@ -66,6 +66,9 @@ def ingest(
     with connected(engine) as connection:
         known = None if options.force or options.dry_run else _unchanged(connection, feed, rules)
         if known is not None:
+            # It has arrived again: what arrived in between is older than it.
+            again = text("UPDATE ops.feed SET received_at = greatest(received_at, :at) WHERE id = :id")
+            connection.execute(again, {"at": feed.received_at, "id": known})
             return {**report(connection, known, options.shown), "skipped": True}
     as_of = options.as_of or datetime.now(UTC)
     try:

@@ -142,6 +142,9 @@ def match_rows(
     free = rows[["row", "course", "start", "end"]].assign(variant=rows["variant_id"])[rows["verdict"].isna()]
     # Runs get their ids in the order in which they are made.
     decided = match_runs(free, runs.assign(variant=runs["variant_id"], created=runs["run"]), listed, as_of)
+    nowhere = decided["other_run"].map(runs[runs["course"] == 0].set_index("run")["key"]).astype(TEXT)
+    alone = "The variant is on " + nowhere + ", a run of no course. Associate it with one first."
+    decided["reason"] = alone.fillna(decided["reason"])
     rows = rows.assign(run=decided["run"], decision=decided["decision"])
     for decision, code in ((CONFLICT, "VARIANT_CONFLICT"), (DUPLICATE, "DUPLICATE_ROW")):
         mask = rows["decision"] == decision

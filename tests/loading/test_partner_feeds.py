@@ -404,3 +404,11 @@ def test_an_organization_that_a_partner_calls_otherwise_is_waited_for_by_its_key
     fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('C', 'C')")
     (told,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
     assert [row["course_key"] for row in told["rows"]] == ["C+1"]
+
+
+def test_the_same_bytes_that_are_skipped_count_as_arrived(fed_catalog: FedCatalog) -> None:
+    same = csv_of(fed("1", "v"))
+    fed_catalog.feed(data=same, received_at=NOW)
+    assert fed_catalog.feed(data=same, received_at=NOW + timedelta(days=3))["skipped"]
+    late = fed_catalog.feed(fed("1", "v", verified_price="9"), received_at=NOW + timedelta(days=2))
+    assert late["outcome"] == "superseded"

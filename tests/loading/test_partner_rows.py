@@ -77,6 +77,16 @@ def test_a_variant_on_another_courses_run_is_a_conflict_that_names_the_run(fed_c
     assert "course-v1:A+1+2T2026" in error["message"]
 
 
+def test_a_variant_on_a_run_of_no_course_is_a_conflict_that_says_what_to_do(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    fed_catalog.execute("DELETE FROM catalog.run_association")
+    found = fed_catalog.feed(fed("1", "v", verified_price="3"))["rows"][0]
+    assert found["errors"][0]["code"] == "VARIANT_CONFLICT"
+    assert found["reason"] == (
+        "The variant is on course-v1:A+1+2T2026, a run of no course. Associate it with one first."
+    )
+
+
 def test_the_same_schedule_stamps_the_variant_on_a_run_without_one(fed_catalog: FedCatalog) -> None:
     fed_catalog.feed(fed("1"))
     found = fed_catalog.feed(fed("1", "v"))
