@@ -15,6 +15,7 @@ from catalog_pipeline.errors import ExitCode, FeedRefusedError
 from catalog_pipeline.loading.arrivals import accept, ingest_arrival, waiting
 from catalog_pipeline.loading.partner import Options, Summarize, ingest_waiting
 from catalog_pipeline.loading.partner_report import Report
+from catalog_pipeline.models.feed import FEED_COUNTS
 from catalog_pipeline.notifications.ingestion_summary import summarizer
 from catalog_pipeline.schemas.partner_rules import load_rules
 from catalog_pipeline.settings import Settings, load_settings
@@ -23,7 +24,6 @@ from resources.database import CatalogDatabase
 
 FEEDS = dg.DynamicPartitionsDefinition(name="partner_feeds")
 KEY = AssetKey(["feeds", "partner"])
-OUTCOMES = ("new_product", "new_variant", "updated", "unchanged", "rejected", "deferred", "archived", "reactivated")
 SETTLING = 1.0
 """Seconds between two looks at a file that must find it the same before it counts as finished."""
 BAR = 40
@@ -124,7 +124,7 @@ def _metadata(report: Report) -> dict[str, Any]:
         "outcome": report["outcome"],
         **({"detail": report["detail"]} if report["detail"] else {}),
         "dagster/partition_row_count": counts["rows"],
-        **{outcome: counts[outcome] for outcome in OUTCOMES},
+        **{outcome: counts[outcome] for outcome in FEED_COUNTS},
         "outcomes": dg.MetadataValue.md(_chart(counts)),
         **({"rejects": preview(pd.DataFrame(errors))} if errors else {}),
     }
@@ -132,8 +132,8 @@ def _metadata(report: Report) -> dict[str, Any]:
 
 def _chart(counts: dict[str, int]) -> str:
     """Outcomes as bars, for the eye; their numbers are beside."""
-    most = max(1, *(counts[outcome] for outcome in OUTCOMES))
-    lines = [f"{name:12} {'█' * -(-BAR * counts[name] // most)} {counts[name]}" for name in OUTCOMES]
+    most = max(1, *(counts[outcome] for outcome in FEED_COUNTS))
+    lines = [f"{name:12} {'█' * -(-BAR * counts[name] // most)} {counts[name]}" for name in FEED_COUNTS]
     return "```\n" + "\n".join(lines) + "\n```"
 
 

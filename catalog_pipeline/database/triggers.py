@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from sqlalchemy import Column, Table
 from sqlalchemy.dialects.postgresql import JSONB
 
+from catalog_pipeline.database.changes import changes, member, pair_of
 from catalog_pipeline.models import metadata
 
 TOUCH_FUNCTION = """\
@@ -26,6 +27,7 @@ BEGIN
 END $$"""
 
 UNTRACKED_COLUMNS = {"id", "created_at", "updated_at", "listed_by_id"}
+NOTHING_TOLD = "JSON_ARRAY(RETURNING jsonb)"
 RUN_KEY = "(SELECT r.run_key FROM catalog.course_run r WHERE r.id = {row}.course_run_id)"
 PROGRAM_UUID = "(SELECT p.uuid::text FROM catalog.program p WHERE p.id = {row}.program_id)"
 KEYS = {
@@ -107,9 +109,7 @@ def _insert(table: Table, action: str, old: str | None, new: str | None, source:
     return f"""\
 INSERT INTO ops.change_event (entity, entity_id, key, action, changes, actor)
         SELECT '{table.name}', {row}.id, {KEYS[table.name].format(row=row)}, '{action}',
-               JSON_OBJECT(
-            {_changes(table, old, new)}
-            ABSENT ON NULL RETURNING jsonb), who
+               {_changes(table, old, new)}, who
         FROM {source};"""
 
 
@@ -122,15 +122,13 @@ def _listed(table: Table, row: str) -> str:
 
 
 def _changes(table: Table, old: str | None, new: str | None) -> str:
-    """The members of JSON_OBJECT: each column that differs, with [old, new]; null, and so absent, if not."""
+    """The JSON of what differs; of long text its md5, of personal data nothing."""
     parts = []
     for column in _tracked(table):
         before, after = (f'{row}."{column.name}"' if row else "NULL" for row in (old, new))
-        pair = f"JSON_ARRAY({_shown(column, before)}, {_shown(column, after)} NULL ON NULL RETURNING jsonb)"
-        if column.info.get("pii"):
-            pair = "JSON_ARRAY(RETURNING jsonb)"
-        parts.append(f"'{column.name}': CASE WHEN {before} IS DISTINCT FROM {after} THEN {pair} END")
-    return ",\n            ".join(parts)
+        pair = pair_of(_shown(column, before), _shown(column, after))
+        parts.append(member(column.name, before, after, NOTHING_TOLD if column.info.get("pii") else pair))
+    return changes(parts, between=",\n            ")
 
 
 def _shown(column: Column[object], value: str) -> str:

@@ -8,6 +8,7 @@ told of every row but the unchanged ones.
 from collections.abc import Sequence
 
 from catalog_pipeline.database.bulk import quoted
+from catalog_pipeline.database.changes import changes, member, pair_of
 from catalog_pipeline.loading.course_status import course_status
 from catalog_pipeline.loading.identity import folded
 from catalog_pipeline.rules.run_values import RUN_VALUES
@@ -25,19 +26,15 @@ def _listed(alias: str, columns: Sequence[str]) -> str:
 
 def _changes(columns: Sequence[str]) -> str:
     """SQL of {column: [old, new]}, of t (what stands) and n (what will)."""
-    pairs = []
-    for name in columns:
-        # An amount is text in JSON: 2400.00, not 2400.0.
-        old, new = (f"{alias}.{quoted(name)}{'::text' if name == 'price' else ''}" for alias in ("t", "n"))
-        pair = f"JSON_ARRAY({old}, {new} NULL ON NULL RETURNING jsonb)"
-        pairs.append(f"'{name}': CASE WHEN {old} IS DISTINCT FROM {new} THEN {pair} END")
-    return f"JSON_OBJECT({', '.join(pairs)} ABSENT ON NULL RETURNING jsonb)"
+    # An amount is text in JSON: 2400.00, not 2400.0.
+    values = {name: f"{quoted(name)}::text" if name == "price" else quoted(name) for name in columns}
+    return changes(member(name, f"t.{value}", f"n.{value}") for name, value in values.items())
 
 
-ATTRIBUTE_CHANGES = """
-    coalesce((SELECT jsonb_object_agg(a.key, jsonb_build_array(t.partner_attributes -> a.key, a.value))
+ATTRIBUTE_CHANGES = f"""
+    coalesce((SELECT jsonb_object_agg(a.key, {pair_of("t.partner_attributes -> a.key", "a.value")})
               FROM jsonb_each(n.partner_attributes) a
-              WHERE a.value IS DISTINCT FROM t.partner_attributes -> a.key), '{}')"""
+              WHERE a.value IS DISTINCT FROM t.partner_attributes -> a.key), '{{}}')"""
 
 # OFFSET 0 keeps the planner from working each new value out again wherever it is named.
 PLANNED_COURSE = f"""

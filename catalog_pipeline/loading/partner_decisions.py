@@ -14,10 +14,11 @@ from sqlalchemy import Connection, text
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, read_frame
 from catalog_pipeline.loading.carried import CURRENT_FEEDS
 from catalog_pipeline.loading.identity import folded
-from catalog_pipeline.rules.course_keys import TEXT, fold
+from catalog_pipeline.rules.course_keys import TEXT, fold, parse_keys
 from catalog_pipeline.rules.run_keys import new_run_names
-from catalog_pipeline.rules.run_matching import CONFLICT, DUPLICATE, NEW, match_runs
+from catalog_pipeline.rules.run_matching import NEW, match_runs
 from catalog_pipeline.schemas.partner import ValidatedFeed
+from catalog_pipeline.schemas.partner_repeats import MATCHING_CODES
 
 LARGE_TEXT, BIG, INSTANT = pa.large_string(), pa.int64(), pa.timestamp("us", "UTC")
 
@@ -146,7 +147,7 @@ def match_rows(
     alone = "The variant is on " + nowhere + ", a run of no course. Associate it with one first."
     decided["reason"] = alone.fillna(decided["reason"])
     rows = rows.assign(run=decided["run"], decision=decided["decision"])
-    for decision, code in ((CONFLICT, "VARIANT_CONFLICT"), (DUPLICATE, "DUPLICATE_ROW")):
+    for decision, code in MATCHING_CODES.items():
         mask = rows["decision"] == decision
         rows = _judge(rows, mask, "rejected", decided["reason"], code, "variant_id", rows["variant_id"])
     standing = runs.set_index("run", drop=False).reindex(rows["run"].fillna(0).astype("int64")).set_axis(rows.index)
@@ -237,16 +238,13 @@ def settle_identifiers(connection: Connection, source: str, product_type: str, r
         )
 
 
-PARTS = r"^(?P<org>[^+/]+)[+/](?P<number>.+)$"
-"""Of a course's key; one in the old form has a slash. A `key_for_reruns` that is neither names no run."""
-
-
 def name_new_runs(connection: Connection, rows: pd.DataFrame) -> pd.DataFrame:
     """Add `run_key` and its parts to the rows that make a run."""
     named = ["base_key", "course_key", "start"]
     new = rows.loc[rows["verdict"].isna() & (rows["decision"] == NEW), named]
-    runs = new["base_key"].str.extract(PARTS).fillna(new["course_key"].str.extract(PARTS))
-    runs["start"] = new["start"]
+    # A `key_for_reruns` that is no course's key names no run.
+    parts = parse_keys(new["base_key"])[["org", "course"]].fillna(parse_keys(new["course_key"]))
+    runs = pd.DataFrame({"org": parts["org"], "number": parts["course"], "start": new["start"]})
     create_staging(connection, "new_number", {"folded": "text"})
     copy_frame(connection, "new_number", pd.DataFrame({"folded": fold(runs["number"]).unique()}))
     taken = read_frame(

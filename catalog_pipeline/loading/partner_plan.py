@@ -35,13 +35,13 @@ from catalog_pipeline.loading.partner_decisions import (
     settle_identifiers,
     unjudged,
 )
+from catalog_pipeline.models.feed import FEED_ROW_OUTCOMES
 from catalog_pipeline.rules.course_keys import TEXT, fold
 from catalog_pipeline.rules.run_values import differs, run_values
 from catalog_pipeline.schemas.partner import RawFeed, ValidatedFeed
 
 SHOWN_OF_REJECTS = ("title", "external_identifier", "restriction_type")
 """What is told of a rejected row, as it was read."""
-COUNTED = ("new_product", "new_variant", "updated", "unchanged", "rejected", "deferred")
 
 
 @dataclass(frozen=True)
@@ -273,7 +273,7 @@ def _count(connection: Connection, names: dict[str, Any], told: pd.DataFrame, un
     standing = connection.execute(text(f"SELECT count(*) FROM catalog.catalog_course c WHERE {OURS}"), names)
     reactivated = connection.execute(text("SELECT count(*) FROM planned_course WHERE reactivated")).scalar_one()
     outcomes = told["outcome"].value_counts()
-    counts = {"rows": len(told), **{name: int(outcomes.get(name, 0)) for name in COUNTED}}
+    counts = {"rows": len(told), **{name: int(outcomes.get(name, 0)) for name in FEED_ROW_OUTCOMES}}
     return Plan(
         counts={**counts, "archived": 0, "reactivated": reactivated},
         standing=standing.scalar_one(),

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, text
 from catalog_pipeline.errors import ExitCode, UsageError
 from catalog_pipeline.loading.partner_apply import ARCHIVED, REACTIVATED, keep_rows
 from catalog_pipeline.loading.partner_comparison import TOLD_COLUMNS
-from catalog_pipeline.loading.partner_plan import COUNTED, FeedName, Plan
+from catalog_pipeline.loading.partner_plan import FeedName, Plan
+from catalog_pipeline.models.feed import FEED_COUNTS
 from catalog_pipeline.sources.documents import decompress
 
 Report = dict[str, Any]
@@ -117,7 +118,7 @@ def _whole(outcome: str, detail: str | None) -> Report:
 
 
 def _counts(counts: dict[str, int]) -> dict[str, int]:
-    return {name: counts.get(name, 0) for name in ("rows", *COUNTED, "archived", "reactivated")}
+    return {name: counts.get(name, 0) for name in ("rows", *FEED_COUNTS)}
 
 
 def _rows(connection: Connection, query: str, shown: int | None, **parameters: Any) -> list[Report]:

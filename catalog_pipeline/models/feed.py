@@ -11,6 +11,8 @@ from catalog_pipeline.models.base import Base
 
 FEED_OUTCOMES = ("applied", "superseded", "held", "refused")
 FEED_ROW_OUTCOMES = ("new_product", "new_variant", "updated", "unchanged", "rejected", "deferred")
+FEED_COUNTS = (*FEED_ROW_OUTCOMES, "archived", "reactivated")
+"""What is counted of a feed: its rows by outcome, and courses."""
 
 
 class Feed(Base):

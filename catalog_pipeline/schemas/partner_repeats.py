@@ -9,7 +9,8 @@ from catalog_pipeline.rules.run_matching import CONFLICT, DUPLICATE, match_runs
 from catalog_pipeline.schemas.parsing import INSTANT, NUMBER, TEXT
 from catalog_pipeline.schemas.partner import ERROR_COLUMNS, ValidatedFeed
 
-CODES = {CONFLICT: "VARIANT_CONFLICT", DUPLICATE: "DUPLICATE_ROW"}
+MATCHING_CODES = {CONFLICT: "VARIANT_CONFLICT", DUPLICATE: "DUPLICATE_ROW"}
+"""The codes of the decisions that reject a row."""
 RUN_TYPES = {
     **dict.fromkeys(("run", "created"), NUMBER),
     **dict.fromkeys(("course", "key", "variant"), TEXT),
@@ -25,9 +26,9 @@ def reject_repeats(checked: ValidatedFeed) -> ValidatedFeed:
     asked = rows[["row", "start", "end"]].assign(course=fold(rows["course_key"]), variant=rows["variant_id"])
     no_runs = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in RUN_TYPES.items()})
     decided = match_runs(asked, no_runs, rows["variant_id"].dropna(), NO_CLOCK)
-    again = rows.join(decided[["decision", "reason"]])[decided["decision"].isin([*CODES])]
+    again = rows.join(decided[["decision", "reason"]])[decided["decision"].isin([*MATCHING_CODES])]
     errors = again.assign(
-        code=again["decision"].map(CODES).astype(TEXT),
+        code=again["decision"].map(MATCHING_CODES).astype(TEXT),
         column="variant_id",
         value=again["variant_id"],
         message=again["reason"],

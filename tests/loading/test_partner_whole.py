@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from threading import Barrier
 from typing import Any
@@ -31,9 +31,8 @@ def killed_at(engine: Engine, number: int) -> Any:
 
     event.listen(engine, "before_cursor_execute", count)
     try:
-        yield seen
-    except KilledError:
-        pass
+        with suppress(KilledError):
+            yield seen
     finally:
         event.remove(engine, "before_cursor_execute", count)
     engine.dispose()

@@ -19,12 +19,12 @@ from sqlalchemy import Engine, text
 
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import UsageError
+from catalog_pipeline.models.feed import FEED_ROW_OUTCOMES
 from catalog_pipeline.notifications.ingestion_summary import LISTED, compose_summary, summarizer
 from catalog_pipeline.schemas.partner_rules import SHIPPED, PartnerRules
 from catalog_pipeline.settings import Settings
 
 Report = dict[str, Any]
-OUTCOMES = ("new_product", "new_variant", "updated", "unchanged", "rejected", "deferred")
 TITLE = "2U - Executive Education data ingestion"
 VARIANT = "5f2c9c1e-7b1f-4c36-9d53-0c0b5a4b7e11"
 
@@ -67,7 +67,7 @@ def report(*rows: Report, **more: Any) -> Report:
         "reactivated": [],
         **more,
     }
-    counts = {outcome: sum(one["outcome"] == outcome for one in found["rows"]) for outcome in OUTCOMES}
+    counts = {outcome: sum(one["outcome"] == outcome for one in found["rows"]) for outcome in FEED_ROW_OUTCOMES}
     products = {name: len(found[name]) for name in ("archived", "reactivated")}
     return {"counts": {"rows": len(found["rows"]), **counts, **products}, **found}
 
@@ -336,7 +336,7 @@ def _rows(outcome: str) -> st.SearchStrategy[Report]:
 
 reports = st.builds(
     lambda rows, **more: report(*rows, **more),
-    st.lists(st.sampled_from(OUTCOMES).flatmap(_rows), max_size=6),
+    st.lists(st.sampled_from(FEED_ROW_OUTCOMES).flatmap(_rows), max_size=6),
     outcome=st.sampled_from(["applied", "held", "refused", "superseded"]),
     detail=maybe,
     archived=st.lists(st.builds(product, any_text), max_size=30),
@@ -354,7 +354,7 @@ def test_text_and_html_say_the_same_words_in_the_same_order(found: Report) -> No
 @given(reports)
 def test_the_mail_counts_what_the_report_counts(found: Report) -> None:
     words = " ".join(words_of_html(mail(found)))
-    for outcome in OUTCOMES if found["outcome"] == "applied" else []:
+    for outcome in FEED_ROW_OUTCOMES if found["outcome"] == "applied" else []:
         n = found["counts"][outcome]
         said = f"{n} {outcome.replace('_', ' ')}{'s' if outcome.startswith('new') and n != 1 else ''}"
         assert (f" {said} " in words) is (found["counts"]["rows"] > 0)
