@@ -239,12 +239,19 @@ def settle_identifiers(connection: Connection, source: str, product_type: str, r
 
 
 def name_new_runs(connection: Connection, rows: pd.DataFrame) -> pd.DataFrame:
-    """Add `run_key` and its parts to the rows that make a run."""
+    """Add `run_key` and its parts to the rows that make a run; reject those whose course's key no run's may have."""
     named = ["base_key", "course_key", "start"]
     new = rows.loc[rows["verdict"].isna() & (rows["decision"] == NEW), named]
     # A `key_for_reruns` that is no course's key names no run.
     parts = parse_keys(new["base_key"])[["org", "course"]].fillna(parse_keys(new["course_key"]))
-    runs = pd.DataFrame({"org": parts["org"], "number": parts["course"], "start": new["start"]})
+    rows = _judge(
+        rows,
+        parts["org"].isna().reindex(rows.index, fill_value=False),
+        "rejected",
+        "No run's key can be made of " + rows["course_key"] + ". Give the course a key for reruns that can.",
+        *("COURSE_RUN_UPDATE_ERROR", "number", rows["number"]),
+    )
+    runs = pd.DataFrame({"org": parts["org"], "number": parts["course"], "start": new["start"]}).dropna(subset="org")
     create_staging(connection, "new_number", {"folded": "text"})
     copy_frame(connection, "new_number", pd.DataFrame({"folded": fold(runs["number"]).unique()}))
     taken = read_frame(

@@ -52,6 +52,17 @@ def test_runs_are_updated_or_made_and_ordinary_courses_left_alone(fed_catalog: F
     assert fed_catalog.written() == after
 
 
+def test_a_course_whose_key_no_run_may_have_is_rejected_and_stops_no_other(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    upstream.courses = [external("it's"), external("2", named="w")]
+    fed_catalog.refresh()
+    found = backpopulate(fed_catalog.engine, apply=True, as_of=NOW)
+    assert {row["course_key"]: row["outcome"] for row in found["rows"]} == {"A+2": "new_variant", "A+it's": "rejected"}
+    (error,) = next(row["errors"] for row in found["rows"] if row["outcome"] == "rejected")
+    assert error["message"] == ("No run's key can be made of A+it's. Give the course a key for reruns that can.")
+
+
 def test_the_registration_deadline_comes_onto_the_run(fed_catalog: FedCatalog, upstream: Upstream) -> None:
     upstream.courses = [external("1", plain_run(R1, "2026-07-01"), registration_deadline="2026-06-20T12:00:00Z")]
     fed_catalog.refresh()
