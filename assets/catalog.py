@@ -8,12 +8,12 @@ from sqlalchemy import text
 
 from assets.failures import told
 from assets.tables import column_schema, preview, rejects_preview, table_metadata
+from catalog_pipeline.associations.planning import EVERY_RUN, NEW_IN_RANGE, associate
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.events import Range
-from catalog_pipeline.loading.associations import EVERY_RUN, NEW_IN_RANGE, associate
-from catalog_pipeline.loading.catalog import publish
 from catalog_pipeline.loading.go_live import publish_due_runs
 from catalog_pipeline.loading.publication import LoadReport
+from catalog_pipeline.replication.publishing import publish
 from catalog_pipeline.sources import discovery, lms
 from resources.database import CatalogDatabase
 from resources.upstreams import UpstreamClients

@@ -12,12 +12,12 @@ from assets.failures import told
 from assets.tables import preview
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import ExitCode, FeedRefusedError
-from catalog_pipeline.loading.arrivals import accept, ingest_arrival, waiting
-from catalog_pipeline.loading.partner import Options, Summarize, ingest_waiting
-from catalog_pipeline.loading.partner_report import Report
 from catalog_pipeline.models.feed import FEED_COUNTS
-from catalog_pipeline.notifications.ingestion_summary import summarizer
-from catalog_pipeline.schemas.partner_rules import load_rules
+from catalog_pipeline.partner.arrivals import accept, ingest_arrival, waiting
+from catalog_pipeline.partner.configuration import load_rules
+from catalog_pipeline.partner.ingestion import Options, Summarize, ingest_waiting
+from catalog_pipeline.partner.report import Report
+from catalog_pipeline.partner.summary import summarizer
 from catalog_pipeline.settings import Settings, load_settings
 from catalog_pipeline.sources.upstreams import deliver_sample_feeds
 from resources.database import CatalogDatabase

@@ -36,17 +36,17 @@ from sqlalchemy import Engine, event, text
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging
 from catalog_pipeline.database.engine import Server, connected, ensure_database, make_engine
 from catalog_pipeline.database.schema import migrate
-from catalog_pipeline.embedded import EmbeddedPostgres
-from catalog_pipeline.loading.catalog import publish
+from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.loading.landing import crawl
-from catalog_pipeline.loading.staging import SQL_TYPES
+from catalog_pipeline.replication.publishing import publish
+from catalog_pipeline.replication.staging import SQL_TYPES
+from catalog_pipeline.sample.catalog import build_catalog
+from catalog_pipeline.sample.shelf import Shelf, view_of
 from catalog_pipeline.schemas.catalog import FRAMES
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources import discovery
 from catalog_pipeline.sources.documents import decode
 from catalog_pipeline.sources.http import ApiClient
-from catalog_pipeline.sources.sample.catalog import build_catalog
-from catalog_pipeline.sources.sample.shelf import Shelf, view_of
 
 PAGE = 100
 SPARE = 50

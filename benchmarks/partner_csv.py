@@ -28,14 +28,14 @@ from sqlalchemy import Engine, text
 from catalog_pipeline.database.bulk import driver
 from catalog_pipeline.database.engine import Server, connected, ensure_database, make_engine
 from catalog_pipeline.database.schema import migrate
-from catalog_pipeline.embedded import EmbeddedPostgres
-from catalog_pipeline.loading.partner import Options, ingest
-from catalog_pipeline.loading.partner_plan import FeedName
-from catalog_pipeline.schemas.partner import Reference
-from catalog_pipeline.schemas.partner_rules import load_rules
-from catalog_pipeline.schemas.partner_validation import validate_feed
+from catalog_pipeline.embedded.postgres import EmbeddedPostgres
+from catalog_pipeline.partner.columns import Reference
+from catalog_pipeline.partner.configuration import load_rules
+from catalog_pipeline.partner.ingestion import Options, ingest
+from catalog_pipeline.partner.plan import FeedName
+from catalog_pipeline.partner.reading import Limits, parse_feed
+from catalog_pipeline.partner.validation import validate_feed
 from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.partner_feed import Limits, parse_feed
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SOURCE, TYPE = "2u", "executive-education-2u"

@@ -10,7 +10,7 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from assets import jobs
 from assets.feeds import FEEDS
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.loading.arrivals import accept, waiting
+from catalog_pipeline.partner.arrivals import accept, waiting
 from catalog_pipeline.settings import Settings, load_settings
 from resources.database import CatalogDatabase
 from sensors.nightly import ENDED, STATUS

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, text
 
 from assets import jobs
 from assets.catalog import CAUSE_TAG
+from catalog_pipeline.associations.planning import NEW_RUNS, UNTOLD
 from catalog_pipeline.database import events
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.events import Cursor
-from catalog_pipeline.loading.associations import NEW_RUNS, UNTOLD
 from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
 from sensors.nightly import STATUS

@@ -14,8 +14,10 @@ from sqlalchemy import Connection, Engine
 
 from catalog_pipeline.database.engine import Server, connected, ensure_database, make_engine
 from catalog_pipeline.database.schema import migrate
-from catalog_pipeline.embedded import EmbeddedPostgres
+from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.settings import Settings
+
+pytest_plugins = ["support.catalog", "support.command", "support.dagster", "support.feeds", "support.mail"]
 
 UNSAFE_AND_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 TEMPLATE = "template_catalog"

@@ -17,9 +17,9 @@ app = typer.Typer(no_args_is_help=True, help="Which course each run belongs to."
 @app.command()
 def plan(as_json: AsJson = False) -> None:
     """What would become of each run, and why; changes nothing. Example: catalog-pipeline associations plan"""
+    from catalog_pipeline.associations.planning import plan as plan_associations
+    from catalog_pipeline.cli.output import print_plan
     from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.loading.associations import plan as plan_associations
-    from catalog_pipeline.reports import print_plan
 
     with database() as (_, engine), connected(engine) as connection:
         print_plan(plan_associations(connection), as_json=as_json)
@@ -31,8 +31,8 @@ def apply(
     as_json: AsJson = False,
 ) -> None:
     """Make it so, in one transaction. Example: catalog-pipeline associations apply"""
-    from catalog_pipeline.loading.associations import associate
-    from catalog_pipeline.reports import print_plan
+    from catalog_pipeline.associations.planning import associate
+    from catalog_pipeline.cli.output import print_plan
 
     with database() as (_, engine):
         report, planned = associate(engine, expected=expected)
@@ -52,8 +52,8 @@ def set_(
     """Give runs their courses by hand. Example: catalog-pipeline associations set course-v1:A+1+2026 A+Basics"""
     import pandas as pd
 
-    from catalog_pipeline.loading.manual_associations import SET_OUTCOMES, read_file, set_courses
-    from catalog_pipeline.reports import print_said
+    from catalog_pipeline.associations.manual import SET_OUTCOMES, read_file, set_courses
+    from catalog_pipeline.cli.output import print_said
 
     if (file is None) == (not keys) or (keys and len(keys) != 2):
         raise UsageError("Give a run's key and a course's key, or --file with a CSV file of them.")
@@ -67,8 +67,8 @@ def set_(
 @app.command()
 def unset(run_keys: Annotated[list[str], typer.Argument(help="Keys of runs.")], as_json: AsJson = False) -> None:
     """Let discovery, else the key, say again. Example: catalog-pipeline associations unset course-v1:A+1+2026"""
-    from catalog_pipeline.loading.manual_associations import unset_courses
-    from catalog_pipeline.reports import print_said
+    from catalog_pipeline.associations.manual import unset_courses
+    from catalog_pipeline.cli.output import print_said
 
     with database() as (_, engine):
         said = unset_courses(engine, run_keys, actor=f"cli:{getpass.getuser()}")

@@ -18,10 +18,10 @@ def mail_send(
     as_json: AsJson = False,
 ) -> None:
     """Send the mail that is due. Example: catalog-pipeline mail send --again"""
+    from catalog_pipeline.cli.output import print_rows
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.notifications import outbox
     from catalog_pipeline.notifications.transport import transport
-    from catalog_pipeline.reports import print_rows
 
     with database() as (settings, engine):
         if again:
@@ -38,9 +38,9 @@ def mail_list(
     limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50, as_json: AsJson = False
 ) -> None:
     """Mail that is not sent, and why; then the newest that is. Example: catalog-pipeline mail list --json"""
+    from catalog_pipeline.cli.output import print_rows
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.notifications import outbox
-    from catalog_pipeline.reports import print_rows
 
     with database() as (_, engine), connected(engine) as connection:
         found = outbox.listed(connection, limit)

@@ -13,8 +13,8 @@ from catalog_pipeline.cli.shared import AsJson, database, load_settings
 from catalog_pipeline.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from catalog_pipeline.schemas.partner import RawFeed
-    from catalog_pipeline.schemas.partner_rules import PartnerRules
+    from catalog_pipeline.partner.columns import RawFeed
+    from catalog_pipeline.partner.configuration import PartnerRules
 
 app = typer.Typer(no_args_is_help=True, help="Feeds of partners: CSV, or product JSON.")
 
@@ -30,12 +30,12 @@ def check(file: FeedFile, source: Source = None, product_type: ProductType = Non
 
     Source and course type that are not given are taken from the folders the file is in, else from its first row.
     """
-    from catalog_pipeline.reports import print_checked
-    from catalog_pipeline.schemas.partner import Reference
-    from catalog_pipeline.schemas.partner_repeats import reject_repeats
-    from catalog_pipeline.schemas.partner_rules import load_rules
-    from catalog_pipeline.schemas.partner_validation import validate_feed
-    from catalog_pipeline.sources.partner_feed import Limits, read_feed
+    from catalog_pipeline.cli.output import print_checked
+    from catalog_pipeline.partner.columns import Reference
+    from catalog_pipeline.partner.configuration import load_rules
+    from catalog_pipeline.partner.reading import Limits, read_feed
+    from catalog_pipeline.partner.repeats import reject_repeats
+    from catalog_pipeline.partner.validation import validate_feed
 
     settings = load_settings()
     rules = load_rules(settings.partner_rules)
@@ -53,7 +53,7 @@ def check(file: FeedFile, source: Source = None, product_type: ProductType = Non
 @app.command()
 def template() -> None:
     """Print an empty feed: a CSV with all columns. Example: catalog-pipeline partner template > products.csv"""
-    from catalog_pipeline.schemas.partner import FEED_COLUMNS
+    from catalog_pipeline.partner.columns import FEED_COLUMNS
     from catalog_pipeline.spreadsheets import write_csv
 
     write_csv(sys.stdout, [], [column.name for column in FEED_COLUMNS if column.kind != "ignored"])
@@ -78,15 +78,15 @@ def ingest(
     """
     import hashlib
 
-    from catalog_pipeline.loading.partner import Options
-    from catalog_pipeline.loading.partner import ingest as ingest_feed
-    from catalog_pipeline.loading.partner_plan import FeedName
-    from catalog_pipeline.loading.partner_report import exit_code
-    from catalog_pipeline.notifications.ingestion_summary import summarizer
-    from catalog_pipeline.partner_reports import SHOWN, print_feed
-    from catalog_pipeline.schemas.partner_rules import load_rules
-    from catalog_pipeline.sources.feed_files import read_file
-    from catalog_pipeline.sources.partner_feed import Limits
+    from catalog_pipeline.cli.partner_output import SHOWN, print_feed
+    from catalog_pipeline.partner.configuration import load_rules
+    from catalog_pipeline.partner.files import read_file
+    from catalog_pipeline.partner.ingestion import Options
+    from catalog_pipeline.partner.ingestion import ingest as ingest_feed
+    from catalog_pipeline.partner.plan import FeedName
+    from catalog_pipeline.partner.reading import Limits
+    from catalog_pipeline.partner.report import exit_code
+    from catalog_pipeline.partner.summary import summarizer
 
     settings = load_settings()
     rules = load_rules(settings.partner_rules)
@@ -108,9 +108,9 @@ def ingest(
 @app.command()
 def feeds(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, as_json: AsJson = False) -> None:
     """The last ingested feeds. Example: catalog-pipeline partner feeds"""
+    from catalog_pipeline.cli.partner_output import print_feeds
     from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.loading.partner_report import feeds as last_feeds
-    from catalog_pipeline.partner_reports import print_feeds
+    from catalog_pipeline.partner.report import feeds as last_feeds
 
     with database() as (_, engine), connected(engine) as connection:
         print_feeds(last_feeds(connection, limit), as_json=as_json)
@@ -119,9 +119,9 @@ def feeds(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, as_
 @app.command()
 def show(feed: FeedGiven, as_json: AsJson = False) -> None:
     """What became of a feed, row by row. Example: catalog-pipeline partner show 12"""
+    from catalog_pipeline.cli.partner_output import SHOWN, print_feed
     from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.loading.partner_report import find_feed, report
-    from catalog_pipeline.partner_reports import SHOWN, print_feed
+    from catalog_pipeline.partner.report import find_feed, report
 
     with database() as (_, engine), connected(engine) as connection:
         print_feed(report(connection, find_feed(connection, feed), None if as_json else SHOWN), as_json=as_json)
@@ -136,10 +136,10 @@ def rejects(
     as_json: AsJson = False,
 ) -> None:
     """The rejected rows of a feed, and why. Example: catalog-pipeline partner rejects 12 --csv > corrected.csv"""
+    from catalog_pipeline.cli.partner_output import print_rejects
     from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.loading.partner_report import find_feed, read_document, report
-    from catalog_pipeline.partner_reports import print_rejects
-    from catalog_pipeline.sources.partner_feed import Limits, parse_feed
+    from catalog_pipeline.partner.reading import Limits, parse_feed
+    from catalog_pipeline.partner.report import find_feed, read_document, report
 
     with database() as (settings, engine), connected(engine) as connection:
         feed_id = find_feed(connection, feed)
@@ -160,9 +160,9 @@ def backpopulate(
 
     Dates and variants of external courses, once: what is taken stays, and the feeds that come later take over.
     """
-    from catalog_pipeline.loading.backpopulation import backpopulate as take
-    from catalog_pipeline.loading.partner_report import exit_code
-    from catalog_pipeline.partner_reports import print_feed
+    from catalog_pipeline.cli.partner_output import print_feed
+    from catalog_pipeline.partner.backpopulation import backpopulate as take
+    from catalog_pipeline.partner.report import exit_code
 
     with database() as (_, engine):
         found = take(engine, apply=apply, as_of=as_of and as_of.replace(tzinfo=UTC))

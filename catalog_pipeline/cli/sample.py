@@ -29,9 +29,9 @@ def sample_serve(
     """Serve the sample upstream until Ctrl-C. Example: catalog-pipeline sample serve --courses 2000 --seed 1"""
     from starlette.middleware import Middleware
 
-    from catalog_pipeline.sources.sample.catalog import build_catalog
-    from catalog_pipeline.sources.sample.faults import Fault, Faults
-    from catalog_pipeline.sources.sample.server import CLIENT_ID, CLIENT_SECRET, serve
+    from catalog_pipeline.sample.catalog import build_catalog
+    from catalog_pipeline.sample.faults import Fault, Faults
+    from catalog_pipeline.sample.server import CLIENT_ID, CLIENT_SECRET, serve
 
     settings = load_settings()
     try:
@@ -56,8 +56,8 @@ def sample_advance(
     days: Annotated[int, typer.Option(min=1, help="How many days.")] = 1, as_json: AsJson = False
 ) -> None:
     """Let days pass in the bundled sample upstream, and say what changes. Example: catalog-pipeline sample advance"""
-    from catalog_pipeline.reports import print_changes
-    from catalog_pipeline.sources.sample.catalog import build_catalog
+    from catalog_pipeline.cli.output import print_changes
+    from catalog_pipeline.sample.catalog import build_catalog
     from catalog_pipeline.sources.upstreams import deliver_sample_feeds, sample_day, set_sample_day
 
     settings = load_settings()
@@ -82,7 +82,7 @@ def sample_feeds(
     seed: Annotated[int | None, typer.Option(help="The seed; CATALOG_SAMPLE_SEED if not given.")] = None,
 ) -> None:
     """Write the sample's partner feeds of some days. Example: catalog-pipeline sample feeds --days 3 .catalog/feeds"""
-    from catalog_pipeline.sources.sample.feeds import write_feeds
+    from catalog_pipeline.sample.feeds import write_feeds
 
     settings = load_settings()
     for path in write_feeds(

@@ -21,8 +21,8 @@ def run(
 ) -> None:
     """Materialize the whole pipeline through Dagster, in this process. Example: catalog-pipeline run"""
     settings = load_settings()
+    from catalog_pipeline.cli.night import walk_night
     from catalog_pipeline.definitions import defs
-    from sensors.walk import walk_night
 
     raise SystemExit(int(walk_night(settings, defs, accept_removals=accept_removals, as_json=as_json)))
 
@@ -30,7 +30,7 @@ def run(
 @app.command()
 def up() -> None:
     """Bring up the Dagster UI, the daemon and what they need, until Ctrl-C. Example: catalog-pipeline up"""
-    from sensors.up import bring_up
+    from catalog_pipeline.cli.up import bring_up
 
     raise SystemExit(int(bring_up(load_settings())))
 
@@ -53,8 +53,8 @@ def refresh(
     as_json: AsJson = False,
 ) -> None:
     """Crawl upstreams and publish what changed. Example: catalog-pipeline refresh discovery --full"""
-    from catalog_pipeline.loading.refresh import refresh as refresh_source
-    from catalog_pipeline.reports import print_refreshes
+    from catalog_pipeline.cli.output import print_refreshes
+    from catalog_pipeline.replication.refresh import refresh as refresh_source
     from catalog_pipeline.sources.upstreams import SOURCES, upstreams
 
     if source not in ("all", *SOURCES):
@@ -69,12 +69,12 @@ def refresh(
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Tables, last crawls and loads, what is pending and rejected. Example: catalog-pipeline status --json"""
-    from catalog_pipeline import inspection
+    from catalog_pipeline.cli.output import print_status
     from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.reports import print_status
+    from catalog_pipeline.queries.status import status as describe
 
     with database() as (_, engine), connected(engine) as connection:
-        print_status(inspection.status(connection), as_json=as_json)
+        print_status(describe(connection), as_json=as_json)
 
 
 @app.command()
@@ -84,16 +84,17 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """What the catalog holds under a key. Example: catalog-pipeline show course-v1:edX+DemoX+2026"""
-    from catalog_pipeline import inspection
-    from catalog_pipeline.console import print_json
+    from catalog_pipeline.cli.console import print_json
+    from catalog_pipeline.cli.output import print_shown
     from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.reports import print_shown
+    from catalog_pipeline.queries.show import document as find_documents
+    from catalog_pipeline.queries.show import show as find
 
     with database() as (_, engine), connected(engine) as connection:
         if raw:
-            print_json(inspection.document(connection, key))
+            print_json(find_documents(connection, key))
         else:
-            print_shown(inspection.show(connection, key), as_json=as_json)
+            print_shown(find(connection, key), as_json=as_json)
 
 
 @app.command()
@@ -102,20 +103,20 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """When what changed from what to what, and by whom. Example: catalog-pipeline history course-v1:edX+DemoX+2026"""
-    from catalog_pipeline import inspection
+    from catalog_pipeline.cli.output import print_history
     from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.reports import print_history
+    from catalog_pipeline.queries.history import history as find_history
 
     with database() as (_, engine), connected(engine) as connection:
-        print_history(inspection.history(connection, key), as_json=as_json)
+        print_history(find_history(connection, key), as_json=as_json)
 
 
 @app.command()
 def explain(key: Annotated[str, typer.Argument(help="A run's or course's key.")], as_json: AsJson = False) -> None:
     """Why it is as it is: course, owners, other values, documents. Example: catalog-pipeline explain edX+DemoX"""
+    from catalog_pipeline.cli.output import print_explanation
     from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.explanation import explain as explain_key
-    from catalog_pipeline.reports import print_explanation
+    from catalog_pipeline.queries.explain import explain as explain_key
 
     with database() as (_, engine), connected(engine) as connection:
         print_explanation(explain_key(connection, key), as_json=as_json)
@@ -129,22 +130,22 @@ def rejects(
     as_json: AsJson = False,
 ) -> None:
     """What did not reach the catalog, and why. Example: catalog-pipeline rejects --rule case_collision"""
-    from catalog_pipeline import inspection
+    from catalog_pipeline.cli.output import REJECT_COLUMNS, print_rows
     from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.reports import REJECT_COLUMNS, print_rows
+    from catalog_pipeline.queries.status import rejects as open_rejects
 
     with database() as (_, engine), connected(engine) as connection:
-        found = inspection.rejects(connection, source=source, rule=rule)
+        found = open_rejects(connection, source=source, rule=rule)
     print_rows(found, as_json=as_json, as_csv=as_csv, columns=REJECT_COLUMNS, nothing="Nothing is rejected.")
 
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
     """What is configured, reachable and migrated, and what to do about what is not. Example: catalog-pipeline doctor"""
+    from catalog_pipeline.cli.output import print_findings
     from catalog_pipeline.database.engine import ensure_database, make_engine, serving
     from catalog_pipeline.database.schema import migrate as migrate_schema
-    from catalog_pipeline.inspection import doctor as examine
-    from catalog_pipeline.reports import print_findings
+    from catalog_pipeline.queries.doctor import doctor as examine
 
     settings = load_settings()
     with serving(settings) as server:
@@ -162,7 +163,7 @@ def keys(
     as_json: AsJson = False,
 ) -> None:
     """What course keys say. Example: echo course-v1:edX+DemoX+2026 | catalog-pipeline keys -"""
-    from catalog_pipeline.reports import print_keys
+    from catalog_pipeline.cli.output import print_keys
 
     if str(file) == "-":
         lines = sys.stdin.buffer.read()
@@ -186,9 +187,9 @@ def sql(
     import psycopg
     from sqlalchemy import text
 
+    from catalog_pipeline.cli.output import print_rows
     from catalog_pipeline.database.bulk import driver
     from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.reports import print_rows
 
     with database() as (_, engine), connected(engine) as connection:
         connection.execute(text("SET TRANSACTION READ ONLY"))
@@ -212,7 +213,7 @@ def psql(context: typer.Context) -> None:
     import subprocess
 
     from catalog_pipeline.database.engine import ensure_database, serving
-    from catalog_pipeline.embedded import binary
+    from catalog_pipeline.embedded.postgres import binary
 
     with serving(load_settings()) as server:
         ensure_database(server)

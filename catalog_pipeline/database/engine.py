@@ -10,7 +10,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from catalog_pipeline.embedded import EmbeddedPostgres
+from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.errors import DatabaseError
 from catalog_pipeline.settings import Settings
 

@@ -9,6 +9,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,6 @@ from catalog_pipeline.spreadsheets import write_csv
 
 ZIPPED_FROM = 1_000_000
 """Bytes from which an attachment is zipped: mail servers refuse what is too large."""
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=select_autoescape(["html"]),
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 @dataclass(frozen=True)
@@ -40,7 +34,7 @@ class Attachment:
 
 
 def compose(
-    template: str,
+    template: Path,
     content: object,
     *,
     subject: str,
@@ -49,7 +43,10 @@ def compose(
     at: datetime,
     attachments: Sequence[Attachment] = (),
 ) -> EmailMessage:
-    """A message whose bodies are `<template>.txt` and `.html`, given `content`. Raises UsageError for bad addresses."""
+    """A message whose bodies are `<template>.txt` and `<template>.html`, rendered with `content`.
+
+    `template` is a path without its suffix, beside the module that composes. Raises UsageError for bad addresses.
+    """
     message = EmailMessage(policy=SMTP)
     message["Subject"] = one_line(subject, 200)
     message["From"] = _address(sender)
@@ -57,12 +54,24 @@ def compose(
     message["Date"] = format_datetime(at)
     message["Message-ID"] = make_msgid(domain=_address(sender).domain)
     message["Auto-Submitted"] = "auto-generated"
-    text, html = (TEMPLATES.get_template(f"{template}.{kind}").render(content=content) for kind in ("txt", "html"))
+    templates = _templates(template.parent)
+    text, html = (templates.get_template(f"{template.name}.{kind}").render(content=content) for kind in ("txt", "html"))
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
     for attachment in attachments:
         _attach(message, attachment)
     return message
+
+
+@cache
+def _templates(folder: Path) -> Environment:
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _attach(message: EmailMessage, attachment: Attachment) -> None:

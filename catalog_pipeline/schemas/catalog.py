@@ -141,3 +141,12 @@ FRAMES = {
     "program_course": PROGRAM_COURSE,
 }
 """Schema by table name."""
+
+RECORD_KEYS = {
+    "organization": "key",
+    "catalog_course": "key",
+    "course_run": "run_key",
+    "program": "uuid",
+    "program_course": "course_key",
+}
+"""The column that names a row of each staged table to people."""

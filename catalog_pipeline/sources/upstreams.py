@@ -56,8 +56,8 @@ def upstreams(settings: Settings) -> Iterator[Upstreams]:
         urls = {name: url for name in SOURCES if (url := getattr(settings, f"{name}_url"))}
         yield Upstreams(settings, urls, _credentials(settings))
         return
-    from catalog_pipeline.sources.sample.catalog import build_catalog
-    from catalog_pipeline.sources.sample.server import SampleServer
+    from catalog_pipeline.sample.catalog import build_catalog
+    from catalog_pipeline.sample.server import SampleServer
 
     catalog = build_catalog(settings.sample_courses, settings.sample_seed)
     catalog.advance(sample_day(settings))
@@ -90,7 +90,7 @@ def deliver_sample_feeds(settings: Settings) -> list[Path]:
     """
     if not settings.uses_sample or settings.partner_feeds is not None:
         return []
-    from catalog_pipeline.sources.sample.feeds import write_feeds
+    from catalog_pipeline.sample.feeds import write_feeds
 
     days = sample_day(settings) + 1
     return write_feeds(settings.feeds_folder, settings.sample_courses, settings.sample_seed, days)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from conftest_command import Command
+from support.command import Command
 
 INSERT = """
     INSERT INTO catalog.course_run (run_key, key_org, key_course, key_run, title, status)

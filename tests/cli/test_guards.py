@@ -2,12 +2,12 @@
 
 import subprocess
 
-from conftest_command import Command
 from starlette.middleware import Middleware
+from support.command import Command
 
-from catalog_pipeline.sources.sample.catalog import build_catalog
-from catalog_pipeline.sources.sample.faults import Fault, Faults
-from catalog_pipeline.sources.sample.server import SampleServer
+from catalog_pipeline.sample.catalog import build_catalog
+from catalog_pipeline.sample.faults import Fault, Faults
+from catalog_pipeline.sample.server import SampleServer
 
 REFRESH = ("refresh", "discovery", "--full")
 STANDING = "select count(*) as n from catalog.catalog_course where missing_since is null"

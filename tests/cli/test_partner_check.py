@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest_command import Command
+from support.command import Command
 
-from catalog_pipeline.schemas.partner import FEED_COLUMNS
+from catalog_pipeline.partner.columns import FEED_COLUMNS
 
 ROW = {
     "Organization": "edX",

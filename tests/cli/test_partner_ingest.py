@@ -2,15 +2,11 @@
 
 import csv
 import io
-import sys
 from pathlib import Path
 
 import pytest
-from conftest_command import Command
-
-sys.path.append(str(Path(__file__).parents[1] / "loading"))
-
-from conftest_feeds import csv_of, fed
+from support.command import Command
+from support.feeds import csv_of, fed
 
 TYPE = "executive-education-2u"
 

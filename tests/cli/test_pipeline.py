@@ -13,10 +13,10 @@ from random import Random
 
 import psutil
 import psycopg
-from conftest_command import COMMAND, Command
+from support.command import COMMAND, Command
 
 from catalog_pipeline.database.engine import Server
-from catalog_pipeline.embedded import EmbeddedPostgres
+from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from sensors import nightly
 
 

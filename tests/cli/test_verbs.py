@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest_command import Command
+from support.command import Command
 
 from catalog_pipeline.database.engine import Server
 

@@ -21,7 +21,7 @@ from catalog_pipeline.database.engine import (
 )
 from catalog_pipeline.database.schema import SCHEMAS, check_version, migrate
 from catalog_pipeline.database.triggers import KEYS, statements
-from catalog_pipeline.embedded import EmbeddedPostgres
+from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.errors import DatabaseError, SchemaVersionError
 from catalog_pipeline.models import metadata
 

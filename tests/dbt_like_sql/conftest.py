@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, Engine
 
 from catalog_pipeline.database.engine import Server, make_engine
-from catalog_pipeline.embedded import EmbeddedPostgres
+from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from dbt_like_sql.model import SqlModel, read_model
 
 

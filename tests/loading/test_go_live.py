@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from conftest_loading import Catalog, Upstream, course, run
+from support.catalog import Catalog, Upstream, course, run
 
 from catalog_pipeline.loading.go_live import publish_due_runs
 

@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from conftest_loading import Catalog, Upstream, course, run
+from support.catalog import Catalog, Upstream, course, run
 
 from catalog_pipeline.errors import LoadRefusedError, UpstreamError, UpstreamRefusedError
 from catalog_pipeline.loading.landing import crawl

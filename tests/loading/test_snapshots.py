@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from conftest_loading import Catalog
+from support.catalog import Catalog
 
 from catalog_pipeline.database.engine import connected
 from dbt_like_sql.project import load_models

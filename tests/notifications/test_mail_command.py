@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest_mail import Mailbox, Serve
 from sqlalchemy import Engine
+from support.mail import Mailbox, Serve
 from test_outbox import ANN, BOB, only, queue
 
 from catalog_pipeline.addresses import SmtpServer

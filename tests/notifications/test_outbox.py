@@ -10,9 +10,9 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from conftest_mail import Mailbox
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
+from support.mail import Mailbox
 
 from catalog_pipeline.addresses import SmtpServer
 from catalog_pipeline.database.engine import connected

@@ -4,7 +4,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from conftest_mail import PASSWORD, USER, Mailbox, Serve, authenticate
+from support.mail import PASSWORD, USER, Mailbox, Serve, authenticate
 
 from catalog_pipeline.addresses import SmtpServer, parse_smtp_url
 from catalog_pipeline.errors import ExitCode

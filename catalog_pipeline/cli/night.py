@@ -1,0 +1,130 @@
+"""`make run`: the night's list, walked in one process through Dagster, and a summary that a person can read."""
+
+import time
+from typing import Any
+
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, Definitions
+
+from catalog_pipeline.cli.console import console, errors, print_json, print_table
+from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
+from catalog_pipeline.database.schema import migrate
+from catalog_pipeline.errors import ExitCode
+from catalog_pipeline.models.ops import ROW_OUTCOMES
+from catalog_pipeline.partner.report import feeds
+from catalog_pipeline.queries import status
+from catalog_pipeline.settings import Settings
+from resources.instance import instance
+from sensors.nightly import stages, walk
+
+
+def walk_night(
+    settings: Settings, defs: Definitions, *, accept_removals: bool = False, as_json: bool = False
+) -> ExitCode:
+    """Walk the night and print its summary. DONE when all stages succeeded, else what the first failure says.
+
+    Rejected rows do not fail a night: the summary counts them.
+    """
+    started = time.monotonic()
+    with serving(settings) as server:
+        ensure_database(server)
+        engine = make_engine(server)
+        migrate(engine)
+        with connected(engine) as connection:
+            before = status.last_load(connection)
+            fed = max((row["id"] for row in feeds(connection, 1)), default=0)
+        with instance(settings, server) as found:
+            runs = []
+            for stage, run in walk(defs, found, stages(settings), accept_removals=accept_removals):
+                if run is None:
+                    console.print(f"{stage.job} …", style="dim") if not as_json else None
+                else:
+                    runs.append(run)
+            checks = [check for run in runs for check in _checks(found, run)]
+            failures = [failure for run in runs for failure in _failures(found, run)]
+        with connected(engine) as connection:
+            summary = {
+                "tables": _tables(status.table_counts(connection), status.loaded_since(connection, before)),
+                "feeds": [row for row in reversed(feeds(connection, 50)) if row["id"] > fed],
+                "associations": status.association_outcomes(connection, before),
+                "stages": [{"job": run.job_name, "status": run.status.value} for run in runs],
+                "checks": checks,
+                "failures": failures,
+                "seconds": round(time.monotonic() - started, 1),
+            }
+        engine.dispose()
+    print_json(summary) if as_json else _print(summary)
+    return ExitCode(failures[0]["exit_code"]) if failures else ExitCode.DONE
+
+
+def _tables(counts: dict[str, int], loaded: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+    rows = []
+    for name, n in counts.items():
+        done = {outcome: int(loaded.get(name, {}).get(outcome, 0)) for outcome in ROW_OUTCOMES}
+        # A row may be written by two loads of a night: what neither wrote is unchanged.
+        done["unchanged"] = max(0, n - done["created"] - done["updated"])
+        rows.append({"table": name, "rows": n, **done})
+    return rows
+
+
+def _checks(found: DagsterInstance, run: DagsterRun) -> list[dict[str, Any]]:
+    records = found.all_logs(run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION)
+    evaluations = [record.dagster_event.asset_check_evaluation_data for record in records if record.dagster_event]
+    return [
+        {"asset": check.asset_key.to_user_string(), "check": check.check_name, "passed": check.passed,
+         "severity": check.severity.value}
+        for check in evaluations
+    ]  # fmt: skip
+
+
+def _failures(found: DagsterInstance, run: DagsterRun) -> list[dict[str, Any]]:
+    if run.is_success:
+        return []
+    rows = []
+    for record in found.all_logs(run.run_id, of_type=DagsterEventType.STEP_FAILURE):
+        event = record.dagster_event
+        told = event.step_failure_data.user_failure_data if event else None
+        error = event.step_failure_data.error if event else None
+        code = told.metadata.get("exit_code") if told else None
+        rows.append(
+            {
+                "step": event.step_key if event else None,
+                "message": (told.description if told else None) or (error.message.strip() if error else "failed"),
+                "exit_code": int(code.value) if code else int(ExitCode.UNEXPECTED),
+            }
+        )
+    return rows or [{"step": run.job_name, "message": f"{run.status.value}", "exit_code": int(ExitCode.UNEXPECTED)}]
+
+
+def _feed_line(feed: dict[str, Any]) -> dict[str, Any]:
+    counted = {name: n for name, n in feed["counts"].items() if name not in ("archived", "reactivated") or n}
+    return {"feed": f"{feed['source']}/{feed['product_type']}/{feed['name']}", "outcome": feed["outcome"], **counted}
+
+
+def _print(summary: dict[str, Any]) -> None:
+    always = ["table", "rows", "created", "updated", "unchanged", "rejected", "deferred"]
+    some = [name for name in ("deleted", "duplicate") if any(row[name] for row in summary["tables"])]
+    console.print()
+    print_table(
+        [{**row, "table": row["table"].removeprefix("catalog.")} for row in summary["tables"]], columns=always + some
+    )
+    if summary["feeds"]:
+        console.print()
+        print_table([_feed_line(feed) for feed in summary["feeds"]], "Partner feeds")
+    outcomes = ", ".join(f"{n} {outcome}" for outcome, n in summary["associations"].items())
+    console.print(f"\nRuns and their courses: {outcomes}." if outcomes else "")
+    console.print()
+    failed = [check for check in summary["checks"] if not check["passed"]]
+    console.print(f"Checks: {len(summary['checks']) - len(failed)} passed, {len(failed)} failed.")
+    for check in failed:
+        console.print(f"  {check['severity'].lower()}: {check['asset']} {check['check']}", style="yellow")
+    for failure in summary["failures"]:
+        errors.print(f"{failure['step']} failed: {failure['message']}", style="red")
+    changed = sum(row["created"] + row["updated"] for row in summary["tables"])
+    if not summary["failures"]:
+        rejected = sum(row["rejected"] for row in summary["tables"])
+        console.print(f"{changed} rows created or updated." if changed else "Nothing changed.")
+        if rejected:
+            console.print(
+                f"{rejected} rows rejected: `catalog-pipeline rejects`, of feeds `partner rejects`, says why."
+            )
+    console.print(f"{summary['seconds']} seconds.")

@@ -1,0 +1,239 @@
+"""What each verb prints of what it found: one function a verb, for people or as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from catalog_pipeline.associations.manual import SET_OUTCOMES, Said
+from catalog_pipeline.associations.planning import Plan
+from catalog_pipeline.cli.console import console, print_csv, print_fields, print_json, print_json_lines, print_table
+from catalog_pipeline.models.ops import ROW_OUTCOMES
+from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
+from catalog_pipeline.queries.doctor import Finding
+from catalog_pipeline.replication.refresh import Refresh
+from catalog_pipeline.rules.course_keys import parse_keys
+from catalog_pipeline.schemas.parsing import TEXT
+
+Row = dict[str, Any]
+KEY_COLUMNS = ["valid", "kind", "org", "course", "run", "course_key", "reason"]
+MOST_SHOWN = 100
+REJECT_COLUMNS = ["source", "record_key", "column_name", "rule", "value", "message"]
+
+
+def print_rows(rows: Sequence[Row], *, as_json: bool, as_csv: bool, columns: Sequence[str], nothing: str) -> None:
+    """Rows as they are."""
+    if as_json:
+        print_json(rows)
+    elif as_csv:
+        print_csv(rows, columns)
+    elif rows:
+        print_table(rows, columns=columns)
+    else:
+        console.print(nothing)
+
+
+def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
+    """What the sources brought: crawls, and rows by table and outcome."""
+    crawls = [
+        {
+            "source": crawl.listing.source,
+            "kind": crawl.listing.kind,
+            "mode": crawl.mode,
+            "pages": crawl.pages,
+            "documents": len(crawl.seen),
+            **crawl.counts,
+        }
+        for one in done
+        for crawl in one.crawls
+    ]
+    loads = [
+        {
+            "source": one.report.source,
+            "outcome": one.report.outcome,
+            "documents": one.report.documents,
+            "rejected_documents": one.report.rejected_documents,
+            "seconds": round(one.report.seconds, 3),
+            "counts": {table: dict(counts) for table, counts in one.report.counts.items() if counts},
+        }
+        for one in done
+    ]
+    if as_json:
+        print_json({"crawls": crawls, "loads": loads})
+        return
+    print_table(crawls)
+    console.print()
+    rows = [
+        {"source": load["source"], "table": table, **{outcome: counts.get(outcome, 0) for outcome in ROW_OUTCOMES}}
+        for load in loads
+        for table, counts in load["counts"].items()
+    ]
+    if rows:
+        print_table(rows)
+    else:
+        console.print("Nothing changed upstream: no document is pending.")
+
+
+def print_status(status: Row, *, as_json: bool) -> None:
+    """The status of the whole."""
+    if as_json:
+        print_json(status)
+        return
+    print_table([{"table": table, "rows": n} for table, n in status["tables"].items()])
+    titles = {
+        "crawls": "Last crawls",
+        "loads": "Last loads",
+        "pending": "Pending",
+        "open_rejects": "Open rejects",
+        "mail": "Mail that is not sent",
+    }
+    for name, title in titles.items():
+        if status[name]:
+            console.print()
+            print_table(status[name], title)
+    if status["waiting_events"]["blockers"]:
+        console.print()
+        print_table(status["waiting_events"]["blockers"], "Transactions that hold change events back")
+
+
+def print_shown(found: Row, *, as_json: bool) -> None:
+    """One thing of the catalog, and what belongs to it."""
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        if isinstance(value, list):
+            console.print()
+            print_table(value, name.capitalize())
+        else:
+            print_fields(value, name.capitalize())
+
+
+def print_history(events: Sequence[Row], *, as_json: bool) -> None:
+    """What happened: a line for each column that changed; a row that came or went is one line."""
+    if as_json:
+        print_json(events)
+        return
+    lines = []
+    for event in events:
+        what = {"at": event["at"], "by": event["actor"], "what": f"{event['entity']} {event['action']}"}
+        if event["action"] == "updated":
+            lines += [{**what, "field": f, "from": c[0], "to": c[1]} if c else {**what, "field": f}
+                      for f, c in event["changes"].items()]  # fmt: skip
+        else:
+            lines.append(what)
+    print_table(lines, columns=["at", "by", "what", "field", "from", "to"])
+
+
+def print_plan(planned: Plan, *, as_json: bool) -> None:
+    """What becomes of runs: counts, and those that are not as they were."""
+    rows = planned.rows()
+    if as_json:
+        print_json({"counts": planned.counts, "plan": planned.digest, "runs": rows})
+        return
+    print_table([{"outcome": outcome, "runs": n} for outcome, n in planned.counts.items()])
+    told = [row for row in rows if row["outcome"] not in ("already_linked", "kept_manual")]
+    if told:
+        console.print()
+        print_table(told)
+    changes = len(planned.changes)
+    console.print(f"\nPlan {planned.digest}: {changes} runs to associate." if changes else "\nNothing to change.")
+
+
+def print_said(said: Said, *, as_json: bool) -> None:
+    """What became of what a person said: each line if there are few, else counts and the lines that were wrong."""
+    if as_json:
+        print_json({"counts": said.counts, "runs": said.rows})
+        return
+    few = len(said.rows) <= 20
+    shown = said.rows if few else [row for row in said.rows if row["outcome"] not in SET_OUTCOMES]
+    print_table(shown, columns=["line", "run_key", "outcome", "course_key", "reason"]) if shown else None
+    console.print((", ".join(f"{n} {outcome}" for outcome, n in said.counts.items()) or "No line to set") + ".")
+
+
+def print_explanation(explanation: Row, *, as_json: bool) -> None:
+    """Why a run or course is as it is: a part each."""
+    if as_json:
+        print_json(explanation)
+        return
+    for name, found in explanation.items():
+        title = name.replace("_", " ").capitalize()
+        if isinstance(found, dict):
+            print_fields(found, title)
+        elif found:
+            print_table(found, title)
+        else:
+            console.print(f"{title}: none.")
+        console.print()
+
+
+def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+    """The doctor's findings, a line each."""
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+        return
+    for finding in findings:
+        mark = "[green]ok  [/green]" if finding.ok else "[red]FAIL[/red]"
+        console.print(f"{mark} {finding.what:10} {finding.detail}", markup=True)
+
+
+def print_keys(lines: Sequence[str], *, as_json: bool) -> bool:
+    """What keys say, one a line; a last empty line is none. Returns whether all are keys of runs."""
+    import pandas as pd
+
+    given = pd.Series([line.removesuffix("\r") for line in lines], dtype=TEXT)
+    given = given.iloc[:-1] if len(given) and given.iloc[-1] == "" else given
+    parsed = parse_keys(given).astype(object)
+    parsed = parsed.where(parsed.notna(), None)
+    rows = [{"input": key, **row} for key, row in zip(given, parsed[KEY_COLUMNS].to_dict("records"), strict=True)]
+    if as_json:
+        print_json_lines(rows)
+    else:
+        print_table(rows, columns=["input", "kind", "org", "course", "run", "course_key", "reason"])
+    return all(row["valid"] for row in rows)
+
+
+def print_changes(changes: Sequence[Any], *, as_json: bool) -> None:
+    """What the days changed in the sample."""
+    rows = [asdict(change) for change in changes]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows)
+
+
+def print_checked(raw: RawFeed, checked: ValidatedFeed, *, source: str, product_type: str, as_json: bool) -> None:
+    """What a check of a feed found: how many rows are valid, then errors and warnings."""
+    counts = {
+        "rows": len(raw.frame),
+        "valid": len(checked.rows),
+        "rejected": len(raw.frame) - len(checked.rows),
+        "warnings": len(checked.warnings),
+    }
+    if as_json:
+        feed = {"name": raw.name, "source": source, "product_type": product_type, "sha256": raw.sha256}
+        found = {"errors": _records(checked.errors), "warnings": _records(checked.warnings)}
+        print_json({"feed": feed, "counts": counts, "unknown_columns": list(raw.unknown), **found})
+        return
+    told = ", ".join(f"{n:,} {what}" for what, n in counts.items())
+    console.print(f"{raw.name}, checked as {product_type} of {source}: {told}", markup=False)
+    if raw.unknown:
+        console.print(f"Columns that no feed has, ignored: {', '.join(raw.unknown)}.", markup=False)
+    _print_first(checked.errors, "Errors")
+    _print_first(checked.warnings, "Warnings")
+
+
+def _print_first(found: pd.DataFrame, title: str) -> None:
+    if found.empty:
+        return
+    console.print()
+    columns = [name for name in ("row", "course_key", "code", "column", "value", "message") if name in found]
+    print_table(_records(found.head(MOST_SHOWN)), title, columns=columns)
+    if len(found) > MOST_SHOWN:
+        console.print(f"… and {len(found) - MOST_SHOWN:,} more; --json prints all.")
+
+
+def _records(frame: pd.DataFrame) -> list[Row]:
+    plain = frame.astype(object)
+    return plain.where(plain.notna(), None).to_dict("records")

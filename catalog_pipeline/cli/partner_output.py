@@ -1,0 +1,101 @@
+"""What the verbs of `partner` print of feeds: for people, as JSON, or as CSV that can be corrected and fed again."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from catalog_pipeline.cli.console import console, print_json, print_table
+from catalog_pipeline.partner.columns import REASONS_COLUMN, RawFeed
+from catalog_pipeline.partner.report import Report
+from catalog_pipeline.spreadsheets import write_csv
+
+SHOWN = 50
+"""Rows that a table shows of a feed; JSON has them all."""
+WIDEST = 120
+"""Characters of a value in a table."""
+FEED_COLUMNS = ["id", "name", "source", "product_type", "received_at", "outcome", "rows", "new_product", "new_variant",
+                "updated", "unchanged", "rejected", "deferred", "archived"]  # fmt: skip
+
+
+def print_feed(found: Report, *, as_json: bool) -> None:
+    """What became, or would become, of a feed: as a whole, then row by row as far as its report tells."""
+    if as_json:
+        print_json(found)
+        return
+    console.print(_headline(found), markup=False)
+    print_table([found["counts"]])
+    if found["rows"]:
+        console.print()
+        print_table([_line(row) for row in found["rows"]])
+    more = found["counts"]["rows"] - found["counts"]["unchanged"] - len(found["rows"])
+    if more:
+        console.print(f"… and {more} more rows; --json prints all.")
+    for title in ("archived", "reactivated"):
+        if found[title]:
+            console.print()
+            columns = ["course_key", "title", "external_identifier"]
+            print_table(found[title][:SHOWN], f"{title.capitalize()}: {len(found[title])}", columns)
+    for warning in found["warnings"]:
+        console.print(f"warning: {warning['column']}: {warning['message']}", markup=False)
+
+
+def print_feeds(feeds: Sequence[Report], *, as_json: bool) -> None:
+    """The ingested feeds, a line each."""
+    if as_json:
+        print_json(feeds)
+    elif feeds:
+        print_table([{**feed, **feed["counts"]} for feed in feeds], columns=FEED_COLUMNS)
+    else:
+        console.print("No feed was ingested yet.")
+
+
+def print_rejects(found: Report, raw: RawFeed | None, *, as_json: bool) -> None:
+    """The rejected rows of a feed; with its cells as read, a CSV of them with the reasons in a column of its own."""
+    rejected = [row for row in found["rows"] if row["outcome"] == "rejected"]
+    if raw is not None:
+        _write_rejects(rejected, raw)
+    elif as_json:
+        print_json(rejected)
+    elif rejected:
+        errors = [{**row, **error} for row in rejected for error in row["errors"]]
+        print_table(errors, columns=["row", "course_key", "code", "column", "value", "message"])
+    else:
+        console.print("No row of this feed is rejected.")
+
+
+def _write_rejects(rejected: Sequence[Report], raw: RawFeed) -> None:
+    reasons = {row["row"]: " ".join(error["message"] for error in row["errors"]) for row in rejected}
+    cells = raw.frame[raw.frame["row"].isin(reasons)]
+    cells = cells.assign(**{REASONS_COLUMN: cells["row"].map(reasons)}).drop(columns="row")
+    plain = cells.astype(object).where(pd.notna(cells), None)
+    write_csv(sys.stdout, plain.to_dict("records"), [*raw.columns, REASONS_COLUMN])
+
+
+def _headline(found: Report) -> str:
+    feed = found["feed"]
+    what = "would be applied" if found["dry_run"] and found["outcome"] == "applied" else found["outcome"]
+    skipped = " The same bytes were applied before: nothing was to do; --force decides them anew."
+    detail = skipped if found.get("skipped") else f" {found['detail']}" if found["detail"] else ""
+    number = f" (feed {found['feed_id']})" if found["feed_id"] else ""
+    return f"{feed['name']}, {feed['source']}/{feed['product_type']}{number}: {what}.{detail}"
+
+
+def _line(row: Report) -> dict[str, Any]:
+    changes = [f"{field}: {_shown(old)} → {_shown(new)}" for field, (old, new) in row["changes"].items()]
+    messages = [f"{one['code']}: {one['message']}" for one in (*row["errors"], *row["warnings"])]
+    why = [] if row["errors"] else [row["reason"]]
+    return {
+        "row": row["row"],
+        "outcome": row["outcome"],
+        "course": row["course_key"],
+        "run": row["run_key"],
+        "why": "\n".join([*why, *messages, *(changes if row["outcome"] == "updated" else [])]),
+    }
+
+
+def _shown(value: Any) -> str:
+    text = "nothing" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"

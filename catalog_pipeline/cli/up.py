@@ -1,0 +1,108 @@
+"""`make up`: the Dagster UI, the daemon, and whatever the defaults embed, until Ctrl-C stops all of it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+
+from catalog_pipeline.cli.console import console
+from catalog_pipeline.database.engine import ensure_database, make_engine, serving
+from catalog_pipeline.database.schema import migrate
+from catalog_pipeline.errors import CatalogError, ExitCode, UsageError
+from catalog_pipeline.settings import Settings
+from resources.instance import environment, instance
+
+GRACE = 30.0
+"""Seconds that a child has to end by itself."""
+
+
+class ProcessEndedError(CatalogError):
+    """A process that should run until it is told to stop has ended."""
+
+
+def bring_up(settings: Settings) -> ExitCode:
+    """Serve until Ctrl-C or SIGTERM. Raises UsageError when the port is taken, ProcessEndedError when a child dies."""
+    _check_port(settings.ui_port)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)  # a shell that starts us in the background has SIGINT ignored
+    with serving(settings) as server:
+        ensure_database(server)
+        engine = make_engine(server)
+        migrate(engine)
+        engine.dispose()
+        with instance(settings, server):
+            pass  # runs of dead processes are swept before the daemon counts them
+        env = {**os.environ, **environment(settings, server), "CATALOG_AUTOMATION": "on"}
+        children: list[subprocess.Popen[bytes]] = []
+        try:
+            children += [_start(arguments, env) for arguments in _commands(settings)]
+            console.print(f"Dagster UI: http://127.0.0.1:{settings.ui_port} (Ctrl-C stops everything)")
+            _wait(children)
+        except KeyboardInterrupt:
+            console.print("Stopping …")
+        finally:
+            _stop(children)
+    return ExitCode.DONE
+
+
+def _commands(settings: Settings) -> list[list[str]]:
+    workspace = ["-m", "catalog_pipeline.definitions"]
+    return [
+        ["dagster-webserver", "-h", "127.0.0.1", "-p", str(settings.ui_port), *workspace],
+        ["dagster-daemon", "run", *workspace],
+    ]
+
+
+def _start(arguments: list[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    # A session of its own: Ctrl-C reaches us alone, and we stop the children in order.
+    program = Path(sys.executable).with_name(arguments[0])
+    return subprocess.Popen([program, *arguments[1:]], env=env, start_new_session=True)
+
+
+def _wait(children: list["subprocess.Popen[bytes]"]) -> None:
+    while True:
+        for child in children:
+            if child.poll() is not None:
+                raise ProcessEndedError(
+                    f"{_name(child)} ended with status {child.returncode}; its last lines above say why."
+                )
+        time.sleep(0.5)
+
+
+def _name(child: "subprocess.Popen[bytes]") -> str:
+    arguments = child.args
+    return Path(str(arguments[0])).name if isinstance(arguments, list) else str(arguments)
+
+
+def _stop(children: list["subprocess.Popen[bytes]"]) -> None:
+    for child in children:
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGINT)
+    deadline = time.monotonic() + GRACE
+    for child in children:
+        try:
+            child.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UsageError(
+                f"Port {port} is taken ({error.strerror}): is `make up` running already?"
+                " Stop what uses it, or set CATALOG_UI_PORT."
+            ) from None
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

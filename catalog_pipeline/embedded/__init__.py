@@ -1,0 +1,1 @@
+"""Servers that run in the home folder where no URL is set."""

@@ -1,0 +1,1 @@
+"""Partner feeds, from the file to the report and its mail."""

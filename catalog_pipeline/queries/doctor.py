@@ -1,0 +1,62 @@
+"""What is configured, reachable and migrated, and what to do about what is not."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.exc import DBAPIError
+
+from catalog_pipeline.database import events
+from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
+from catalog_pipeline.database.schema import check_version
+from catalog_pipeline.errors import CatalogError
+from catalog_pipeline.queries.status import status
+from catalog_pipeline.settings import Settings
+from catalog_pipeline.sources.upstreams import upstreams
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
+def doctor(settings: Settings, server: Server) -> list[Finding]:
+    """What is configured, reachable and migrated, and what to do about what is not."""
+    where = server.display() if settings.database_url else f"embedded, in {settings.folder}"
+    return [*_database(server, where), *_upstreams(settings)]
+
+
+def _database(server: Server, where: str) -> list[Finding]:
+    try:
+        with connected(make_engine(server)) as connection:
+            findings = [Finding("database", True, f"{where}, Postgres {server_version(connection)}")]
+            try:
+                check_version(connection)
+            except CatalogError as error:
+                return [*findings, Finding("schema", False, str(error))]
+            pending = sum(row["documents"] for row in status(connection)["pending"])
+            held = events.waiting(connection)
+            return [
+                *findings,
+                Finding("schema", True, f"up to date; {pending} documents pending"),
+                Finding("events", not held.too_long, str(held) if held.too_long else "none held back"),
+            ]
+    except (CatalogError, DBAPIError) as error:
+        return [Finding("database", False, str(error))]
+
+
+def _upstreams(settings: Settings) -> list[Finding]:
+    findings = []
+    with upstreams(settings) as found:
+        for source in found.configured():
+            client = found.client(source)
+            listing = found.listings(source)[0]
+            try:
+                page = listing.read_page(client.get(listing.path, {**listing.params, "page": "1", "page_size": "1"}))
+                shown = "the bundled sample" if settings.uses_sample else client.base_url
+                findings.append(Finding(source, True, f"{shown}: {page.count} documents of kind {listing.kind}"))
+            except CatalogError as error:
+                findings.append(Finding(source, False, str(error)))
+    return findings

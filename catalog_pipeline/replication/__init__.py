@@ -1,0 +1,1 @@
+"""Discovery's and the LMS's documents, from landing to the tables of the catalog."""

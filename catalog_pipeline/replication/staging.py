@@ -1,0 +1,238 @@
+"""Brings the pending documents of a source into typed, valid staging tables, one for each table they fill."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pandas as pd
+from sqlalchemy import text
+
+from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging
+from catalog_pipeline.errors import LoadRefusedError
+from catalog_pipeline.loading.publication import Publication
+from catalog_pipeline.rules import VERSION
+from catalog_pipeline.rules.course_keys import fold, parse_keys
+from catalog_pipeline.schemas.catalog import FRAMES, RECORD_KEYS
+from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT, no_failures, parse, validate
+from catalog_pipeline.sources.documents import decode, decompress, seldom_collected
+from catalog_pipeline.sources.listing import Listing, Picked
+
+CHUNK = 5_000
+SQL_TYPES = {TEXT: "text", INSTANT: "timestamptz", MONEY: "numeric(12, 2)", FLAG: "boolean", NUMBER: "bigint"}
+MAIN_TABLES = {
+    "organization": "organization",
+    "course": "catalog_course",
+    "course_run": "course_run",
+    "program": "program",
+}
+"""The table that a document of a kind is above all about."""
+DERIVED = {
+    "organization": {"listed": "boolean", "folded": "text"},
+    "catalog_course": {"key_org": "text", "course_code": "text", "folded": "text"},
+    "course_run": {"key_org": "text", "key_course": "text", "key_run": "text", "course_key": "text", "folded": "text"},
+    "program": {"folded": "text"},
+    "program_course": {"folded": "text"},
+}
+
+
+class Source(Protocol):
+    """A module of `sources`: what it lists, and how its documents become columns."""
+
+    SOURCE: str
+    LISTINGS: tuple[Listing, ...]
+
+    @staticmethod
+    def pick_columns(kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
+        """The cells of documents, by table."""
+        ...
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some pending documents of one kind, as rows of `landing.document`."""
+
+    kind: str
+    documents: Sequence[Any]
+
+    @property
+    def ids(self) -> list[int]:
+        """The documents' ids."""
+        return [document.id for document in self.documents]
+
+
+PENDING = """
+    SELECT id, payload_hash, payload FROM landing.document
+    WHERE source = :source AND kind = :kind AND id > :after
+      AND (payload_hash IS DISTINCT FROM settled_hash OR settled_rules IS DISTINCT FROM :version)
+    ORDER BY id LIMIT :limit"""
+
+
+def stage(publication: Publication, source: Source, reject_share: float) -> None:
+    """Fill `pending` (the documents this load decides) and `staged_<table>` from them; record what is rejected.
+
+    Raises LoadRefusedError when more than `reject_share` of what the source lists is bad.
+    """
+    create_staging(
+        publication.connection,
+        "pending",
+        {"id": "bigint PRIMARY KEY", "kind": "text", "payload_hash": "bytea", "rejected": "boolean"},
+    )
+    for table, schema in FRAMES.items():
+        types = {name: SQL_TYPES[column.dtype.type] for name, column in schema.columns.items() if name != "document"}
+        types |= {name: "uuid" for name in types if name.endswith(("uuid", "variant_id"))}
+        create_staging(publication.connection, f"staged_{table}", {"document_id": "bigint", **types, **DERIVED[table]})
+    with seldom_collected():
+        for listing in source.LISTINGS:
+            for chunk in _chunks(publication, source.SOURCE, listing.kind):
+                _stage_chunk(publication, source, chunk)
+    analyze(publication.connection, "pending", *(f"staged_{table}" for table in FRAMES))
+    _clear_rejects(publication)
+    _guard(publication, source.SOURCE, reject_share)
+
+
+def _chunks(publication: Publication, source: str, kind: str) -> Iterator[Chunk]:
+    after = 0
+    while True:
+        rows = publication.connection.execute(
+            text(PENDING), {"source": source, "kind": kind, "after": after, "version": VERSION, "limit": CHUNK}
+        ).all()
+        if not rows:
+            return
+        publication.report.documents += len(rows)
+        # A document that is missing upstream has no hash, and no rows.
+        here = [row for row in rows if row.payload_hash is not None]
+        _pend(publication, kind, [row for row in rows if row.payload_hash is None], set())
+        yield Chunk(kind, here)
+        after = rows[-1].id
+
+
+def _pend(publication: Publication, kind: str, documents: Sequence[Any], bad: set[int]) -> None:
+    hashes = [None if d.payload_hash is None else f"\\x{d.payload_hash.hex()}" for d in documents]
+    ids = [d.id for d in documents]
+    frame = pd.DataFrame({"id": ids, "kind": kind, "payload_hash": hashes, "rejected": [i in bad for i in ids]})
+    copy_frame(publication.connection, "pending", frame)
+
+
+def _stage_chunk(publication: Publication, source: Source, chunk: Chunk) -> None:
+    picked = source.pick_columns(
+        chunk.kind, ((number, decode(decompress(d.payload))) for number, d in enumerate(chunk.documents))
+    )
+    frames, rejects = {}, [_misfits(chunk, picked)]
+    for table, columns in picked.tables.items():
+        frames[table], failures = _typed(table, columns)
+        rejects.append(_rejects(chunk, table, frames[table], failures, columns))
+    found = pd.concat([frame for frame in rejects if not frame.empty] or [rejects[0]], ignore_index=True)
+    bad = set(found["document_id"])
+    publication.count(f"catalog.{MAIN_TABLES[chunk.kind]}", {"rejected": len(picked.misfits)})
+    _pend(publication, chunk.kind, chunk.documents, bad)
+    publication.report.rejected_documents += len(bad)
+    if bad:
+        publication.reject_frame(found)
+    for table, frame in frames.items():
+        document_id = pd.Series(chunk.ids, dtype="int64").take(frame.pop("document").astype("int64")).to_numpy()
+        kept = ~pd.Series(document_id).isin(bad).to_numpy()
+        publication.count(f"catalog.{table}", {"rejected": int((~kept).sum())} if table != "organization" else {})
+        staged = frame.assign(document_id=document_id)[kept]
+        if table == "organization":
+            # Thousands of courses repeat their owners.
+            staged = staged.assign(listed=chunk.kind == "organization").drop_duplicates(
+                ["uuid", "key", "name", "listed"]
+            )
+        copy_frame(publication.connection, f"staged_{table}", staged)
+
+
+def _typed(table: str, columns: dict[str, list[Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Parse, validate and derive: (frame, failures)."""
+    frame, unparsed = parse(columns, FRAMES[table])
+    invalid = validate(frame, FRAMES[table])
+    if not unparsed.empty and not invalid.empty:
+        # A cell that did not parse is null by now: that it is also missing is no news.
+        known = pd.MultiIndex.from_frame(unparsed[["row", "column"]])
+        invalid = invalid[~pd.MultiIndex.from_frame(invalid[["row", "column"]]).isin(known)]
+    failures = [unparsed, invalid]
+    if table == "course_run":
+        keys = parse_keys(frame["run_key"])
+        wrong = (~keys["valid"] & frame["run_key"].notna()).to_numpy()
+        failures.append(
+            pd.DataFrame(
+                {
+                    "row": wrong.nonzero()[0],
+                    "column": "run_key",
+                    "rule": keys["kind"][wrong].eq("library").map({True: "not_a_course", False: "invalid_key"}),
+                    "value": frame["run_key"][wrong],
+                    "message": keys["reason"][wrong],
+                }
+            )
+        )
+        frame = frame.assign(
+            run_key=keys["stored"].fillna(frame["run_key"]),
+            key_org=keys["org"],
+            key_course=keys["course"],
+            key_run=keys["run"],
+            course_key=keys["course_key"],
+        )
+    if table == "catalog_course":
+        parts = frame["key"].str.split("+", n=1, expand=True).reindex(columns=[0, 1])
+        frame = frame.assign(key_org=parts[0], course_code=parts[1])
+    frame = frame.assign(folded=fold(frame[RECORD_KEYS[table]]))
+    filled = [failure for failure in failures if not failure.empty]
+    return frame, pd.concat(filled, ignore_index=True) if filled else no_failures()
+
+
+REJECT_COLUMNS = ["document_id", "table_name", "record_key", "column_name", "rule", "value", "message"]
+
+
+def _misfits(chunk: Chunk, picked: Picked) -> pd.DataFrame:
+    rows = [
+        (chunk.ids[number], f"catalog.{MAIN_TABLES[chunk.kind]}", None, None, "wrong_shape", None, reason)
+        for number, reason in picked.misfits.items()
+    ]
+    return pd.DataFrame(rows, columns=REJECT_COLUMNS)
+
+
+def _rejects(
+    chunk: Chunk, table: str, frame: pd.DataFrame, failures: pd.DataFrame, columns: dict[str, Sequence[Any]]
+) -> pd.DataFrame:
+    if failures.empty:
+        return pd.DataFrame(columns=REJECT_COLUMNS)
+    rows = failures["row"].astype("int64").to_numpy()
+    return pd.DataFrame(
+        {
+            "document_id": [chunk.ids[columns["document"][row]] for row in rows],
+            "table_name": f"catalog.{table}",
+            "record_key": frame[RECORD_KEYS[table]].take(rows).to_numpy(),
+            "column_name": failures["column"].to_numpy(),
+            "rule": failures["rule"].to_numpy(),
+            "value": failures["value"].to_numpy(),
+            "message": failures["message"].to_numpy(),
+        }
+    )
+
+
+def _clear_rejects(publication: Publication) -> None:
+    """The earlier rejects of the documents that are decided anew are no longer open."""
+    publication.execute(
+        "UPDATE ops.rejected_record SET cleared_at = now() WHERE cleared_at IS NULL AND load_id <> :load_id"
+        " AND document_id IN (SELECT id FROM pending)",
+        load_id=publication.report.load_id,
+    )
+
+
+def _guard(publication: Publication, source: str, reject_share: float) -> None:
+    report = publication.report
+    listed = publication.scalar(
+        "SELECT count(*) FROM landing.document WHERE source = :source AND missing_since IS NULL", source=source
+    )
+    if listed and report.rejected_documents / listed > reject_share:
+        reasons = publication.connection.execute(
+            text(
+                "SELECT coalesce(column_name || ' ', '') || rule AS what, count(*) AS n FROM ops.rejected_record"
+                " WHERE load_id = :load_id GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 3"
+            ),
+            {"load_id": report.load_id},
+        ).all()
+        raise LoadRefusedError(
+            f"{report.rejected_documents} of the {listed} documents that {source} lists are bad, over the"
+            f" {reject_share:.0%} of CATALOG_REJECT_SHARE: the load was refused whole. Most of all:"
+            f" {', '.join(f'{row.what} ({row.n})' for row in reasons)}."
+        )
