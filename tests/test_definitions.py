@@ -26,7 +26,8 @@ def test_the_code_location_loads() -> None:
 @pytest.mark.parametrize("key", sorted(GRAPH.get_all_asset_keys()), ids=str)
 def test_every_asset_is_described_owned_grouped_and_of_a_kind(key: dg.AssetKey) -> None:
     node = GRAPH.get(key)
-    assert node.description and len(node.description) > 20
+    assert node.description
+    assert len(node.description) > 20
     assert node.owners
     assert node.group_name != "default"
     assert node.kinds

@@ -28,7 +28,8 @@ def test_a_feed_is_planned_ingested_shown_and_its_rejects_come_back_as_csv(comma
     assert command.json("partner", "feeds") == []
     applied = command.json("partner", "ingest", str(feed), status=3)
     assert {**applied, "dry_run": True, "feed_id": None} == planned
-    assert applied["feed"]["source"] == "2u" and applied["feed"]["product_type"] == TYPE
+    assert applied["feed"]["source"] == "2u"
+    assert applied["feed"]["product_type"] == TYPE
     assert "same bytes" in command("partner", "ingest", str(feed), status=3).stdout
 
     (listed,) = command.json("partner", "feeds")
@@ -69,7 +70,8 @@ def test_a_feed_that_would_archive_too_much_is_held_back_until_that_is_meant(com
     command("partner", "ingest", "whole.csv", *scope, *early)
     assert command.json("partner", "feeds")[0]["as_of"] == "2026-04-01T00:00:00+00:00"
     held = command("partner", "ingest", "half.csv", *scope, status=4)
-    assert "held" in held.stdout and "--accept-removals" in held.stdout
+    assert "held" in held.stdout
+    assert "--accept-removals" in held.stdout
     archived = command.json("partner", "ingest", "half.csv", *scope, "--accept-removals")
     assert [product["course_key"] for product in archived["archived"]] == ["A+2"]
     assert command.json("partner", "ingest", "half.csv", *scope)["skipped"]

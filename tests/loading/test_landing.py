@@ -50,8 +50,8 @@ def test_a_list_that_never_holds_still_is_refused_and_nothing_of_it_kept(catalog
             upstream.courses = COURSES[:20] * 2 + COURSES[40:] if page == 2 else COURSES[:]
 
     upstream.before_page = repeat
+    catalog.settings = catalog.settings.model_copy(update={"parallel_pages": 1})
     with pytest.raises(LoadRefusedError, match="kept changing while it was read"):
-        catalog.settings = catalog.settings.model_copy(update={"parallel_pages": 1})
         land(catalog)
     assert catalog.value("SELECT count(*) FROM landing.document WHERE missing_since IS NOT NULL") == 0
     assert catalog.rows("SELECT outcome FROM landing.crawl ORDER BY id") == [("complete",), ("incomplete",)]

@@ -150,7 +150,8 @@ def test_a_feed_that_is_older_than_the_last_applied_writes_nothing(fed_catalog: 
     fed_catalog.feed(fed("1", "v"))
     before = fed_catalog.written()
     old = fed_catalog.feed(fed("1", "v", "2026-10-01"), received_at=NOW)
-    assert old["outcome"] == "superseded" and "1.csv" in old["detail"]
+    assert old["outcome"] == "superseded"
+    assert "1.csv" in old["detail"]
     assert old["rows"][0]["outcome"] == "updated"
     assert fed_catalog.written() == before
     assert exit_code(old) == ExitCode.REFUSED
@@ -169,7 +170,7 @@ def test_feeds_of_other_sources_and_types_do_not_supersede_one_another(fed_catal
 
 
 def courses(catalog: FedCatalog) -> dict[str, str]:
-    return dict(catalog.rows("SELECT key, status FROM catalog.catalog_course"))  # pyright: ignore
+    return dict(catalog.rows("SELECT key, status FROM catalog.catalog_course"))  # pyright: ignore[reportArgumentType]
 
 
 def test_a_product_that_the_feed_no_longer_lists_is_archived_with_a_change_event(fed_catalog: FedCatalog) -> None:
@@ -235,8 +236,10 @@ def test_an_archival_over_the_share_holds_the_whole_feed_back(fed_catalog: FedCa
     rows = [fed("0"), fed("1"), fed("2", title="New")]
     for dry_run in (True, False):
         found = fed_catalog.feed(*rows, accept_removals=False, dry_run=dry_run)
-        assert found["outcome"] == "held" and "--accept-removals" in found["refused"]
-        assert found["counts"]["archived"] == 0 and found["archived"] == []
+        assert found["outcome"] == "held"
+        assert "--accept-removals" in found["refused"]
+        assert found["counts"]["archived"] == 0
+        assert found["archived"] == []
         assert exit_code(found) == ExitCode.REFUSED
     assert fed_catalog.written() == before
     assert fed_catalog.feed(*rows)["counts"]["archived"] == 1
@@ -266,7 +269,8 @@ def test_a_feed_that_cannot_be_read_is_kept_as_refused(fed_catalog: FedCatalog) 
     with pytest.raises(FeedRefusedError):
         fed_catalog.feed(data=b"organization,number\n", summarize=lambda _, found: told.append(found))
     assert fed_catalog.value("SELECT outcome FROM ops.feed") == "refused"
-    assert told[0]["refused"] and told[0]["rows"] == []
+    assert told[0]["refused"]
+    assert told[0]["rows"] == []
 
 
 def test_an_unknown_source_is_refused_before_anything_is_kept(fed_catalog: FedCatalog) -> None:

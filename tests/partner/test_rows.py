@@ -129,8 +129,10 @@ def test_the_same_variant_twice_rejects_the_later_row_and_names_both(fed_catalog
     found = fed_catalog.feed(fed("1", "v"), fed("1", "v", "2026-10-01"), fed("1"), fed("1"))
     assert [row["outcome"] for row in found["rows"]] == ["new_product", "rejected", "new_variant", "rejected"]
     messages = [row["errors"][0]["message"] for row in found["rows"] if row["errors"]]
-    assert "Row 3" in messages[0] and "row 2" in messages[0]
-    assert "Row 5" in messages[1] and "row 4" in messages[1]
+    assert "Row 3" in messages[0]
+    assert "row 2" in messages[0]
+    assert "Row 5" in messages[1]
+    assert "row 4" in messages[1]
     assert {row["errors"][0]["code"] for row in found["rows"] if row["errors"]} == {"DUPLICATE_ROW"}
 
 
@@ -180,7 +182,8 @@ def test_a_run_in_review_is_deferred_and_nothing_of_it_changes(fed_catalog: FedC
     fed_catalog.execute("UPDATE catalog.catalog_course SET status = 'draft'")
     before = fed_catalog.written()
     found = fed_catalog.feed(fed("1", "v", "2026-10-01"))
-    assert found["rows"][0]["outcome"] == "deferred" and "in review" in found["rows"][0]["reason"]
+    assert found["rows"][0]["outcome"] == "deferred"
+    assert "in review" in found["rows"][0]["reason"]
     assert fed_catalog.written() == before
 
 
@@ -292,7 +295,8 @@ def test_the_first_row_speaks_for_the_course_and_a_later_one_that_disagrees_is_w
     found = fed_catalog.feed(fed("1", "v", title="First"), fed("1", "w", "2026-10-01", title="Second"))
     assert fed_catalog.value("SELECT title FROM catalog.catalog_course") == "First"
     warning = found["rows"][1]["warnings"][0]
-    assert "First" in warning["message"] and "Second" in warning["message"]
+    assert "First" in warning["message"]
+    assert "Second" in warning["message"]
 
 
 def test_a_row_is_told_by_its_own_title_and_its_run_has_the_courses(fed_catalog: FedCatalog) -> None:
@@ -348,7 +352,8 @@ def test_a_product_number_that_another_course_has_is_rejected(fed_catalog: FedCa
         fed("1", "v"), fed("2", "w", external_identifier="id 1"), fed("3", "x", **nine), fed("4", "y", **nine)
     )
     assert [row["outcome"] for row in found["rows"]] == ["unchanged", "rejected", "new_product", "rejected"]
-    assert "A+1" in found["rows"][1]["reason"] and "A+3" in found["rows"][3]["reason"]
+    assert "A+1" in found["rows"][1]["reason"]
+    assert "A+3" in found["rows"][3]["reason"]
 
 
 def test_courses_may_swap_their_product_numbers(fed_catalog: FedCatalog) -> None:

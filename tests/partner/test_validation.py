@@ -1,6 +1,7 @@
 """The validation of partner feeds: every rule by an example, and all of them against a plain row-by-row oracle."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -521,26 +522,32 @@ def moment(row: Row, day: str, time: str) -> datetime | None:
     return midnight + timedelta(hours=int(row[time][1] or 0))
 
 
-def errors_by_hand(row: Row, number: int, first_spellings: dict[str, str]) -> list[tuple[int, str, str]]:
-    """The errors of one row, in the order of the columns."""
-    found: list[tuple[str, str]] = []
-    for column, (cell, normal) in row.items():
-        if cell is not None and normal is None:
-            found.append((COLUMNS[column].error_code, column))
-        sprint = row["external_course_marketing_type"][1] == "sprint" and column == "certificate_text"
-        if cell is None and column in REQUIRED and not sprint:
-            found.append(("MISSING_REQUIRED_DATA", column))
-        if cell is None and column in OWN_CODES:
-            found.append((OWN_CODES[column], column))
+def date_errors_by_hand(row: Row) -> Iterator[tuple[str, str]]:
     if row["reg_close_date"][0] is None and row["reg_close_time"][0] is not None:
-        found.append(("INVALID_DATE", "reg_close_time"))
+        yield "INVALID_DATE", "reg_close_time"
     if row["reg_close_date"][0] is not None and row["reg_close_time"][0] is None:
-        found.append(("MISSING_REQUIRED_DATA", "reg_close_time"))
+        yield "MISSING_REQUIRED_DATA", "reg_close_time"
     if row["start_date"][0] is None and row["start_time"][0] is not None:
-        found.append(("INVALID_DATE", "start_time"))
+        yield "INVALID_DATE", "start_time"
     start, end = moment(row, "start_date", "start_time"), moment(row, "end_date", "end_time")
     if start and end and end < start:
-        found.append(("COURSE_RUN_UPDATE_ERROR", "end_date"))
+        yield "COURSE_RUN_UPDATE_ERROR", "end_date"
+
+
+def cell_errors_by_hand(row: Row) -> Iterator[tuple[str, str]]:
+    for column, (cell, normal) in row.items():
+        if cell is not None and normal is None:
+            yield COLUMNS[column].error_code, column
+        sprint = row["external_course_marketing_type"][1] == "sprint" and column == "certificate_text"
+        if cell is None and column in REQUIRED and not sprint:
+            yield "MISSING_REQUIRED_DATA", column
+        if cell is None and column in OWN_CODES:
+            yield OWN_CODES[column], column
+
+
+def errors_by_hand(row: Row, number: int, first_spellings: dict[str, str]) -> list[tuple[int, str, str]]:
+    """The errors of one row, in the order of the columns."""
+    found = [*cell_errors_by_hand(row), *date_errors_by_hand(row)]
     least, most = row["minimum_effort"][1], row["maximum_effort"][1]
     if least and most and int(least) >= int(most):
         found.append(("COURSE_RUN_UPDATE_ERROR", "minimum_effort"))

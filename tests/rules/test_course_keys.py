@@ -17,7 +17,7 @@ HEX = "519665f6223ebd6980884f2b"
 DEMO = "course-v1:edX+DemoX+2014"
 
 USABLE = [
-    # (key, kind, org, course, run, stored)
+    # Each: the key, its kind, its three parts, and how it is stored.
     (DEMO, "run", "edX", "DemoX", "2014", DEMO),
     *[
         (key, "run", *key.removeprefix("course-v1:").split("+"), key)

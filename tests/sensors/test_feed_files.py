@@ -86,7 +86,8 @@ def test_a_file_is_ingested_when_two_looks_find_it_the_same(
     assert partitions(instance) == [key]
     assert fed_catalog.rows("SELECT outcome FROM ops.feed_row ORDER BY row") == [("new_product",), ("rejected",)]
     told = instance.get_latest_materialization_event(KEY)
-    assert told and told.asset_materialization
+    assert told
+    assert told.asset_materialization
     assert told.asset_materialization.partition == key
     metadata = told.asset_materialization.metadata
     assert (metadata["new_product"].value, metadata["rejected"].value) == (1, 1)
@@ -177,7 +178,8 @@ def test_a_feed_that_is_refused_whole_fails_its_run_and_is_not_started_again(
     result = ingest(instance, key)
     assert not result.success
     failure = result.failure_data_for_node("feeds__partner")
-    assert failure and failure.user_failure_data
+    assert failure
+    assert failure.user_failure_data
     assert "feed.csv" in str(failure.user_failure_data.description)
     assert fed_catalog.rows("SELECT outcome FROM ops.feed") == [("refused",)]
     assert daemon.tick() == []
@@ -195,7 +197,8 @@ def test_a_feed_that_is_held_back_fails_its_run_until_the_removals_are_accepted(
         held = ingest(instance, key)
     assert not held.success
     failure = held.failure_data_for_node("feeds__partner")
-    assert failure and failure.user_failure_data
+    assert failure
+    assert failure.user_failure_data
     assert "--accept-removals" in str(failure.user_failure_data.description)
     assert ingest(instance, key, accept_removals=True).success
     assert fed_catalog.rows("SELECT key FROM catalog.catalog_course WHERE status = 'archived'") == [("A+2",)]

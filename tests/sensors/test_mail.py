@@ -79,7 +79,8 @@ def test_a_mail_that_cannot_be_sent_fails_the_run_which_says_why_and_names_nobod
     result = defs.resolve_job_def("send_mail").execute_in_process(instance=instance, raise_on_error=False)
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     told = failure.step_failure_data.user_failure_data
-    assert told is not None and told.description is not None
+    assert told is not None
+    assert told.description is not None
     assert "1 of 1 mails could not be sent" in told.description
     assert "127.0.0.1:9" in told.description
     assert told.metadata["exit_code"].value == 5

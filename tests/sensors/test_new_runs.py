@@ -64,7 +64,8 @@ def test_a_run_that_psql_inserts_is_associated_once_and_the_cause_is_told(
     assert requested.tags[CAUSE_TAG] == "course-v1:A+1+r, by sql:postgres"
     assert catalog.courses_of_runs() == {"course-v1:A+1+r": "A+1"}
     told = instance.get_latest_materialization_event(dg.AssetKey(["catalog", "run_association"]))
-    assert told and told.asset_materialization
+    assert told
+    assert told.asset_materialization
     metadata = told.asset_materialization.metadata
     assert metadata["cause"].value == requested.tags[CAUSE_TAG]
     assert metadata["outcomes"].value == {"course_created": 1}

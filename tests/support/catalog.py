@@ -193,4 +193,4 @@ class Catalog:
 
 @pytest.fixture
 def catalog(engine: Engine, settings: Settings, upstream: Upstream) -> Iterator[Catalog]:
-    yield Catalog(engine, settings, upstream)
+    return Catalog(engine, settings, upstream)

@@ -142,4 +142,4 @@ def fed_catalog(engine: Engine, settings: Settings, upstream: Upstream) -> Itera
     """A catalog with the organizations A and B."""
     catalog = FedCatalog(engine, settings, upstream)
     catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('A', 'A'), ('B', 'B')")
-    yield catalog
+    return catalog
