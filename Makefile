@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run up test check install lock clean
+.PHONY: run up test check migration install lock clean
 
 run: install  ## the whole pipeline once, with a summary
 	@$(BIN)/catalog-pipeline run
@@ -20,6 +20,9 @@ check: install  ## lint, formatting, types and import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
+
+migration: install  ## a new, empty database migration: make migration NAME=add_x
+	@$(BIN)/python -m catalog_pipeline.database.migrations $(NAME)
 
 install: $(VENV)/installed  ## the virtual environment with pinned dependencies
 
