@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run up test check docs install lock clean
+.PHONY: help run up test check migration docs install lock clean
 
 help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-10s %s\n' "$$name" "$$what"; done
@@ -23,6 +23,9 @@ check: install  ## check style, formatting, types and import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
+
+migration: install  ## write a new, empty database migration: make migration NAME=add_x
+	@$(BIN)/python -m catalog_pipeline.database.migrations $(NAME)
 
 docs: install  ## write anew what the docs say from the code: pictures and tables
 	@$(BIN)/python docs/generate.py
