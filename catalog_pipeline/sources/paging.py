@@ -41,6 +41,9 @@ def read_pages(
         number = first
         try:
             found = fetch(number)
+            if found is not None and found.documents:
+                # An upstream may serve fewer than it is asked for; then there are more pages.
+                size = min(size, found.documents)
             while found is not None:
                 yield found.prepared
                 if found.is_last:

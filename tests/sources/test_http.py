@@ -385,12 +385,13 @@ class Things:
 
     def __init__(self, upstream: HTTPServer, total: int) -> None:
         self.total = total
+        self.largest_page = 1000
         self.asked: list[int] = []
         self.before: Callable[[int], Response | None] = lambda page: None
         upstream.expect_request("/things/").respond_with_handler(self._page)
 
     def _page(self, request: Request) -> Response:
-        number, size = int(request.args["page"]), int(request.args["page_size"])
+        number, size = int(request.args["page"]), min(int(request.args["page_size"]), self.largest_page)
         self.asked.append(number)
         if instead := self.before(number):
             return instead
@@ -415,6 +416,22 @@ class TestPages:
         things = Things(upstream, total)
         assert read(client) == list(range(total))
         assert sorted(things.asked) == list(range(1, max(1, -(-total // 10)) + 1))
+
+    @pytest.mark.parametrize("total", [0, 20, 21, 200, 995])
+    def test_an_upstream_that_caps_its_pages_is_read_to_its_end(self, upstream: HTTPServer, total: int) -> None:
+        things = Things(upstream, total)
+        things.largest_page = 20
+        client = ApiClient(upstream.url_for("").rstrip("/"), None, impatient(page_size=500))
+        assert read(client) == list(range(total))
+        assert sorted(things.asked) == list(range(1, max(1, -(-total // 20)) + 1))
+
+    def test_a_capped_list_without_end_is_refused(self, upstream: HTTPServer) -> None:
+        page = as_json({"results": list(range(20)), "count": 100, "next": "more"})
+        asked = answers(upstream, page)
+        client = ApiClient(upstream.url_for("").rstrip("/"), None, impatient(page_size=500, parallel_pages=1))
+        with pytest.raises(UpstreamRefusedError, match="goes on after page 21, though it counts 100 documents"):
+            read(client)
+        assert len(asked) == 21
 
     def test_an_empty_list_is_one_empty_page(self, upstream: HTTPServer, client: ApiClient) -> None:
         Things(upstream, 0)
