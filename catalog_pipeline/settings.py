@@ -118,7 +118,8 @@ class Settings(BaseSettings):
 
     partner_feeds: Path | None = Field(
         None,
-        description="The folder of partner feeds, with files <source>/<course type>/<name>.csv. If unset, feeds/ of the home folder.",
+        description="The folder of partner feeds, with files <source>/<course type>/<name>.csv."
+        " If unset, feeds/ of the home folder.",
     )
     partner_rules: Path | None = Field(
         None, description="A file of rules for partner feeds that replaces the shipped one; see docs/partner-feeds.md."
