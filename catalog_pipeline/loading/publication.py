@@ -1,19 +1,20 @@
 """One load, from its lock to its report: everything it does is one transaction, and its counts add up."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Table, text
 
-from catalog_pipeline.database.bulk import copy_frame
+from catalog_pipeline.database.bulk import copy_frame, merge
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.schema import check_version
 from catalog_pipeline.errors import ExitCode, LoadRefusedError
+from catalog_pipeline.models.base import Base
 
 PUBLISH_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('catalog.publish', 0))"
 
@@ -70,6 +71,14 @@ class Publication:
     def scalar(self, statement: str, **parameters: Any) -> Any:
         """Run a query for one value."""
         return self.connection.execute(text(statement), parameters).scalar_one()
+
+    def merge(
+        self, model: type[Base], source: str, columns: Sequence[str], *, insert_only: Sequence[str] = (), on: str = "id"
+    ) -> None:
+        """Merge the rows of a staging table or query into a model's table, and count them; see `bulk.merge`."""
+        table = cast(Table, model.__table__)
+        counts = merge(self.connection, table, source, columns, insert_only=insert_only, on=on)
+        self.count(table.fullname, counts)
 
     def reject(self, table: str, query: str, *, rows: bool = True, **parameters: Any) -> None:
         """Record the rejects that `query` finds: document_id, record_key, column_name, rule, value, message.
