@@ -1,4 +1,4 @@
-"""One load, from its lock to its report: everything it does is one transaction, and its counts add up."""
+"""One load, from its lock to its report: it is one transaction, and counts every row that it decides."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ PUBLISH_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('catalog.publish',
 
 
 class LoadHeldError(LoadRefusedError):
-    """A load would archive more than it may."""
+    """A load would archive more than it may without a person's consent."""
 
 
 @dataclass
 class LoadReport:
-    """What a load did: rows by table and outcome, and what it left."""
+    """What a load did: its outcome, and rows by table and outcome."""
 
     source: str
     load_id: int
@@ -38,17 +38,17 @@ class LoadReport:
     seconds: float = 0.0
 
     def total(self, *outcomes: str) -> int:
-        """Rows of all tables with any of these outcomes."""
+        """The number of rows, of all tables, with any of these outcomes."""
         return sum(counter[outcome] for counter in self.counts.values() for outcome in outcomes)
 
     @property
     def changed(self) -> int:
-        """Rows written to the catalog."""
+        """The number of rows written to the catalog."""
         return self.total("created", "updated", "deleted")
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit status that tells this outcome."""
+        """The exit status for this outcome."""
         return ExitCode.SOME_ROWS_LEFT if self.total("rejected", "deferred") else ExitCode.DONE
 
 
@@ -61,7 +61,7 @@ class Publication:
     as_of: datetime
 
     def count(self, table: str, counts: dict[str, int]) -> None:
-        """Add outcomes of a table (schema.table)."""
+        """Add numbers of rows, by outcome, of a table (schema.table)."""
         self.report.counts[table].update({outcome: n for outcome, n in counts.items() if n})
 
     def execute(self, statement: str, **parameters: Any) -> int:
@@ -105,12 +105,12 @@ class Publication:
 
 @contextmanager
 def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None = None) -> Iterator[Publication]:
-    """Open a load: take the publish lock, and commit at the end what was done in between, all or nothing.
+    """Open a load: take the publish lock, and at the end commit everything that was done in between.
 
-    Change events name `actor`, or the load where none is given.
+    Change events name `actor` as who made the change, or this load if none is given.
 
-    A load that raises LoadRefusedError is undone, but for its row in `ops.load` (refused or held, with the
-    reason); the error goes on. Any other error undoes everything.
+    If LoadRefusedError is raised inside, all is rolled back but the load's row in `ops.load`, which says `refused` or
+    `held` with the reason; the error is raised again. Any other error rolls back everything.
     """
     with connected(engine) as connection:
         check_version(connection)
