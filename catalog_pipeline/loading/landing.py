@@ -12,8 +12,9 @@ from catalog_pipeline.database.bulk import copy_rows
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.publication import PUBLISH_LOCK
 from catalog_pipeline.sources.documents import compress, content_hash, encode, seldom_collected
-from catalog_pipeline.sources.http import ApiClient, read_pages
+from catalog_pipeline.sources.http import ApiClient
 from catalog_pipeline.sources.listing import Listing, Page, modified_at
+from catalog_pipeline.sources.paging import read_pages
 
 logger = logging.getLogger(__name__)
 

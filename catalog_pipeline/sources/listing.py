@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from catalog_pipeline.errors import UpstreamRefusedError
+
 Document = dict[str, Any]
 Cells = dict[str, Any]
 """The cells of one row, by column: JSON values, as a document has them."""
@@ -27,11 +29,24 @@ class Listing:
     kind: str
     path: str
     params: Mapping[str, str]
-    read_page: Callable[[Any], Page]
+    page_of: Callable[[Any], Page]
+    """Reads the JSON of a page; may raise LookupError or TypeError where it is none."""
     key: Callable[[Document], str | None]
     modified_param: str | None = None
     """The query parameter that asks for what changed since an instant, where there is one."""
     largest_page: int = 1000
+
+    def read_page(self, body: Any, base_url: str = "") -> Page:
+        """The page that some JSON is. Raises UpstreamRefusedError where it is none."""
+        try:
+            page = self.page_of(body)
+        except (LookupError, TypeError):
+            page = None
+        if page is None or not isinstance(page.documents, list) or type(page.count) is not int:
+            raise UpstreamRefusedError(
+                f"{base_url}{self.path} answered JSON that is not a page of a list: check the upstream's URL."
+            )
+        return page
 
 
 @dataclass
