@@ -1,3 +1,5 @@
+"""Course keys: parsed and folded as the platform does, over every legal character."""
+
 import re
 import sys
 import unicodedata
