@@ -26,7 +26,7 @@ def copy_frame(connection: Connection, table: str, frame: pd.DataFrame) -> None:
     arrow = _without_zones(pa.Table.from_pandas(frame, preserve_index=False))
     pyarrow.csv.write_csv(arrow, buffer, pyarrow.csv.WriteOptions(include_header=False))
     names = ", ".join(quoted(column) for column in frame.columns)
-    with driver(connection).cursor().copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)") as copy:
+    with driver(connection).cursor().copy(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)".encode()) as copy:
         copy.write(buffer.getbuffer())
 
 
@@ -43,7 +43,7 @@ def _without_zones(table: pa.Table) -> pa.Table:
 def copy_rows(connection: Connection, table: str, columns: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> None:
     """Append tuples by COPY (column → SQL type); for what is not a frame, such as bytes."""
     names = ", ".join(quoted(column) for column in columns)
-    with driver(connection).cursor().copy(f"COPY {table} ({names}) FROM STDIN (FORMAT binary)") as copy:
+    with driver(connection).cursor().copy(f"COPY {table} ({names}) FROM STDIN (FORMAT binary)".encode()) as copy:
         copy.set_types(list(columns.values()))  # as text, bytes would be twice as long
         for row in rows:
             copy.write_row(row)

@@ -4,10 +4,11 @@ import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
@@ -114,6 +115,13 @@ def unreachable(url: str, error: Exception) -> DatabaseError:
     return DatabaseError(
         f"Cannot reach the database {url}: {cause}. Check CATALOG_DATABASE_URL and that the server runs."
     )
+
+
+def embedded_data_folder(url: URL) -> Path | None:
+    """The folder that holds the embedded server's databases; None when the URL is another server's."""
+    host = url.query.get("host")
+    folder = Path(host) if isinstance(host, str) else None
+    return folder if folder and (folder / "PG_VERSION").is_file() else None  # its socket is in its data folder
 
 
 def server_version(connection: Connection) -> int:

@@ -1,78 +1,111 @@
-"""The triggers of the schema `catalog`, generated from its tables; a test compares generated with installed.
+"""The triggers that write the history of tracked tables into `ops.change_event`, and keep `updated_at`.
 
-`touch` keeps `updated_at`. The others write `ops.change_event`: at statement level, from transition tables, so that
-every path is seen, psql included. One function for each table, its columns spelled out: a generic diff over jsonb is
-several times slower.
+They work at statement level, on transition tables, so that every path is seen, psql included. Each table has a
+function of its own that spells out the columns: a generic diff over jsonb is several times slower.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Column, Table
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Connection, text
 
+from catalog_pipeline.database.bulk import driver, quoted
 from catalog_pipeline.database.changes import changes, member, pair_of
-from catalog_pipeline.models import metadata
+from catalog_pipeline.models.tracking import Tracking
 
-TOUCH_FUNCTION = """\
+UNTRACKED_COLUMNS = {"id", "created_at", "updated_at", "listed_by_id"}
+"""Columns that the history leaves out: they say nothing about the catalog."""
+NOTHING_TOLD = "JSON_ARRAY(RETURNING jsonb)"
+
+# Who may run a trigger function may hang it on a table of his own, and so write any history: nobody but the owner may.
+SHARED_FUNCTIONS = (
+    """\
 CREATE OR REPLACE FUNCTION catalog.touch() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.updated_at := now();
     RETURN NEW;
-END $$"""
-
-REFUSE_FUNCTION = """\
+END $$""",
+    "REVOKE EXECUTE ON FUNCTION catalog.touch() FROM PUBLIC",
+    """\
 CREATE OR REPLACE FUNCTION catalog.refuse_truncate() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'TRUNCATE of %.% would leave no history: use DELETE', TG_TABLE_SCHEMA, TG_TABLE_NAME;
-END $$"""
+END $$""",
+    "REVOKE EXECUTE ON FUNCTION catalog.refuse_truncate() FROM PUBLIC",
+)
 
-UNTRACKED_COLUMNS = {"id", "created_at", "updated_at", "listed_by_id"}
-NOTHING_TOLD = "JSON_ARRAY(RETURNING jsonb)"
-RUN_KEY = "(SELECT r.run_key FROM catalog.course_run r WHERE r.id = {row}.course_run_id)"
-PROGRAM_UUID = "(SELECT p.uuid::text FROM catalog.program p WHERE p.id = {row}.program_id)"
-KEYS = {
-    "organization": "{row}.key",
-    "catalog_course": "{row}.key",
-    "course_run": "{row}.run_key",
-    "run_association": RUN_KEY,
-    "course_variant": RUN_KEY,
-    "program": "{row}.uuid::text",
-    "program_course": PROGRAM_UUID,
+TRANSITIONS = {
+    "INSERT": "NEW TABLE AS new_rows",
+    "UPDATE": "OLD TABLE AS old_rows NEW TABLE AS new_rows",
+    "DELETE": "OLD TABLE AS old_rows",
 }
-"""How the key of a tracked table's row is found, as SQL over the row."""
 
 
-def touched_tables() -> list[Table]:
-    """The tables whose `updated_at` a trigger keeps, so that a plain `UPDATE` in psql keeps it too."""
-    return [table for table in metadata.sorted_tables if "updated_at" in table.columns]
+@dataclass(frozen=True)
+class TrackedColumn:
+    """A column of a tracked table, as the database has it."""
+
+    name: str
+    is_text: bool
 
 
-def touch_trigger(table: Table) -> str:
-    """The statement that makes a table's trigger."""
-    return (
-        f"CREATE OR REPLACE TRIGGER touch BEFORE UPDATE ON {table.fullname}"
-        " FOR EACH ROW EXECUTE FUNCTION catalog.touch()"
+def install_shared_functions(connection: Connection) -> None:
+    """Make the functions that all tracked tables share."""
+    _execute(connection, SHARED_FUNCTIONS)
+
+
+def track(
+    connection: Connection, table: str, *, key: str, personal: tuple[str, ...] = (), long_text: tuple[str, ...] = ()
+) -> None:
+    """Make, or make anew, the triggers of a table, by the columns that it has now. For the options see `Tracking`.
+
+    Migrations call it: with a new table, and again after each change of a tracked table's columns. Raises ValueError
+    when the table has no such column.
+    """
+    columns = _columns(connection, table)
+    if unknown := {*personal, *long_text} - {column.name for column in columns}:
+        raise ValueError(f"{table} has no column {', '.join(sorted(unknown))} to track as personal or long text.")
+    _execute(connection, _statements(Tracking(table, key, personal, long_text), columns))
+
+
+def _execute(connection: Connection, statements: Iterable[str]) -> None:
+    for statement in statements:
+        driver(connection).execute(statement.encode())  # as it is: SQLAlchemy would take its colons for parameters
+
+
+def _columns(connection: Connection, table: str) -> list[TrackedColumn]:
+    """The columns that the history of a table shows, in the table's order."""
+    found = connection.execute(
+        text("""
+            SELECT attname AS name, atttypid IN ('text'::regtype, 'varchar'::regtype) AS is_text FROM pg_attribute
+            WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"""),
+        {"table": table},
     )
+    return [TrackedColumn(row.name, row.is_text) for row in found if row.name not in UNTRACKED_COLUMNS]
 
 
-def statements() -> Iterator[str]:
-    """All statements that make the triggers and their functions, in order."""
-    yield TOUCH_FUNCTION
-    yield REFUSE_FUNCTION
-    for table in touched_tables():
-        yield touch_trigger(table)
-        if table.name in KEYS:
-            yield from _event_statements(table)
-
-
-def _event_statements(table: Table) -> Iterator[str]:
-    name = f"{table.schema}.{table.name}_changed"
-    changed = (
-        "old_rows o JOIN new_rows n ON n.id = o.id"
-        f"\n        WHERE ({_listed(table, 'o')}) IS DISTINCT FROM ({_listed(table, 'n')})"
+def _statements(tracking: Tracking, columns: Sequence[TrackedColumn]) -> Iterator[str]:
+    table, function = tracking.table, f"{tracking.table}_changed()"
+    yield _function(tracking, columns)
+    yield f"REVOKE EXECUTE ON FUNCTION {function} FROM PUBLIC"
+    for event, tables in TRANSITIONS.items():
+        yield (
+            f"CREATE OR REPLACE TRIGGER changed_{event.lower()} AFTER {event} ON {table}"
+            f" REFERENCING {tables} FOR EACH STATEMENT EXECUTE FUNCTION {function}"
+        )
+    yield (
+        f"CREATE OR REPLACE TRIGGER refuse_truncate BEFORE TRUNCATE ON {table}"
+        " FOR EACH STATEMENT EXECUTE FUNCTION catalog.refuse_truncate()"
     )
-    yield f"""\
-CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql
+    yield f"CREATE OR REPLACE TRIGGER touch BEFORE UPDATE ON {table} FOR EACH ROW EXECUTE FUNCTION catalog.touch()"
+
+
+def _function(tracking: Tracking, columns: Sequence[TrackedColumn]) -> str:
+    """The function that writes the events of one table."""
+    old, new = (", ".join(f"{row}.{quoted(column.name)}" for column in columns) for row in ("o", "n"))
+    changed = f"old_rows o JOIN new_rows n ON n.id = o.id\n        WHERE ({old}) IS DISTINCT FROM ({new})"
+    return f"""\
+CREATE OR REPLACE FUNCTION {tracking.table}_changed() RETURNS trigger LANGUAGE plpgsql
 -- The history is written whoever writes the row; without nested loops, because a plan that is cached on an empty
 -- firing would turn a large one from seconds into minutes.
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
@@ -80,58 +113,37 @@ DECLARE
     who text := coalesce(nullif(current_setting('catalog.actor', true), ''), 'sql:' || session_user);
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        {_insert(table, "created", None, "n", "new_rows n")}
+        {_insert(tracking, "created", _changes(tracking, columns, None, "n"), "new_rows n")}
     ELSIF TG_OP = 'DELETE' THEN
-        {_insert(table, "deleted", "o", None, "old_rows o")}
+        {_insert(tracking, "deleted", _changes(tracking, columns, "o", None), "old_rows o")}
     ELSE
-        {_insert(table, "updated", "o", "n", changed)}
+        {_insert(tracking, "updated", _changes(tracking, columns, "o", "n"), changed)}
     END IF;
     RETURN NULL;
 END $$"""
-    transitions = {
-        "INSERT": "NEW TABLE AS new_rows",
-        "UPDATE": "OLD TABLE AS old_rows NEW TABLE AS new_rows",
-        "DELETE": "OLD TABLE AS old_rows",
-    }
-    for event, tables in transitions.items():
-        yield (
-            f"CREATE OR REPLACE TRIGGER changed_{event.lower()} AFTER {event} ON {table.fullname}"
-            f" REFERENCING {tables} FOR EACH STATEMENT EXECUTE FUNCTION {name}()"
-        )
-    yield (
-        f"CREATE OR REPLACE TRIGGER refuse_truncate BEFORE TRUNCATE ON {table.fullname}"
-        " FOR EACH STATEMENT EXECUTE FUNCTION catalog.refuse_truncate()"
-    )
 
 
-def _insert(table: Table, action: str, old: str | None, new: str | None, source: str) -> str:
-    row = new or old
+def _insert(tracking: Tracking, action: str, changed: str, source: str) -> str:
+    row = "o" if action == "deleted" else "n"
     return f"""\
 INSERT INTO ops.change_event (entity, entity_id, key, action, changes, actor)
-        SELECT '{table.name}', {row}.id, {KEYS[table.name].format(row=row)}, '{action}',
-               {_changes(table, old, new)}, who
+        SELECT '{tracking.table.split(".")[1]}', {row}.id, {tracking.key.format(row=row)}, '{action}',
+               {changed}, who
         FROM {source};"""
 
 
-def _tracked(table: Table) -> list[Column[object]]:
-    return [column for column in table.columns if column.name not in UNTRACKED_COLUMNS]
+def _changes(tracking: Tracking, columns: Sequence[TrackedColumn], old: str | None, new: str | None) -> str:
+    """SQL of the JSON of what differs between the rows `old` and `new`; None for no row."""
+    members = []
+    for column in columns:
+        before, after = (f"{row}.{quoted(column.name)}" if row else "NULL" for row in (old, new))
+        shown = (_shown(tracking, column, value) for value in (before, after))
+        told = NOTHING_TOLD if column.name in tracking.personal else pair_of(*shown)
+        members.append(member(column.name, before, after, told))
+    return changes(members, between=",\n            ")
 
 
-def _listed(table: Table, row: str) -> str:
-    return ", ".join(f'{row}."{column.name}"' for column in _tracked(table))
-
-
-def _changes(table: Table, old: str | None, new: str | None) -> str:
-    """The JSON of what differs; of long text its md5, of personal data nothing."""
-    parts = []
-    for column in _tracked(table):
-        before, after = (f'{row}."{column.name}"' if row else "NULL" for row in (old, new))
-        pair = pair_of(_shown(column, before), _shown(column, after))
-        parts.append(member(column.name, before, after, NOTHING_TOLD if column.info.get("pii") else pair))
-    return changes(parts, between=",\n            ")
-
-
-def _shown(column: Column[object], value: str) -> str:
-    if not column.info.get("long_text") or value == "NULL":
+def _shown(tracking: Tracking, column: TrackedColumn, value: str) -> str:
+    if column.name not in tracking.long_text or value == "NULL":
         return value
-    return f"md5({value}::text)" if isinstance(column.type, JSONB) else f"md5({value})"
+    return f"md5({value})" if column.is_text else f"md5({value}::text)"

@@ -1,4 +1,4 @@
-"""Files of partners that have arrived in the folder of feeds, and wait to be ingested or have been."""
+"""Partner files that arrived in the folder of feeds: those that were ingested and those that still wait."""
 
 from datetime import datetime
 
@@ -18,15 +18,20 @@ class FeedArrival(Base):
     )
 
     partition_key: Mapped[str] = mapped_column(
-        primary_key=True, comment="Source, course type, when it arrived, and the beginning of its SHA-256."
+        primary_key=True,
+        comment="Name of the Dagster partition: source, course type, time of arrival, first digits of the SHA-256.",
     )
-    path: Mapped[str] = mapped_column(comment="The file, from the folder of feeds on.")
+    path: Mapped[str] = mapped_column(comment="Path of the file, relative to the folder of feeds.")
     source: Mapped[str] = mapped_column(comment="Slug of the product source: the first folder.")
     product_type: Mapped[str] = mapped_column(comment="Slug of the course type: the second folder.")
-    sha256: Mapped[str] = mapped_column(comment="SHA-256 of its bytes, in hexadecimal.")
-    received_at: Mapped[datetime] = mapped_column(comment="When it was put there, or last written to.")
-    document_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("landing.document.id"), comment="Its bytes.")
-    accepted_at: Mapped[datetime] = mapped_column(server_default=text("now()"), comment="When it was seen.")
+    sha256: Mapped[str] = mapped_column(comment="SHA-256 of the file's bytes, in hexadecimal.")
+    received_at: Mapped[datetime] = mapped_column(comment="When the file was put into the folder or last written to.")
+    document_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("landing.document.id"), comment="The document that holds the file's bytes."
+    )
+    accepted_at: Mapped[datetime] = mapped_column(
+        server_default=text("now()"), comment="When the pipeline first saw the finished file."
+    )
     decided_at: Mapped[datetime | None] = mapped_column(
-        comment="When it was last ingested, whatever became of it (see ops.feed); null while it waits."
+        comment="When the file was last ingested, whatever the outcome (see ops.feed); null while it waits."
     )

@@ -62,7 +62,7 @@ class CatalogRow:
         comment="Surrogate key; never shown in APIs, never updated.",
     )
     created_at: Mapped[datetime] = mapped_column(
-        server_default=func.now(), sort_order=100, comment="When the row was made."
+        server_default=func.now(), sort_order=100, comment="When the row was created."
     )
     updated_at: Mapped[datetime] = mapped_column(
         server_default=func.now(),
@@ -82,7 +82,7 @@ class Listed:
             ForeignKey("landing.document.id", ondelete="SET NULL"),
             index=True,
             sort_order=90,
-            comment="The document that lists this row; its source owns the row's fields. Null: made here.",
+            comment="The document that lists this row; its source owns the row's fields. Null when none does.",
         )
 
     missing_since: Mapped[datetime | None] = mapped_column(

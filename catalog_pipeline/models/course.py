@@ -1,4 +1,4 @@
-"""Catalog courses: the conceptual course that runs are runs of."""
+"""Catalog courses: the course as a concept, apart from its runs."""
 
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from catalog_pipeline.models.base import Base, CatalogRow, Listed, folded
+from catalog_pipeline.models.tracking import track
 
 COURSE_STATUSES = ("draft", "published", "archived")
 
@@ -24,31 +25,32 @@ class CatalogCourse(CatalogRow, Listed, Base):
         comment="The owning organization.",
     )
     course_code: Mapped[str] = mapped_column(comment="The second part of the key.")
-    key: Mapped[str] = mapped_column(comment="Org+Code, in the case it came in; unique whatever its case.")
-    title: Mapped[str] = mapped_column(comment="Title for people; the course code where nobody gave one.")
-    short_description: Mapped[str | None] = mapped_column(comment="HTML.", info={"long_text": True})
-    full_description: Mapped[str | None] = mapped_column(comment="HTML.", info={"long_text": True})
+    key: Mapped[str] = mapped_column(comment="Org+Code, in the case it came in; unique without regard to case.")
+    title: Mapped[str] = mapped_column(comment="Title shown to people; the course code where no source gives a title.")
+    short_description: Mapped[str | None] = mapped_column(comment="Short description, in HTML.")
+    full_description: Mapped[str | None] = mapped_column(comment="Full description, in HTML.")
     topic: Mapped[str | None] = mapped_column(comment="The first subject.")
     language: Mapped[str | None] = mapped_column(
         comment="Language code of the advertised or first run, as upstream spells it."
     )
     course_type: Mapped[str | None] = mapped_column(comment="Slug of the course type, such as verified-audit.")
     product_source: Mapped[str | None] = mapped_column(comment="Slug of the product source, such as edx or 2u.")
-    product_status: Mapped[str | None] = mapped_column(comment="published or archived, where upstream says so.")
+    product_status: Mapped[str | None] = mapped_column(
+        comment="published or archived; null where upstream does not say."
+    )
     status: Mapped[str] = mapped_column(
         server_default=text("'draft'"),
-        comment="archived: product_status is, missing upstream, or dropped by its feed; else published: some run is;"
-        " else draft.",
+        comment="archived when product_status is archived, or upstream or its feed no longer lists it; else published"
+        " when some run is published; else draft.",
     )
     uuid: Mapped[UUID | None] = mapped_column(unique=True, comment="The upstream's uuid.")
     key_for_reruns: Mapped[str | None] = mapped_column(
-        comment="Org+Code that new runs of this course carry instead of its own key."
+        comment="Org+Code that the keys of new runs carry instead of the course's own."
     )
     external_identifier: Mapped[str | None] = mapped_column(comment="The partner's own product number.")
     partner_attributes: Mapped[dict[str, Any] | None] = mapped_column(
         JSONB,
-        comment="What the partner's feed says that has no column of its own, by the feed's column; null: never fed.",
-        info={"long_text": True},
+        comment="Values of the partner's feed that have no column here, by feed column; null when no feed listed it.",
     )
     dropped_since: Mapped[datetime | None] = mapped_column(
         comment="Since when the feed of its product source and course type no longer lists it; null while it does."
@@ -76,5 +78,12 @@ class CatalogCourse(CatalogRow, Listed, Base):
         CheckConstraint("length(course_code) BETWEEN 1 AND 255", name="course_code_length"),
         CheckConstraint("length(key) BETWEEN 3 AND 255", name="key_length"),
         CheckConstraint("length(title) BETWEEN 1 AND 255", name="title_length"),
-        {"schema": "catalog", "comment": "One row per catalog course: the concept that runs are runs of."},
+        {"schema": "catalog", "comment": "One row per catalog course: the course as a concept, apart from its runs."},
     )
+
+
+track(
+    "catalog.catalog_course",
+    key="{row}.key",
+    long_text=("short_description", "full_description", "partner_attributes"),
+)

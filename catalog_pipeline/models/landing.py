@@ -22,12 +22,14 @@ class Document(Base):
         ),
         {
             "schema": "landing",
-            "comment": "One row per upstream document: its last payload, and what has been decided of it.",
+            "comment": "One row per upstream document: its last payload, and the version of it that was last settled.",
         },
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True, comment="Surrogate key.")
-    source: Mapped[str] = mapped_column(comment="Where it came from: discovery, lms.")
+    source: Mapped[str] = mapped_column(
+        comment="Where it came from: discovery, lms, or the product source of a partner feed."
+    )
     scope: Mapped[str] = mapped_column(
         comment="The part of the source it belongs to; empty where the source has one part."
     )
@@ -39,16 +41,21 @@ class Document(Base):
     )
     payload_hash: Mapped[bytes | None] = mapped_column(
         LargeBinary,
-        comment="xxh3-128 of the payload without the fields that move by the clock; null while missing upstream.",
+        comment="xxh3-128 of the payload without fields that change by themselves; null while missing upstream.",
     )
     changed_at: Mapped[datetime] = mapped_column(
         server_default=text("now()"), comment="When payload_hash last changed."
     )
-    missing_since: Mapped[datetime | None] = mapped_column(comment="Since when a complete crawl no longer found it.")
-    settled_hash: Mapped[bytes | None] = mapped_column(
-        LargeBinary, comment="The payload_hash last published or rejected; pending while it differs."
+    missing_since: Mapped[datetime | None] = mapped_column(
+        comment="Since when complete crawls no longer find it; null while they do."
     )
-    settled_rules: Mapped[int | None] = mapped_column(comment="The version of the rules it was last decided by.")
+    settled_hash: Mapped[bytes | None] = mapped_column(
+        LargeBinary,
+        comment="The payload_hash last published or rejected; the document is pending while the two differ.",
+    )
+    settled_rules: Mapped[int | None] = mapped_column(
+        comment="The rules' version that last decided it; the document is pending while the rules are newer."
+    )
 
 
 class Crawl(Base):
@@ -66,20 +73,24 @@ class Crawl(Base):
     source: Mapped[str] = mapped_column(comment="The crawled source: discovery, lms.")
     scope: Mapped[str] = mapped_column(comment="The crawled part of the source; empty where it has one part.")
     kind: Mapped[str] = mapped_column(comment="The kind of document.")
-    url: Mapped[str] = mapped_column(comment="The list's address, without query.")
-    mode: Mapped[str] = mapped_column(comment="full: all documents; incremental: those changed since the watermark.")
-    outcome: Mapped[str] = mapped_column(
-        comment="complete: every page was read and the count reached; incomplete: nothing was kept of it."
+    url: Mapped[str] = mapped_column(comment="The list's address, without its query.")
+    mode: Mapped[str] = mapped_column(
+        comment="full (all documents) or incremental (those changed since the watermark)."
     )
-    started_at: Mapped[datetime] = mapped_column(comment="When the first page was asked for.")
+    outcome: Mapped[str] = mapped_column(
+        comment="complete when every page was read and the count reached; incomplete otherwise, and nothing was kept."
+    )
+    started_at: Mapped[datetime] = mapped_column(comment="When the first page was requested.")
     finished_at: Mapped[datetime] = mapped_column(
         server_default=text("clock_timestamp()"), comment="When the last page was landed."
     )
-    pages: Mapped[int] = mapped_column(comment="Pages read, re-read ones included.")
-    documents: Mapped[int] = mapped_column(comment="Distinct documents seen.")
-    created: Mapped[int] = mapped_column(comment="Documents not known before.")
-    changed: Mapped[int] = mapped_column(comment="Known documents with a new payload_hash, returned ones included.")
-    missing: Mapped[int] = mapped_column(comment="Documents that this crawl found gone.")
+    pages: Mapped[int] = mapped_column(comment="Number of pages read, repeated reads included.")
+    documents: Mapped[int] = mapped_column(comment="Number of distinct documents seen.")
+    created: Mapped[int] = mapped_column(comment="Number of documents that were new.")
+    changed: Mapped[int] = mapped_column(
+        comment="Number of known documents with a new payload_hash, those listed again included."
+    )
+    missing: Mapped[int] = mapped_column(comment="Number of documents that this crawl no longer found.")
     watermark: Mapped[datetime | None] = mapped_column(
-        comment="The largest data_modified_timestamp seen so far by complete crawls."
+        comment="The largest data_modified_timestamp that complete crawls have seen so far."
     )

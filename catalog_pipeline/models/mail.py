@@ -1,4 +1,4 @@
-"""The outbox: mail that was decided in a transaction and is sent after it, at least once."""
+"""The outbox: mail is written in the transaction that it reports on, and sent afterwards, at least once."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ PII = {"pii": True}
 
 
 class Outbox(Base):
-    """One mail, from the transaction that decided on it until it is sent or given up."""
+    """One mail, from the transaction that wrote it until it is sent or given up."""
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -21,31 +21,34 @@ class Outbox(Base):
         CheckConstraint("sent_at IS NULL OR due_at IS NULL", name="due_at"),
         CheckConstraint("cardinality(recipients) > 0", name="recipients"),
         Index("outbox_due_idx", "due_at", postgresql_where=text("due_at IS NOT NULL")),
-        {"schema": "ops", "comment": "One row per mail. Those with a due_at are still to be sent."},
+        {"schema": "ops", "comment": "One row per mail; mail with a due_at is still to be sent."},
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True, comment="Surrogate key.")
     message_id: Mapped[str] = mapped_column(
-        unique=True, comment="The Message-ID header: the same on every try, so that readers see a mail once."
+        unique=True, comment="The Message-ID header; the same on every attempt, so that readers see the mail once."
     )
-    kind: Mapped[str] = mapped_column(comment="What it is about: ingestion_summary.")
-    subject: Mapped[str] = mapped_column(comment="Its subject.")
-    sender: Mapped[str] = mapped_column(comment="The address it comes from.")
-    recipients: Mapped[list[str]] = mapped_column(ARRAY(Text), info=PII, comment="The addresses it goes to.")
+    kind: Mapped[str] = mapped_column(comment="Kind of mail: ingestion_summary.")
+    subject: Mapped[str] = mapped_column(comment="Subject line.")
+    sender: Mapped[str] = mapped_column(comment="The sender's address.")
+    recipients: Mapped[list[str]] = mapped_column(ARRAY(Text), info=PII, comment="The recipients' addresses.")
     delivered: Mapped[list[str]] = mapped_column(
-        ARRAY(Text), server_default=text("'{}'"), info=PII, comment="Those of them for whom a server has taken it."
+        ARRAY(Text),
+        server_default=text("'{}'"),
+        info=PII,
+        comment="The recipients for whom a mail server has accepted it.",
     )
     content: Mapped[bytes | None] = mapped_column(
-        info=PII, comment="Headers, bodies and attachments, as they go out; emptied when the mail is sent."
+        info=PII, comment="Headers, bodies and attachments as they are sent; null once the mail is sent."
     )
-    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"), comment="When it was decided on.")
+    created_at: Mapped[datetime] = mapped_column(server_default=text("now()"), comment="When the mail was written.")
     due_at: Mapped[datetime | None] = mapped_column(
         server_default=text("now()"),
-        comment="From when on a sender may take it: while one is at it, the end of its claim. Null: sent or given up.",
+        comment="When it may next be sent; while it is being sent, the end of the claim. Null once sent or given up.",
     )
     claimed_at: Mapped[datetime | None] = mapped_column(
-        comment="When the last sender took it; null again once that one has failed."
+        comment="When the last sender claimed it; null again after that attempt failed."
     )
-    sent_at: Mapped[datetime | None] = mapped_column(comment="When a server had taken it for every recipient.")
-    attempts: Mapped[int] = mapped_column(server_default=text("0"), comment="How often a sender took it.")
-    last_error: Mapped[str | None] = mapped_column(info=PII, comment="Why the last try failed; null once sent.")
+    sent_at: Mapped[datetime | None] = mapped_column(comment="When a mail server had accepted it for every recipient.")
+    attempts: Mapped[int] = mapped_column(server_default=text("0"), comment="Number of attempts.")
+    last_error: Mapped[str | None] = mapped_column(info=PII, comment="Why the last attempt failed; null once sent.")

@@ -1,4 +1,4 @@
-"""What the pipeline says of its own work: loads, their counts, and what they rejected."""
+"""What the pipeline records about its own work: loads, their counts, their rejects, and the history of changes."""
 
 from datetime import datetime
 from typing import Any
@@ -14,24 +14,28 @@ ROW_OUTCOMES = ("created", "updated", "unchanged", "deleted", "rejected", "defer
 
 
 class Load(Base):
-    """One ended load. A load that was killed left nothing, this row included."""
+    """One finished load. A load that was killed leaves nothing, not even its row here."""
 
     __tablename__ = "load"
     __table_args__ = (
         CheckConstraint(f"outcome IN {LOAD_OUTCOMES}", name="outcome"),
-        {"schema": "ops", "comment": "One row per ended load into the catalog."},
+        {"schema": "ops", "comment": "One row per finished load into the catalog."},
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True, comment="Surrogate key.")
-    source: Mapped[str] = mapped_column(comment="What was loaded: discovery, lms, associations.")
+    source: Mapped[str] = mapped_column(
+        comment="What was loaded: discovery, lms, associations, go_live or partner:<source>/<course type>."
+    )
     outcome: Mapped[str] = mapped_column(comment="applied, refused (too many rejects) or held (too many removals).")
     detail: Mapped[str | None] = mapped_column(comment="Why it was refused or held, and what to do.")
-    as_of: Mapped[datetime] = mapped_column(comment="The clock by which it decided.")
-    started_at: Mapped[datetime] = mapped_column(comment="When it began.")
-    started_by: Mapped[str | None] = mapped_column(comment="Who began it: run and the Dagster run's id, or a user.")
-    finished_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"), comment="When it ended.")
-    documents: Mapped[int] = mapped_column(comment="Pending documents it looked at.")
-    rejected_documents: Mapped[int] = mapped_column(comment="Documents of these that it rejected whole.")
+    as_of: Mapped[datetime] = mapped_column(comment="The time that the load's decisions take as now.")
+    started_at: Mapped[datetime] = mapped_column(comment="When the load began.")
+    started_by: Mapped[str | None] = mapped_column(comment="Who started it: run and the Dagster run's id, or a user.")
+    finished_at: Mapped[datetime] = mapped_column(
+        server_default=text("clock_timestamp()"), comment="When the load ended."
+    )
+    documents: Mapped[int] = mapped_column(comment="Number of pending documents that it read.")
+    rejected_documents: Mapped[int] = mapped_column(comment="Number of documents that it rejected whole.")
 
 
 class LoadCount(Base):
@@ -41,13 +45,13 @@ class LoadCount(Base):
     __table_args__ = (
         CheckConstraint(f"outcome IN {ROW_OUTCOMES}", name="outcome"),
         CheckConstraint("n > 0", name="n"),
-        {"schema": "ops", "comment": "Rows by table and outcome of a load; a missing row means none."},
+        {"schema": "ops", "comment": "Number of rows by load, table and outcome; no row means none."},
     )
 
     load_id: Mapped[int] = mapped_column(
         ForeignKey("ops.load.id", ondelete="CASCADE"), primary_key=True, comment="The load."
     )
-    table_name: Mapped[str] = mapped_column(primary_key=True, comment="schema.table")
+    table_name: Mapped[str] = mapped_column(primary_key=True, comment="The table, as schema.table.")
     outcome: Mapped[str] = mapped_column(
         primary_key=True, comment="created, updated, unchanged, deleted, rejected, deferred or duplicate."
     )
@@ -55,14 +59,14 @@ class LoadCount(Base):
 
 
 class RejectedRecord(Base):
-    """One reason why a document, or a row of it, did not reach the catalog."""
+    """One reason why a document, or one of its rows, did not reach the catalog."""
 
     __tablename__ = "rejected_record"
     __table_args__ = (
         Index("rejected_record_open_idx", "document_id", postgresql_where=text("cleared_at IS NULL")),
         {
             "schema": "ops",
-            "comment": "One row per reason for a reject. Open until the document is decided anew.",
+            "comment": "One row per reason for a reject; open until the document is decided again.",
         },
     )
 
@@ -73,23 +77,26 @@ class RejectedRecord(Base):
     document_id: Mapped[int | None] = mapped_column(
         BigInteger,
         ForeignKey("landing.document.id", ondelete="CASCADE"),
-        comment="The document it stands in.",
+        comment="The document with the rejected row.",
     )
     table_name: Mapped[str] = mapped_column(comment="The table that the row was meant for, as schema.table.")
     record_key: Mapped[str | None] = mapped_column(comment="The key of the course, run, organization or program.")
-    column_name: Mapped[str | None] = mapped_column(comment="The column at fault.")
-    rule: Mapped[str] = mapped_column(comment="The rule that was broken.")
+    column_name: Mapped[str | None] = mapped_column(comment="The column whose value was rejected.")
+    rule: Mapped[str] = mapped_column(comment="Name of the rule that was broken.")
     value: Mapped[str | None] = mapped_column(comment="The value found, cut to 200 characters.")
     message: Mapped[str] = mapped_column(comment="What is wrong and what would be accepted.")
-    rejected_at: Mapped[datetime] = mapped_column(server_default=text("now()"), comment="When.")
-    cleared_at: Mapped[datetime | None] = mapped_column(comment="When the document was decided anew; null while open.")
+    rejected_at: Mapped[datetime] = mapped_column(server_default=text("now()"), comment="When it was rejected.")
+    cleared_at: Mapped[datetime | None] = mapped_column(
+        comment="When the document was decided again; null while the reject is open."
+    )
 
 
 class ChangeEvent(Base):
-    """One row of the schema `catalog` that was created, updated or deleted, whoever did it and by whatever path.
+    """One change of a row of a tracked table, whoever made it, psql included. Only triggers write here.
 
-    Written by triggers alone. Events are ordered by (xid, id): an id is given before its transaction commits, so that
-    readers take only what lies below the oldest transaction that is still running.
+    Readers take `changes` from the view `ops.column_change`, never from this column: how changes are stored may change.
+    Ids are given before a transaction commits, so `database.events` reads only what lies below the oldest transaction
+    that is still running.
     """
 
     __tablename__ = "change_event"
@@ -97,19 +104,32 @@ class ChangeEvent(Base):
         CheckConstraint("action IN ('created', 'updated', 'deleted')", name="action"),
         Index("change_event_key_idx", text(f"lower(key COLLATE {FOLD_COLLATION})")),
         Index("change_event_entity_idx", "entity", "entity_id"),
-        {"schema": "ops", "comment": "One row per created, updated or deleted row of the catalog: history and audit."},
+        {
+            "schema": "ops",
+            "comment": "History and audit: one row per created, updated or deleted row of a tracked table.",
+        },
     )
 
     xid: Mapped[str] = mapped_column(
-        TransactionId, server_default=text("pg_current_xact_id()"), primary_key=True, comment="The transaction."
+        TransactionId,
+        server_default=text("pg_current_xact_id()"),
+        primary_key=True,
+        comment="The transaction that made the change.",
     )
-    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True, comment="Order within it.")
+    id: Mapped[int] = mapped_column(
+        BigInteger, Identity(always=True), primary_key=True, comment="Order of the changes of one row."
+    )
     at: Mapped[datetime] = mapped_column(server_default=text("now()"), comment="When the transaction began.")
-    entity: Mapped[str] = mapped_column(comment="The table, without its schema.")
-    entity_id: Mapped[int] = mapped_column(BigInteger, comment="The id of the row.")
-    key: Mapped[str | None] = mapped_column(comment="The row's key: of a run's association, the run's.")
+    entity: Mapped[str] = mapped_column(comment="The changed table, without its schema.")
+    entity_id: Mapped[int] = mapped_column(BigInteger, comment="The id of the changed row.")
+    key: Mapped[str | None] = mapped_column(
+        comment="The key of the changed row; for a run's association or variant, the run's key."
+    )
     action: Mapped[str] = mapped_column(comment="created, updated or deleted.")
     changes: Mapped[dict[str, Any]] = mapped_column(
-        JSONB, comment="Column to [old, new]; of long text its md5; of personal data []."
+        JSONB,
+        comment="Changed column to [old, new]; md5 instead of long text, [] for personal data. Read ops.column_change.",
     )
-    actor: Mapped[str] = mapped_column(comment="load:17, cli:ann, api:ann; sql: and the role for anything else.")
+    actor: Mapped[str] = mapped_column(
+        comment="Who made the change: load:17, cli:ann, api:ann; sql: and the database role for anything else."
+    )

@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from catalog_pipeline.models.base import Base, CatalogRow, Listed
+from catalog_pipeline.models.tracking import track
 
 PROGRAM_STATUSES = ("unpublished", "active", "retired", "deleted", "archived")
 
@@ -16,12 +17,12 @@ class Program(CatalogRow, Listed, Base):
     __tablename__ = "program"
 
     uuid: Mapped[UUID] = mapped_column(unique=True, comment="The upstream's uuid.")
-    title: Mapped[str] = mapped_column(comment="Title for people.")
+    title: Mapped[str] = mapped_column(comment="Title shown to people.")
     type: Mapped[str | None] = mapped_column(comment="Name of the program type, such as XSeries.")
     status: Mapped[str] = mapped_column(
-        comment="unpublished, active, retired or deleted; archived when upstream no longer lists it."
+        comment="unpublished, active, retired or deleted; archived when upstream no longer lists the program."
     )
-    marketing_slug: Mapped[str | None] = mapped_column(comment="Last part of its page's address.")
+    marketing_slug: Mapped[str | None] = mapped_column(comment="Last part of the address of the program's page.")
 
     __table_args__ = (
         CheckConstraint(f"status IN {PROGRAM_STATUSES}", name="status"),
@@ -50,3 +51,7 @@ class ProgramCourse(CatalogRow, Base):
         UniqueConstraint("program_id", "catalog_course_id"),
         {"schema": "catalog", "comment": "The courses of each program, in order."},
     )
+
+
+track("catalog.program", key="{row}.uuid::text")
+track("catalog.program_course", key="(SELECT p.uuid::text FROM catalog.program p WHERE p.id = {row}.program_id)")

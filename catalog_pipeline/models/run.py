@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from catalog_pipeline.models.base import Base, CatalogRow, Listed, folded
+from catalog_pipeline.models.tracking import track
 
 RUN_STATUSES = ("unpublished", "review_by_legal", "review_by_internal", "reviewed", "published", "archived")
 PACINGS = ("instructor_paced", "self_paced")
@@ -20,16 +21,18 @@ class CourseRun(CatalogRow, Listed, Base):
 
     __tablename__ = "course_run"
 
-    run_key: Mapped[str] = mapped_column(comment="The run's key, without branch and version; unique whatever its case.")
-    key_org: Mapped[str] = mapped_column(comment="The organization part of the key.")
-    key_course: Mapped[str] = mapped_column(
-        comment="The course part of the key; need not be the code of the run's course."
+    run_key: Mapped[str] = mapped_column(
+        comment="The run's key, without branch and version; unique without regard to case."
     )
-    key_run: Mapped[str] = mapped_column(comment="The run part of the key.")
+    key_org: Mapped[str] = mapped_column(comment="Organization part of the key.")
+    key_course: Mapped[str] = mapped_column(
+        comment="Course part of the key; may differ from the code of the run's course."
+    )
+    key_run: Mapped[str] = mapped_column(comment="Run part of the key.")
     uuid: Mapped[UUID | None] = mapped_column(unique=True, comment="The upstream's uuid.")
-    title: Mapped[str] = mapped_column(comment="Title for people.")
+    title: Mapped[str] = mapped_column(comment="Title shown to people.")
     status: Mapped[str] = mapped_column(
-        comment="The run's place in its workflow; archived when upstream no longer lists it."
+        comment="Publication status of the run; archived when upstream no longer lists it."
     )
     pacing: Mapped[str | None] = mapped_column(comment="instructor_paced or self_paced.")
     language: Mapped[str | None] = mapped_column(comment="Language code, as upstream spells it.")
@@ -39,16 +42,18 @@ class CourseRun(CatalogRow, Listed, Base):
     enrollment_end: Mapped[datetime | None] = mapped_column(comment="When enrollment closes.")
     go_live: Mapped[datetime | None] = mapped_column(comment="When a reviewed run is to be published.")
     upgrade_deadline: Mapped[datetime | None] = mapped_column(comment="The latest upgrade deadline of a paid seat.")
-    restriction_type: Mapped[str | None] = mapped_column(comment="Who may see the run, where that is restricted.")
+    restriction_type: Mapped[str | None] = mapped_column(
+        comment="Who may see the run, where that is restricted; null where it is not."
+    )
     price: Mapped[Decimal | None] = mapped_column(Numeric(12, 2), comment="The highest seat price.")
     currency: Mapped[str | None] = mapped_column(comment="ISO 4217 code of the price.")
     has_seats: Mapped[bool | None] = mapped_column(
-        comment="Whether the run can be enrolled in at all; null where upstream does not say."
+        comment="Whether the run has seats, so that learners can enroll; null where upstream does not say."
     )
     superseded_by_id: Mapped[int | None] = mapped_column(
         BigInteger,
         ForeignKey("catalog.course_run.id", ondelete="SET NULL"),
-        comment="The run that upstream made for the variant that this one stood for; null unless so.",
+        comment="The upstream's run that took over this run's variant; null unless one did.",
     )
 
     __table_args__ = (
@@ -67,7 +72,7 @@ class CourseRun(CatalogRow, Listed, Base):
 
 
 class RunAssociation(CatalogRow, Base):
-    """Which course a run belongs to, and why. One run, one course."""
+    """Which course a run belongs to, and why. A run has one course."""
 
     __tablename__ = "run_association"
 
@@ -80,15 +85,20 @@ class RunAssociation(CatalogRow, Base):
         index=True,
         comment="The run's course.",
     )
-    source: Mapped[str] = mapped_column(comment="Who said so: manual goes before discovery, discovery before key.")
-    reason: Mapped[str] = mapped_column(comment="Why, in words.")
+    source: Mapped[str] = mapped_column(
+        comment="What decided the course: manual, which goes before discovery, or discovery, which goes before key."
+    )
+    reason: Mapped[str] = mapped_column(comment="Why the run belongs to the course, in words.")
     decided_at: Mapped[datetime] = mapped_column(
         server_default=text("now()"), comment="When the association was last decided."
     )
 
     __table_args__ = (
         CheckConstraint(f"source IN {ASSOCIATION_SOURCES}", name="source"),
-        {"schema": "catalog", "comment": "The course of each run; explicit, whatever the keys look like."},
+        {
+            "schema": "catalog",
+            "comment": "The course of each run, stated explicitly: it need not follow from the run's key.",
+        },
     )
 
 
@@ -102,8 +112,20 @@ class CourseVariant(CatalogRow, Base):
         BigInteger,
         ForeignKey("catalog.course_run.id", ondelete="CASCADE"),
         unique=True,
-        comment="The run that stands for it.",
+        comment="The run that stands for the variant.",
     )
-    product_source: Mapped[str | None] = mapped_column(comment="Slug of the partner it came from.")
+    product_source: Mapped[str | None] = mapped_column(comment="Slug of the partner that the variant came from.")
 
-    __table_args__ = ({"schema": "catalog", "comment": "Partner variants: one run each, and one each per run."},)
+    __table_args__ = (
+        {
+            "schema": "catalog",
+            "comment": "One row per partner variant: a variant has one run, and a run has at most one variant.",
+        },
+    )
+
+
+OWN_RUN_KEY = "(SELECT r.run_key FROM catalog.course_run r WHERE r.id = {row}.course_run_id)"
+
+track("catalog.course_run", key="{row}.run_key")
+track("catalog.run_association", key=OWN_RUN_KEY)
+track("catalog.course_variant", key=OWN_RUN_KEY)

@@ -3,11 +3,11 @@
 from hashlib import md5
 
 import pytest
-from sqlalchemy import BigInteger, Column, Connection, Engine, MetaData, Table, Text, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.database.triggers import KEYS, _event_statements
+from catalog_pipeline.database.triggers import track
 
 EVENTS = "SELECT entity, key, action, changes, actor FROM ops.change_event ORDER BY xid, id"
 
@@ -85,11 +85,10 @@ def test_long_text_is_told_by_its_hash(engine: Engine) -> None:
         assert events(connection)[-1][3] == {"full_description": [None, md5(b"long").hexdigest()]}
 
 
-def test_of_personal_data_only_the_change_is_told(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    email = Column("email", Text, info={"pii": True})
-    table = Table("t", MetaData(), Column("id", BigInteger), Column("name", Text), email, schema="catalog")
-    monkeypatch.setitem(KEYS, "t", "{row}.name")
-    run(engine, "CREATE TABLE catalog.t (id bigint, name text, email text)", *_event_statements(table))
+def test_of_personal_data_only_the_change_is_told(engine: Engine) -> None:
+    run(engine, "CREATE TABLE catalog.t (id bigint, name text, email text, updated_at timestamptz)")
+    with connected(engine) as connection:
+        track(connection, "catalog.t", key="{row}.name", personal=("email",))
     run(engine, "INSERT INTO catalog.t VALUES (1, 'x', 'ann@a.org')")
     run(engine, "UPDATE catalog.t SET email = 'bob@b.org'")
     run(engine, "UPDATE catalog.t SET name = 'y'", "DELETE FROM catalog.t")
@@ -101,6 +100,11 @@ def test_of_personal_data_only_the_change_is_told(engine: Engine, monkeypatch: p
         ("updated", {"name": ["x", "y"]}),
         ("deleted", {"name": ["y", None], "email": []}),
     ]
+
+
+def test_a_column_that_is_to_be_personal_and_does_not_exist_is_refused(connection: Connection) -> None:
+    with pytest.raises(ValueError, match=r"catalog\.organization has no column emial"):
+        track(connection, "catalog.organization", key="{row}.key", personal=("emial",))
 
 
 def test_a_role_that_may_only_write_the_catalog_writes_its_history_too(engine: Engine) -> None:

@@ -1,13 +1,14 @@
 """The schema is what the models say, commented, versioned and guarded."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from psycopg.errors import CheckViolation, UniqueViolation
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import IntegrityError
 
 from catalog_pipeline.database.bulk import driver
@@ -19,11 +20,12 @@ from catalog_pipeline.database.engine import (
     exists,
     make_engine,
 )
-from catalog_pipeline.database.schema import SCHEMAS, check_version, migrate
-from catalog_pipeline.database.triggers import KEYS, statements
+from catalog_pipeline.database.schema import SCHEMAS, UNRELEASED, check_version, migrate
+from catalog_pipeline.database.triggers import install_shared_functions, track
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.errors import DatabaseError, SchemaVersionError
 from catalog_pipeline.models import metadata
+from catalog_pipeline.models.tracking import TRACKED
 
 
 def test_migrations_make_exactly_what_the_models_declare(connection: Connection) -> None:
@@ -57,14 +59,29 @@ def test_installed_triggers_equal_the_generated_ones(connection: Connection) -> 
         SELECT c.relname, pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE NOT tgisinternal AND n.nspname = 'catalog' ORDER BY 1, 2""")
     functions = text("""
-        SELECT pg_get_functiondef(p.oid) FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+        SELECT pg_get_functiondef(p.oid), p.proacl FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
         WHERE n.nspname = 'catalog' ORDER BY p.proname""")
     installed = (connection.execute(triggers).all(), connection.execute(functions).all())
-    for statement in statements():
-        driver(connection).execute(statement.encode())
+    install_shared_functions(connection)
+    for declared in TRACKED.values():
+        track(connection, **asdict(declared))
     assert installed == (connection.execute(triggers).all(), connection.execute(functions).all())
-    catalog = {table.name for table in metadata.sorted_tables if table.schema == "catalog"}
-    assert {name for name, _ in installed[0]} == catalog == set(KEYS)
+    catalog = {table.fullname for table in metadata.sorted_tables if table.schema == "catalog"}
+    assert {f"catalog.{name}" for name, _ in installed[0]} == catalog == set(TRACKED)
+
+
+def test_columns_marked_as_personal_are_tracked_as_personal() -> None:
+    for name, declared in TRACKED.items():
+        assert {c.name for c in metadata.tables[name].columns if c.info.get("pii")} == set(declared.personal)
+
+
+def test_nobody_but_the_owner_may_execute_trigger_functions(connection: Connection) -> None:
+    """With a function that writes history, whoever may make a table could write any history."""
+    executable = text("""
+        SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace,
+            aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
+        WHERE n.nspname = ANY(:schemas) AND p.prorettype = 'trigger'::regtype AND a.grantee <> p.proowner""")
+    assert list(connection.execute(executable, {"schemas": list(SCHEMAS)}).scalars()) == []
 
 
 def test_updated_at_moves_with_a_plain_update(engine: Engine) -> None:
@@ -138,6 +155,27 @@ def test_a_newer_database_is_refused_and_not_touched(engine: Engine) -> None:
     with pytest.raises(SchemaVersionError, match="newer than this code"), connected(engine) as connection:
         check_version(connection)
     with pytest.raises(SchemaVersionError, match="newer than this code"):
+        migrate(engine)
+
+
+@pytest.mark.parametrize("revision", sorted(UNRELEASED))
+def test_a_database_of_before_the_first_release_is_named_with_what_to_do(engine: Engine, revision: str) -> None:
+    with connected(engine) as connection:
+        connection.execute(text("UPDATE ops.alembic_version SET version_num = :revision"), {"revision": revision})
+    folder = make_url(str(engine.url)).query["host"]
+    with pytest.raises(SchemaVersionError, match=f"remove the folder {folder}"), connected(engine) as connection:
+        check_version(connection)
+    with pytest.raises(SchemaVersionError, match=f"remove the folder {folder}"):
+        migrate(engine)
+
+
+def test_a_servers_database_of_before_the_first_release_is_named_without_its_password(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connected(engine) as connection:
+        connection.execute(text("UPDATE ops.alembic_version SET version_num = '0006'"))
+    monkeypatch.setattr("catalog_pipeline.database.schema.embedded_data_folder", lambda _: None)
+    with pytest.raises(SchemaVersionError, match=f"/{engine.url.database}.* Drop it"):
         migrate(engine)
 
 

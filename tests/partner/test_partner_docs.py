@@ -128,4 +128,4 @@ def test_every_kind_of_value_is_put_into_words() -> None:
 
 
 def test_the_guide_names_the_rules_file_that_is_shipped() -> None:
-    assert f"catalog_pipeline/schemas/{SHIPPED.name}" in GUIDE.read_text()
+    assert f"catalog_pipeline/partner/{SHIPPED.name}" in GUIDE.read_text()

@@ -1,25 +1,15 @@
-"""Runs migrations on the connection that `database.schema` hands over; there is no other way in."""
-
-from typing import Any
+"""Runs the migrations on the connection that `database.schema` hands over; there is no other way to run them."""
 
 from alembic import context
+from sqlalchemy import text
 
 from catalog_pipeline.models import metadata
 
-SCHEMAS = ("landing", "catalog", "ops")
+LOCK_TIMEOUT = "5s"
+"""How long a migration waits for a table. Whoever uses the table after it waits behind it."""
 
-
-def include_name(name: str | None, kind: str, _parents: Any) -> bool:
-    """Compare our schemas only; `marts` belongs to the SQL models."""
-    return kind != "schema" or name in SCHEMAS
-
-
-context.configure(
-    connection=context.config.attributes["connection"],
-    target_metadata=metadata,
-    include_schemas=True,
-    include_name=include_name,
-    version_table_schema="ops",
-)
+connection = context.config.attributes["connection"]
+connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+context.configure(connection=connection, target_metadata=metadata, version_table_schema="ops")
 with context.begin_transaction():
     context.run_migrations()

@@ -10,4 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    # A column of a tracked table needs two steps; track() reads the table's columns as they are by then.
+    #   op.add_column("organization", sa.Column("motto", sa.Text, comment="Motto."), schema="catalog")
+    #   track(op.get_bind(), "catalog.organization", key="{row}.key")  # from catalog_pipeline.database.triggers
     ${upgrades if upgrades else "pass"}
