@@ -62,6 +62,7 @@ def upstreams(settings: Settings) -> Iterator[Upstreams]:
 
     catalog = build_catalog(settings.sample_courses, settings.sample_seed)
     catalog.advance(sample_day(settings))
+    deliver_sample_feeds(settings)
     with SampleServer(catalog) as server:
         credentials = Credentials(f"{server.url}/oauth2/access_token", server.client_id, server.client_secret)
         yield Upstreams(settings, dict.fromkeys(SOURCES, server.url), credentials)
