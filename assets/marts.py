@@ -18,7 +18,7 @@ GROUP = "marts"
 warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
 FED_BY = {
     "catalog.run": ["catalog.course_run", "catalog.run_association", "catalog.catalog_course"],
-    "ops.change_event": ["catalog.course_run", "catalog.catalog_course", "catalog.run_association"],
+    "ops.column_change": ["catalog.course_run", "catalog.catalog_course", "catalog.run_association"],
 }
 """Relations that are no assets, and the assets that they change with."""
 
