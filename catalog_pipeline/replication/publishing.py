@@ -16,9 +16,11 @@ from catalog_pipeline.loading.ownership import (
     release_carried,
     stage_carried,
 )
+from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.loading.publication import LoadHeldError, LoadReport, Publication, publishing
 from catalog_pipeline.models.base import FOLD_COLLATION, Base
 from catalog_pipeline.models.course import CatalogCourse
+from catalog_pipeline.models.fields import COURSE_FIELDS, COURSE_KEYS, LISTED, RUN_FIELDS, RUN_KEYS, written_by
 from catalog_pipeline.models.organization import Organization
 from catalog_pipeline.models.program import Program, ProgramCourse
 from catalog_pipeline.models.run import CourseRun
@@ -28,17 +30,9 @@ from catalog_pipeline.replication.staging import Source, stage
 from catalog_pipeline.rules import VERSION
 from catalog_pipeline.settings import Settings
 
-COURSE_COLUMNS = [
-    *("organization_id", "course_code", "key", "title", "short_description", "full_description", "topic"),
-    *("language", "course_type", "product_source", "product_status", "uuid", "key_for_reruns"),
-    *("external_identifier", "listed_by_id", "missing_since"),
-]
-RUN_COLUMNS = [
-    *("run_key", "key_org", "key_course", "key_run", "uuid", "title", "status", "pacing", "language"),
-    *("start", "end", "enrollment_start", "enrollment_end", "go_live", "upgrade_deadline"),
-    *("restriction_type", "price", "currency", "has_seats", "listed_by_id", "missing_since"),
-]
-PROGRAM_COLUMNS = ["uuid", "title", "type", "status", "marketing_slug", "listed_by_id", "missing_since"]
+COURSE_COLUMNS = (*COURSE_KEYS, *written_by(COURSE_FIELDS, "discovery"), *LISTED)
+RUN_COLUMNS = (*RUN_KEYS, *written_by(RUN_FIELDS, "discovery"), *LISTED)
+PROGRAM_COLUMNS = ("uuid", "title", "type", "status", "marketing_slug", *LISTED)
 
 OWNED_BY_DISCOVERY = """
     t.missing_since IS NULL AND EXISTS (
@@ -104,11 +98,8 @@ def _reopen_rejected(publication: Publication) -> None:
         UPDATE landing.document AS d SET settled_rules = NULL
         FROM ops.rejected_record r
         WHERE d.id = r.document_id AND d.source = :source AND r.cleared_at IS NULL AND r.rule IN {ROW_RULES}
-          AND EXISTS (SELECT FROM landing.document p WHERE p.source = :source
-                      AND (p.payload_hash IS DISTINCT FROM p.settled_hash
-                           OR p.settled_rules IS DISTINCT FROM :version))""",
+          AND EXISTS (SELECT FROM landing.document d WHERE d.source = :source AND {PENDING})""",
         source=publication.report.source,
-        version=VERSION,
     )
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging
 from catalog_pipeline.errors import LoadRefusedError
+from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.loading.publication import Publication
-from catalog_pipeline.rules import VERSION
 from catalog_pipeline.rules.course_keys import fold, parse_keys
 from catalog_pipeline.schemas.catalog import FRAMES, RECORD_KEYS
 from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT, no_failures, parse, validate
@@ -60,11 +60,10 @@ class Chunk:
         return [document.id for document in self.documents]
 
 
-PENDING = """
-    SELECT id, payload_hash, payload FROM landing.document
-    WHERE source = :source AND kind = :kind AND id > :after
-      AND (payload_hash IS DISTINCT FROM settled_hash OR settled_rules IS DISTINCT FROM :version)
-    ORDER BY id LIMIT :limit"""
+NEXT_PENDING = f"""
+    SELECT d.id, d.payload_hash, d.payload FROM landing.document d
+    WHERE d.source = :source AND d.kind = :kind AND d.id > :after AND {PENDING}
+    ORDER BY d.id LIMIT :limit"""
 
 
 def stage(publication: Publication, source: Source, reject_share: float) -> None:
@@ -94,7 +93,7 @@ def _chunks(publication: Publication, source: str, kind: str) -> Iterator[Chunk]
     after = 0
     while True:
         rows = publication.connection.execute(
-            text(PENDING), {"source": source, "kind": kind, "after": after, "version": VERSION, "limit": CHUNK}
+            text(NEXT_PENDING), {"source": source, "kind": kind, "after": after, "limit": CHUNK}
         ).all()
         if not rows:
             return
