@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from catalog_pipeline.associations.manual import SET_OUTCOMES, Said
-from catalog_pipeline.associations.planning import Plan
+from catalog_pipeline.associations.manual import SET_OUTCOMES, ManualChanges
+from catalog_pipeline.associations.planning import AssociationPlan
 from catalog_pipeline.cli.console import console, print_csv, print_fields, print_json, print_json_lines, print_table
 from catalog_pipeline.models.ops import ROW_OUTCOMES
 from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
@@ -126,7 +126,7 @@ def print_history(events: Sequence[Row], *, as_json: bool) -> None:
     print_table(lines, columns=["at", "by", "what", "field", "from", "to"])
 
 
-def print_plan(planned: Plan, *, as_json: bool) -> None:
+def print_plan(planned: AssociationPlan, *, as_json: bool) -> None:
     """What becomes of runs: counts, and those that are not as they were."""
     rows = planned.rows()
     if as_json:
@@ -141,7 +141,7 @@ def print_plan(planned: Plan, *, as_json: bool) -> None:
     console.print(f"\nPlan {planned.digest}: {changes} runs to associate." if changes else "\nNothing to change.")
 
 
-def print_said(said: Said, *, as_json: bool) -> None:
+def print_said(said: ManualChanges, *, as_json: bool) -> None:
     """What became of what a person said: each line if there are few, else counts and the lines that were wrong."""
     if as_json:
         print_json({"counts": said.counts, "runs": said.rows})
