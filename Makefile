@@ -4,27 +4,33 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run up test check migration install lock clean
+.PHONY: help run up test check migration docs install lock clean
 
-run: install  ## the whole pipeline once, with a summary
+help:  ## list these commands
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do printf 'make %-10s %s\n' "$$name" "$$what"; done
+
+run: install  ## run the whole pipeline once, and print a summary
 	@$(BIN)/catalog-pipeline run
 
-up: install  ## the Dagster UI, the daemon and what they need, until Ctrl-C
+up: install  ## serve the Dagster UI and its daemon, until Ctrl-C
 	@exec $(BIN)/catalog-pipeline up
 
-test: install  ## the tests
+test: install  ## run the tests; PYTEST="tests/rules -k keys" runs some of them
 	@$(BIN)/pytest -n 2 --dist worksteal $(PYTEST)
 
-check: install  ## lint, formatting, types and import contracts
+check: install  ## check style, formatting, types and import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports
 
-migration: install  ## a new, empty database migration: make migration NAME=add_x
+migration: install  ## write a new, empty database migration: make migration NAME=add_x
 	@$(BIN)/python -m catalog_pipeline.database.migrations $(NAME)
 
-install: $(VENV)/installed  ## the virtual environment with pinned dependencies
+docs: install  ## write anew what the docs say from the code: pictures and tables
+	@$(BIN)/python docs/generate.py
+
+install: $(VENV)/installed  ## make the virtual environment, with pinned dependencies
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -38,5 +44,5 @@ lock:  ## pin the dependencies anew; needs uv
 	uv pip compile pyproject.toml --extra dev --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --no-header --no-strip-extras --output-file requirements.lock
 
-clean:  ## remove what was made, the embedded database included
+clean:  ## remove everything made here, the embedded database included
 	rm -rf $(VENV) .catalog build *.egg-info

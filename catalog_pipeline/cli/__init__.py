@@ -1,4 +1,7 @@
-"""The `catalog-pipeline` command: thin verbs over the rest. Imports wait for the verb that needs them."""
+"""The `catalog-pipeline` command. A verb is thin: it calls one function of the pipeline, or a few in turn.
+
+Each verb imports what it needs when it is called, so that `--help` is there at once.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import sys
 
 import typer
 
-from catalog_pipeline.cli import associations, mail, partner, sample, verbs
+from catalog_pipeline.cli import associations, mail, partner, pipeline, query, questions, sample
 from catalog_pipeline.errors import CatalogError, ExitCode
 
 app = typer.Typer(
@@ -14,17 +17,19 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
-    help="An Open edX course catalog, kept by a pipeline.",
+    help="Keep an Open edX course catalog in Postgres.",
 )
-app.add_typer(verbs.app)
+app.add_typer(pipeline.app)
+app.add_typer(questions.app)
+app.add_typer(query.app)
 app.add_typer(associations.app, name="associations")
-app.add_typer(mail.app, name="mail")
 app.add_typer(partner.app, name="partner")
+app.add_typer(mail.app, name="mail")
 app.add_typer(sample.app, name="sample")
 
 
 def main() -> None:
-    """Run the command; errors of ours are one line, with the exit status that tells their kind."""
+    """Run the command. An expected error is one line on stderr, with the exit status of its kind."""
     try:
         app()
     except CatalogError as error:
@@ -32,7 +37,7 @@ def main() -> None:
     except UnicodeEncodeError as error:
         if error.object not in sys.argv:
             raise
-        _fail(f"The argument {error.object!r} is not UTF-8: what has such a key is not here.", ExitCode.USAGE)
+        _fail(f"The argument {error.object!r} is not UTF-8, so no key can be equal to it.", ExitCode.USAGE)
     except Exception as error:
         if type(error).__module__.startswith(("sqlalchemy", "psycopg")) and "OperationalError" in type(error).__name__:
             cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]

@@ -1,4 +1,4 @@
-"""`catalog-pipeline associations`: which course each run belongs to, planned, applied, and set by hand."""
+"""`catalog-pipeline associations`: plan, apply and set by hand which course each run belongs to."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import typer
 from catalog_pipeline.cli.shared import AsJson, database
 from catalog_pipeline.errors import ExitCode, UsageError
 
-app = typer.Typer(no_args_is_help=True, help="Which course each run belongs to.")
+app = typer.Typer(no_args_is_help=True, help="Decide which course each run belongs to.")
 
 
 @app.command()
 def plan(as_json: AsJson = False) -> None:
-    """What would become of each run, and why; changes nothing. Example: catalog-pipeline associations plan"""
+    """Show which course each run would get; change nothing.
+
+    Example: catalog-pipeline associations plan
+    """
     from catalog_pipeline.associations.planning import plan as plan_associations
     from catalog_pipeline.cli.output import print_plan
     from catalog_pipeline.database.engine import connected
@@ -27,10 +30,16 @@ def plan(as_json: AsJson = False) -> None:
 
 @app.command()
 def apply(
-    expected: Annotated[str | None, typer.Option("--plan", help="Refuse unless the plan still is this one.")] = None,
+    expected: Annotated[
+        str | None, typer.Option("--plan", help="Refuse when the plan is no longer the one with this hash.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make it so, in one transaction. Example: catalog-pipeline associations apply"""
+    """Give each run its course, in one transaction.
+
+    Example: catalog-pipeline associations apply
+    Example: catalog-pipeline associations apply --plan 5f0c7a1be2d4
+    """
     from catalog_pipeline.associations.planning import associate
     from catalog_pipeline.cli.output import print_plan
 
@@ -43,13 +52,20 @@ def apply(
 @app.command("set")
 def set_(
     keys: Annotated[
-        list[str] | None, typer.Argument(metavar="RUN_KEY COURSE_KEY", help="The run and its course.")
+        list[str] | None,
+        typer.Argument(metavar="RUN_KEY COURSE_KEY", help="The key of a run, then the key of its course."),
     ] = None,
     file: Annotated[Path | None, typer.Option(help="A CSV file with the columns run_key and course_key.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why, for those who ask later.")] = None,
+    reason: Annotated[str | None, typer.Option(help="The reason that `explain` shows later.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give runs their courses by hand. Example: catalog-pipeline associations set course-v1:A+1+2026 A+Basics"""
+    """Set the courses of runs by hand.
+
+    No refresh and no rebuild changes what is set, until it is unset.
+
+    Example: catalog-pipeline associations set course-v1:A+1+2026 A+Basics
+    Example: catalog-pipeline associations set --file associations.csv
+    """
     import pandas as pd
 
     from catalog_pipeline.associations.manual import SET_OUTCOMES, read_file, set_courses
@@ -65,8 +81,13 @@ def set_(
 
 
 @app.command()
-def unset(run_keys: Annotated[list[str], typer.Argument(help="Keys of runs.")], as_json: AsJson = False) -> None:
-    """Let discovery, else the key, say again. Example: catalog-pipeline associations unset course-v1:A+1+2026"""
+def unset(run_keys: Annotated[list[str], typer.Argument(help="The keys of runs.")], as_json: AsJson = False) -> None:
+    """Take back what was set by hand.
+
+    Discovery decides the course again, or else the run's key.
+
+    Example: catalog-pipeline associations unset course-v1:A+1+2026
+    """
     from catalog_pipeline.associations.manual import unset_courses
     from catalog_pipeline.cli.output import print_said
 

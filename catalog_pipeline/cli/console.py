@@ -1,24 +1,24 @@
-"""How results are shown: tables for people, JSON and CSV for programs. What is shown is not decided here."""
+"""Prints rows: as tables for people, as JSON and CSV for programs. `output.py` decides what is printed."""
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from catalog_pipeline.database.rows import Row
 from catalog_pipeline.spreadsheets import write_csv
 
-Row = Mapping[str, Any]
 WIDTH_WITHOUT_TERMINAL = 160
 console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON; instants as ISO 8601, what JSON has no form for as text."""
+    """Print a value as JSON. Times are ISO 8601; other values that JSON does not have are text."""
     sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
 
 
@@ -29,12 +29,12 @@ def print_json_lines(rows: Sequence[Row]) -> None:
 
 
 def print_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
-    """Print CSV, as spreadsheets may open it."""
+    """Print CSV that is safe to open in a spreadsheet."""
     write_csv(sys.stdout, rows, columns)
 
 
 def print_table(rows: Sequence[Row], title: str | None = None, columns: Sequence[str] | None = None) -> None:
-    """Print rows as a table; numbers to the right, nothing for null."""
+    """Print rows as a table. Numbers are on the right; a null is an empty cell."""
     names = list(columns or (rows[0] if rows else []))
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for name in names:
@@ -48,7 +48,7 @@ def print_table(rows: Sequence[Row], title: str | None = None, columns: Sequence
 
 
 def print_fields(row: Row, title: str | None = None) -> None:
-    """Print one row, a field a line, without the empty ones."""
+    """Print one row, a field a line, without the fields that are null."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold")
     table.add_column(overflow="fold")

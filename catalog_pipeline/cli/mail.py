@@ -1,4 +1,4 @@
-"""`catalog-pipeline mail`: the outbox."""
+"""`catalog-pipeline mail`: send the mail of the outbox, and list it."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ import typer
 
 from catalog_pipeline.cli.shared import AsJson, database
 
-app = typer.Typer(no_args_is_help=True, help="The mail outbox.")
+app = typer.Typer(no_args_is_help=True, help="Send queued mail, and list it.")
 
 
 @app.command("send")
 def mail_send(
-    again: Annotated[bool, typer.Option("--again", help="Also what waits for its next try or was given up.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also try now what waits for its next try, or was given up.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send the mail that is due. Example: catalog-pipeline mail send --again"""
+    """Send the mail that is due.
+
+    Example: catalog-pipeline mail send
+    Example: catalog-pipeline mail send --again
+    """
     from catalog_pipeline.cli.output import print_rows
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.notifications import outbox
@@ -35,9 +41,12 @@ def mail_send(
 
 @app.command("list")
 def mail_list(
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 50, as_json: AsJson = False
+    limit: Annotated[int, typer.Option(min=1, help="How many mails at most.")] = 50, as_json: AsJson = False
 ) -> None:
-    """Mail that is not sent, and why; then the newest that is. Example: catalog-pipeline mail list --json"""
+    """List unsent mail and why, then the newest sent mail.
+
+    Example: catalog-pipeline mail list
+    """
     from catalog_pipeline.cli.output import print_rows
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.notifications import outbox

@@ -14,7 +14,7 @@ from catalog_pipeline.partner.report import feeds
 from catalog_pipeline.queries import status
 from catalog_pipeline.settings import Settings
 from resources.instance import instance
-from sensors.nightly import stages, walk
+from sensors.nightly import run_night, stages
 
 
 def walk_night(
@@ -34,7 +34,7 @@ def walk_night(
             fed = max((row["id"] for row in feeds(connection, 1)), default=0)
         with instance(settings, server) as found:
             runs = []
-            for stage, run in walk(defs, found, stages(settings), accept_removals=accept_removals):
+            for stage, run in run_night(defs, found, stages(settings), accept_removals=accept_removals):
                 if run is None:
                     console.print(f"{stage.job} …", style="dim") if not as_json else None
                 else:

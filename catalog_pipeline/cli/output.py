@@ -1,4 +1,4 @@
-"""What each verb prints of what it found: one function a verb, for people or as JSON."""
+"""What each verb prints of what it found: one function for each, as a table for people or as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,22 +8,20 @@ import pandas as pd
 
 from catalog_pipeline.associations.manual import SET_OUTCOMES, ManualChanges
 from catalog_pipeline.associations.planning import AssociationPlan
-from catalog_pipeline.cli.console import console, print_csv, print_fields, print_json, print_json_lines, print_table
+from catalog_pipeline.cli.console import console, print_csv, print_fields, print_json, print_table
+from catalog_pipeline.database.rows import Row
 from catalog_pipeline.models.ops import ROW_OUTCOMES
 from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
 from catalog_pipeline.queries.doctor import Finding
 from catalog_pipeline.replication.refresh import Refresh
-from catalog_pipeline.rules.course_keys import parse_keys
-from catalog_pipeline.schemas.parsing import TEXT
 
-Row = dict[str, Any]
-KEY_COLUMNS = ["valid", "kind", "org", "course", "run", "course_key", "reason"]
 MOST_SHOWN = 100
+"""Rows of a table at most; --json prints all."""
 REJECT_COLUMNS = ["source", "record_key", "column_name", "rule", "value", "message"]
 
 
 def print_rows(rows: Sequence[Row], *, as_json: bool, as_csv: bool, columns: Sequence[str], nothing: str) -> None:
-    """Rows as they are."""
+    """Print rows as they are, or the text `nothing` when there are none."""
     if as_json:
         print_json(rows)
     elif as_csv:
@@ -35,7 +33,7 @@ def print_rows(rows: Sequence[Row], *, as_json: bool, as_csv: bool, columns: Seq
 
 
 def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
-    """What the sources brought: crawls, and rows by table and outcome."""
+    """Print each crawl, then the rows of each table by outcome."""
     crawls = [
         {
             "source": crawl.listing.source,
@@ -76,7 +74,7 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
 
 
 def print_status(status: Row, *, as_json: bool) -> None:
-    """The status of the whole."""
+    """Print row counts, last crawls and loads, and what waits."""
     if as_json:
         print_json(status)
         return
@@ -98,7 +96,7 @@ def print_status(status: Row, *, as_json: bool) -> None:
 
 
 def print_shown(found: Row, *, as_json: bool) -> None:
-    """One thing of the catalog, and what belongs to it."""
+    """Print a run, course or organization, then what belongs to it."""
     if as_json:
         print_json(found)
         return
@@ -111,7 +109,7 @@ def print_shown(found: Row, *, as_json: bool) -> None:
 
 
 def print_history(events: Sequence[Row], *, as_json: bool) -> None:
-    """What happened: a line for each column that changed; a row that came or went is one line."""
+    """Print change events: one line for each changed column, one for each created or deleted row."""
     if as_json:
         print_json(events)
         return
@@ -127,22 +125,22 @@ def print_history(events: Sequence[Row], *, as_json: bool) -> None:
 
 
 def print_plan(planned: AssociationPlan, *, as_json: bool) -> None:
-    """What becomes of runs: counts, and those that are not as they were."""
+    """Print runs by outcome, then the runs whose course is to change or cannot be decided."""
     rows = planned.rows()
     if as_json:
         print_json({"counts": planned.counts, "plan": planned.digest, "runs": rows})
         return
     print_table([{"outcome": outcome, "runs": n} for outcome, n in planned.counts.items()])
-    told = [row for row in rows if row["outcome"] not in ("already_linked", "kept_manual")]
-    if told:
+    shown = [row for row in rows if row["outcome"] not in ("already_linked", "kept_manual")]
+    if shown:
         console.print()
-        print_table(told)
+        print_table(shown)
     changes = len(planned.changes)
     console.print(f"\nPlan {planned.digest}: {changes} runs to associate." if changes else "\nNothing to change.")
 
 
 def print_said(said: ManualChanges, *, as_json: bool) -> None:
-    """What became of what a person said: each line if there are few, else counts and the lines that were wrong."""
+    """Print each line that a person set if there are few, else only the wrong ones; then the counts."""
     if as_json:
         print_json({"counts": said.counts, "runs": said.rows})
         return
@@ -153,7 +151,7 @@ def print_said(said: ManualChanges, *, as_json: bool) -> None:
 
 
 def print_explanation(explanation: Row, *, as_json: bool) -> None:
-    """Why a run or course is as it is: a part each."""
+    """Print each part of an explanation under its title."""
     if as_json:
         print_json(explanation)
         return
@@ -169,7 +167,7 @@ def print_explanation(explanation: Row, *, as_json: bool) -> None:
 
 
 def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
-    """The doctor's findings, a line each."""
+    """Print what the doctor found, a line each."""
     if as_json:
         print_json([asdict(finding) for finding in findings])
         return
@@ -178,24 +176,8 @@ def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
         console.print(f"{mark} {finding.what:10} {finding.detail}", markup=True)
 
 
-def print_keys(lines: Sequence[str], *, as_json: bool) -> bool:
-    """What keys say, one a line; a last empty line is none. Returns whether all are keys of runs."""
-    import pandas as pd
-
-    given = pd.Series([line.removesuffix("\r") for line in lines], dtype=TEXT)
-    given = given.iloc[:-1] if len(given) and given.iloc[-1] == "" else given
-    parsed = parse_keys(given).astype(object)
-    parsed = parsed.where(parsed.notna(), None)
-    rows = [{"input": key, **row} for key, row in zip(given, parsed[KEY_COLUMNS].to_dict("records"), strict=True)]
-    if as_json:
-        print_json_lines(rows)
-    else:
-        print_table(rows, columns=["input", "kind", "org", "course", "run", "course_key", "reason"])
-    return all(row["valid"] for row in rows)
-
-
 def print_changes(changes: Sequence[Any], *, as_json: bool) -> None:
-    """What the days changed in the sample."""
+    """Print what changed in the sample upstream."""
     rows = [asdict(change) for change in changes]
     if as_json:
         print_json(rows)
@@ -204,7 +186,7 @@ def print_changes(changes: Sequence[Any], *, as_json: bool) -> None:
 
 
 def print_checked(raw: RawFeed, checked: ValidatedFeed, *, source: str, product_type: str, as_json: bool) -> None:
-    """What a check of a feed found: how many rows are valid, then errors and warnings."""
+    """Print what a check of a feed found: the counts, then the first errors and warnings."""
     counts = {
         "rows": len(raw.frame),
         "valid": len(checked.rows),

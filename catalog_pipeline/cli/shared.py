@@ -1,4 +1,4 @@
-"""What all verbs share: the settings, the database, and the option `--json`."""
+"""What verbs share: the settings, the database, and the options `--json` and `--csv`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from catalog_pipeline.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 
 
 def load_settings() -> Settings:
-    """The settings, loaded only by verbs that need them."""
+    """Load the settings; a verb that needs none does not wait for them."""
     from catalog_pipeline.settings import load_settings
 
     return load_settings()
@@ -25,7 +26,10 @@ def load_settings() -> Settings:
 
 @contextmanager
 def database(*, migrated: bool = True) -> Iterator[tuple[Settings, Engine]]:
-    """The settings, and an engine on a database whose schema is this code's."""
+    """Yield the settings and an engine on the database.
+
+    Raises SchemaVersionError, unless `migrated` is false, when the database's schema is not the one of this code.
+    """
     from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
     from catalog_pipeline.database.schema import check_version, migrate
 
@@ -35,7 +39,7 @@ def database(*, migrated: bool = True) -> Iterator[tuple[Settings, Engine]]:
         engine = make_engine(server)
         try:
             if settings.database_url is None:
-                migrate(engine)  # the embedded database is ours: nobody else keeps its schema
+                migrate(engine)  # nobody else keeps the schema of the embedded database
             if migrated:
                 with connected(engine) as connection:
                     check_version(connection)

@@ -3,25 +3,17 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from support.command import Command
 
 from catalog_pipeline.database.engine import Server
 
-VERBS = ["run", "up", "migrate", "refresh", "status", "show", "history", "rejects", "doctor", "keys", "sql", "psql"]
-
 
 @pytest.fixture
 def filled(command: Command) -> Command:
     command("refresh", status=3)
     return command
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help_with_an_example(home: Path, verb: str) -> None:
-    assert "Example: " in " ".join(Command(home, None)(verb, "--help").stdout.split())
 
 
 def test_refresh_tells_crawls_and_loads(command: Command) -> None:

@@ -22,7 +22,7 @@ from catalog_pipeline.sample.catalog import build_catalog
 from catalog_pipeline.sample.faults import COURSES, FAULTS, Fault, Faults
 from catalog_pipeline.sample.server import SampleServer
 from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.http import Credentials
+from catalog_pipeline.sources.tokens import Credentials
 from catalog_pipeline.sources.upstreams import Upstreams
 
 SIZE = 60

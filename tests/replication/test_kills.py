@@ -26,7 +26,7 @@ from catalog_pipeline.replication.refresh import refresh
 from catalog_pipeline.sample.catalog import build_catalog
 from catalog_pipeline.sample.server import SampleServer
 from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.http import Credentials
+from catalog_pipeline.sources.tokens import Credentials
 from catalog_pipeline.sources.upstreams import Upstreams
 
 SIZE = 60

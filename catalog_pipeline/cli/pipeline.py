@@ -1,0 +1,89 @@
+"""The verbs that keep the catalog: run, up, refresh and migrate."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from catalog_pipeline.cli.shared import AsJson, database, load_settings
+from catalog_pipeline.errors import UsageError
+
+app = typer.Typer()
+
+AcceptRemovals = Annotated[
+    bool, typer.Option("--accept-removals", help="Archive what upstream no longer lists, however many rows.")
+]
+
+
+@app.command()
+def run(accept_removals: AcceptRemovals = False, as_json: AsJson = False) -> None:
+    """Run the whole pipeline once, in this process.
+
+    It walks the nightly jobs through Dagster and ends with a summary.
+    Rejected rows do not change the exit status; the summary counts them.
+
+    Example: catalog-pipeline run
+    """
+    settings = load_settings()
+    from catalog_pipeline.cli.night import walk_night
+    from catalog_pipeline.definitions import defs
+
+    raise SystemExit(int(walk_night(settings, defs, accept_removals=accept_removals, as_json=as_json)))
+
+
+@app.command()
+def up() -> None:
+    """Serve the Dagster UI and its daemon until Ctrl-C.
+
+    The daemon runs the nightly schedule and the sensors. The embedded
+    database runs as long as this command does.
+
+    Example: catalog-pipeline up
+    """
+    from catalog_pipeline.cli.up import bring_up
+
+    raise SystemExit(int(bring_up(load_settings())))
+
+
+@app.command()
+def refresh(
+    source: Annotated[str, typer.Argument(help="discovery, lms or all.")] = "all",
+    full: Annotated[bool, typer.Option("--full", help="Read every document, so that removals are noticed.")] = False,
+    accept_removals: AcceptRemovals = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read upstream and publish what changed.
+
+    Without --full, discovery is asked only for what was modified since
+    the last crawl.
+
+    Example: catalog-pipeline refresh discovery --full
+    """
+    from catalog_pipeline.cli.output import print_refreshes
+    from catalog_pipeline.replication.refresh import refresh as refresh_source
+    from catalog_pipeline.sources.upstreams import SOURCES, upstreams
+
+    if source not in ("all", *SOURCES):
+        raise UsageError(f"{source!r} is no source; the sources are {', '.join(SOURCES)} and all.")
+    with database() as (settings, engine), upstreams(settings) as found:
+        sources = found.configured() if source == "all" else [source]
+        done = [refresh_source(engine, found, name, full=full, accept_removals=accept_removals) for name in sources]
+        print_refreshes(done, as_json=as_json)
+    raise SystemExit(int(max(one.report.exit_code for one in done)))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database schema to this version.
+
+    Only a database of your own (CATALOG_DATABASE_URL) needs it. The embedded
+    one is migrated by every command.
+
+    Example: catalog-pipeline migrate
+    """
+    from catalog_pipeline.database.schema import migrate as migrate_schema
+
+    with database(migrated=False) as (_, engine):
+        migrate_schema(engine)
+    typer.echo("The schema is up to date.")

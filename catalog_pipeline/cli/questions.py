@@ -1,0 +1,177 @@
+"""The verbs that ask, and change nothing: status, show, history, explain, rejects, doctor, keys."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from catalog_pipeline.cli.shared import AsCsv, AsJson, database, load_settings
+from catalog_pipeline.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from catalog_pipeline.database.rows import Row
+
+app = typer.Typer()
+
+KEY_COLUMNS = ["input", "valid", "kind", "org", "course", "run", "course_key", "reason"]
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show row counts, last loads, pending documents and rejects.
+
+    Example: catalog-pipeline status
+    """
+    from catalog_pipeline.cli.output import print_status
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.queries.status import status as find_status
+
+    with database() as (_, engine), connected(engine) as connection:
+        print_status(find_status(connection), as_json=as_json)
+
+
+@app.command()
+def show(
+    key: Annotated[str, typer.Argument(help="The key of a run, course or organization, or a uuid.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Print the upstream document as it was received.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what the catalog holds under a key.
+
+    Example: catalog-pipeline show course-v1:edX+DemoX+2026
+    Example: catalog-pipeline show edX+DemoX --raw
+    """
+    from catalog_pipeline.cli.console import print_json
+    from catalog_pipeline.cli.output import print_shown
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.queries.show import document as find_documents
+    from catalog_pipeline.queries.show import show as find
+
+    with database() as (_, engine), connected(engine) as connection:
+        if raw:
+            print_json(find_documents(connection, key))
+        else:
+            print_shown(find(connection, key), as_json=as_json)
+
+
+@app.command()
+def history(
+    key: Annotated[str, typer.Argument(help="The key of a run, course or organization, or a program's uuid.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed under a key, when, and by whom.
+
+    Example: catalog-pipeline history course-v1:edX+DemoX+2026
+    """
+    from catalog_pipeline.cli.output import print_history
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.queries.history import history as find_history
+
+    with database() as (_, engine), connected(engine) as connection:
+        print_history(find_history(connection, key), as_json=as_json)
+
+
+@app.command()
+def explain(key: Annotated[str, typer.Argument(help="The key of a run or course.")], as_json: AsJson = False) -> None:
+    """Explain why a run or course is as it is.
+
+    It shows the course of a run and who decided it, who owns the fields,
+    what other sources say, and the documents and feeds behind it.
+
+    Example: catalog-pipeline explain course-v1:edX+DemoX+2026
+    """
+    from catalog_pipeline.cli.output import print_explanation
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.queries.explain import explain as explain_key
+
+    with database() as (_, engine), connected(engine) as connection:
+        print_explanation(explain_key(connection, key), as_json=as_json)
+
+
+@app.command()
+def rejects(
+    source: Annotated[str | None, typer.Option(help="Only rejects of this source.")] = None,
+    rule: Annotated[str | None, typer.Option(help="Only rejects by this rule.")] = None,
+    as_csv: AsCsv = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what did not reach the catalog, and why.
+
+    Rejected rows of partner feeds: catalog-pipeline partner rejects.
+
+    Example: catalog-pipeline rejects --rule case_collision
+    """
+    from catalog_pipeline.cli.output import REJECT_COLUMNS, print_rows
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.queries.status import rejects as open_rejects
+
+    with database() as (_, engine), connected(engine) as connection:
+        found = open_rejects(connection, source=source, rule=rule)
+    print_rows(found, as_json=as_json, as_csv=as_csv, columns=REJECT_COLUMNS, nothing="Nothing is rejected.")
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check settings, upstreams and database; say what to do.
+
+    Example: catalog-pipeline doctor
+    """
+    from catalog_pipeline.cli.output import print_findings
+    from catalog_pipeline.database.engine import ensure_database, make_engine, serving
+    from catalog_pipeline.database.schema import migrate
+    from catalog_pipeline.queries.doctor import doctor as examine
+
+    settings = load_settings()
+    with serving(settings) as server:
+        if settings.database_url is None:
+            ensure_database(server)
+            migrate(make_engine(server))
+        findings = examine(settings, server)
+    print_findings(findings, as_json=as_json)
+    raise SystemExit(int(ExitCode.DONE if all(finding.ok for finding in findings) else ExitCode.UNREACHABLE))
+
+
+@app.command()
+def keys(
+    file: Annotated[Path, typer.Argument(help="A file with one key a line, or - for standard input.")],
+    as_json: AsJson = False,
+) -> None:
+    """Parse course keys, one a line.
+
+    The exit status is 3 if any line is not the key of a run.
+
+    Example: echo course-v1:edX+DemoX+2026 | catalog-pipeline keys -
+    """
+    from catalog_pipeline.cli.console import print_json_lines, print_table
+
+    rows = _parse_lines(_read(file))
+    if as_json:
+        print_json_lines(rows)
+    else:
+        print_table(rows, columns=[name for name in KEY_COLUMNS if name != "valid"])
+    raise SystemExit(int(ExitCode.DONE if all(row["valid"] for row in rows) else ExitCode.SOME_ROWS_LEFT))
+
+
+def _read(file: Path) -> str:
+    if str(file) == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "replace")
+    try:
+        return file.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _parse_lines(content: str) -> list[Row]:
+    """What each line says as a key: KEY_COLUMNS. The end of the last line starts no further one."""
+    import pandas as pd
+
+    from catalog_pipeline.rules.course_keys import parse_keys
+    from catalog_pipeline.schemas.parsing import TEXT
+
+    lines = [line.removesuffix("\r") for line in content.removesuffix("\n").split("\n")] if content else []
+    given = pd.Series(lines, dtype=TEXT)
+    parsed = parse_keys(given).assign(input=given).reindex(columns=KEY_COLUMNS).astype(object)
+    return parsed.where(parsed.notna(), None).to_dict("records")
