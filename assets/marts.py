@@ -23,7 +23,7 @@ RUNS = ["catalog.course_run", "go_live.due_runs"]
 CHANGE_WITH = {
     "catalog.course_run": RUNS,
     "catalog.run": [*RUNS, "catalog.run_association", "catalog.catalog_course"],
-    "ops.change_event": [*RUNS, "catalog.run_association", "catalog.catalog_course", "catalog.organization"],
+    "ops.column_change": [*RUNS, "catalog.run_association", "catalog.catalog_course", "catalog.organization"],
 }
 """The assets that a relation changes with, where that is not just the asset of its name."""
 MODELS = load_models()

@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 from sqlalchemy import Engine, text
 from werkzeug import Request, Response
 
-from catalog_pipeline.associations.planning import Plan, associate
+from catalog_pipeline.associations.planning import AssociationPlan, associate
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.replication.refresh import refresh
@@ -172,7 +172,7 @@ class Catalog:
             f"INSERT INTO catalog.course_run ({names}) VALUES ({', '.join(f':{name}' for name in row)})", **row
         )
 
-    def associate(self) -> Plan:
+    def associate(self) -> AssociationPlan:
         """Apply the plan of every run."""
         return associate(self.engine)[1]
 
