@@ -17,7 +17,7 @@ from catalog_pipeline.models.feed import FEED_COUNTS
 from catalog_pipeline.partner.arrivals import accept, ingest_arrival, waiting
 from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.ingestion import Options, Summarize, ingest_waiting
-from catalog_pipeline.partner.report import Report
+from catalog_pipeline.partner.report import FeedReport
 from catalog_pipeline.partner.summary import summarizer
 from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
@@ -59,8 +59,8 @@ def partner_feed(
     options = Options(force=config.force, accept_removals=config.accept_removals)
     with failures_say_why():
         report = ingest_arrival(database.engine, context.partition_key, settings, options, _summarize(settings))
-    if report["outcome"] == "held":
-        raise dg.Failure(report["detail"], metadata={"exit_code": int(ExitCode.REFUSED)}, allow_retries=False)
+    if report.outcome == "held":
+        raise dg.Failure(report.detail, metadata={"exit_code": int(ExitCode.REFUSED)}, allow_retries=False)
     _log_written(context, database, report)
     return MaterializeResult(metadata=_metadata(report))
 
@@ -83,8 +83,8 @@ def ingest_waiting_feeds(
         except FeedRefusedError as error:
             problems.append(str(error))
             continue
-        if report["outcome"] == "held":
-            problems.append(f"{report['feed']['name']}: {report['detail']}")
+        if report.outcome == "held":
+            problems.append(f"{report.feed.name}: {report.detail}")
             continue
         context.log_event(dg.AssetMaterialization(KEY, partition=key, metadata=_metadata(report)))
         _log_written(context, database, report)
@@ -110,24 +110,22 @@ def _summarize_changes(settings: Settings) -> Summarize:
     """Send a mail only when a row that waited was decided: nobody wants the same mail every night."""
     summarize = _summarize(settings)
 
-    def when_changed(connection: Connection, report: Report) -> None:
-        if any(report["counts"][outcome] for outcome in ("new_product", "new_variant", "updated")):
+    def when_changed(connection: Connection, report: FeedReport) -> None:
+        if any(report.counts[outcome] for outcome in ("new_product", "new_variant", "updated")):
             summarize(connection, report)
 
     return when_changed
 
 
-def _metadata(report: Report) -> dict[str, Any]:
-    counts = report["counts"]
+def _metadata(report: FeedReport) -> dict[str, Any]:
+    counts = report.counts
     errors = [
-        {"row": str(row["row"]), "course": row["course_key"], **error}
-        for row in report["rows"]
-        for error in row["errors"]
+        {"row": str(row.row), "course": row.course_key, **vars(error)} for row in report.rows for error in row.errors
     ]
     return {
-        "feed": report["feed"]["name"],
-        "outcome": report["outcome"],
-        **({"detail": report["detail"]} if report["detail"] else {}),
+        "feed": report.feed.name,
+        "outcome": report.outcome,
+        **({"detail": report.detail} if report.detail else {}),
         "dagster/partition_row_count": counts["rows"],
         **{outcome: counts[outcome] for outcome in FEED_COUNTS},
         "outcomes": dg.MetadataValue.md(_chart(counts)),
@@ -143,7 +141,7 @@ def _chart(counts: dict[str, int]) -> str:
 
 
 def _log_written(
-    context: OpExecutionContext | AssetExecutionContext, database: CatalogDatabase, report: Report
+    context: OpExecutionContext | AssetExecutionContext, database: CatalogDatabase, report: FeedReport
 ) -> None:
     """Log a materialization of the catalog's tables that a feed wrote."""
     with connected(database.engine) as connection:
@@ -153,10 +151,10 @@ def _log_written(
                 FROM ops.feed f JOIN ops.load_count c USING (load_id)
                 WHERE f.id = :id AND c.table_name LIKE 'catalog.%' AND c.outcome IN ('created', 'updated', 'deleted')
                 GROUP BY 1"""),
-            {"id": report["feed_id"]},
+            {"id": report.feed_id},
         ).all()
-    for row in rows if not report.get("skipped") else []:
+    for row in rows if not report.skipped else []:
         key = row.table_name.split(".")
         context.log_event(
-            dg.AssetMaterialization(key, description=f"Written by {report['feed']['name']}.", metadata=row.counts)
+            dg.AssetMaterialization(key, description=f"Written by {report.feed.name}.", metadata=row.counts)
         )

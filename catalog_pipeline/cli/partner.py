@@ -33,8 +33,8 @@ def check(file: FeedFile, source: Source = None, product_type: ProductType = Non
     from catalog_pipeline.cli.output import print_checked
     from catalog_pipeline.partner.columns import Reference
     from catalog_pipeline.partner.configuration import load_rules
+    from catalog_pipeline.partner.decisions import reject_repeats
     from catalog_pipeline.partner.reading import Limits, read_feed
-    from catalog_pipeline.partner.repeats import reject_repeats
     from catalog_pipeline.partner.validation import validate_feed
 
     settings = load_settings()
@@ -79,13 +79,12 @@ def ingest(
     import hashlib
 
     from catalog_pipeline.cli.partner_output import SHOWN, print_feed
+    from catalog_pipeline.partner.columns import FeedName
     from catalog_pipeline.partner.configuration import load_rules
     from catalog_pipeline.partner.files import read_file
     from catalog_pipeline.partner.ingestion import Options
     from catalog_pipeline.partner.ingestion import ingest as ingest_feed
-    from catalog_pipeline.partner.plan import FeedName
     from catalog_pipeline.partner.reading import Limits
-    from catalog_pipeline.partner.report import exit_code
     from catalog_pipeline.partner.summary import summarizer
 
     settings = load_settings()
@@ -102,7 +101,7 @@ def ingest(
     with database() as (settings, engine):
         found = ingest_feed(engine, data, feed, settings, options, summarizer(settings, rules))
     print_feed(found, as_json=as_json)
-    raise SystemExit(int(exit_code(found)))
+    raise SystemExit(int(found.exit_code))
 
 
 @app.command()
@@ -162,12 +161,11 @@ def backpopulate(
     """
     from catalog_pipeline.cli.partner_output import print_feed
     from catalog_pipeline.partner.backpopulation import backpopulate as take
-    from catalog_pipeline.partner.report import exit_code
 
     with database() as (_, engine):
         found = take(engine, apply=apply, as_of=as_of and as_of.replace(tzinfo=UTC))
     print_feed(found, as_json=as_json)
-    raise SystemExit(int(exit_code(found)))
+    raise SystemExit(int(found.exit_code))
 
 
 def _by_folders(file: Path, rules: PartnerRules) -> tuple[str | None, str | None]:

@@ -5,14 +5,10 @@ restriction and variant of the runs; it is current while no other whole one of i
 """
 
 from catalog_pipeline.loading.publication import Publication
+from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, carried_by_feeds
 
-COURSE_COLUMNS = (
-    *("title", "short_description", "full_description", "topic", "language", "course_type", "product_source"),
-    *("product_status", "external_identifier"),
-)
-RUN_COLUMNS = (
-    *("start", "end", "enrollment_end", "go_live", "upgrade_deadline", "price", "currency", "restriction_type"),
-)
+COURSE_COLUMNS = carried_by_feeds(COURSE_FIELDS)
+RUN_COLUMNS = carried_by_feeds(RUN_FIELDS)
 CURRENT_FEEDS = """
     (SELECT id FROM (
         SELECT id, corrects, max(id) FILTER (WHERE NOT corrects) OVER (PARTITION BY source, product_type) AS whole

@@ -12,12 +12,12 @@ from sqlalchemy import Connection, Engine, text
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import FeedRefusedError, UsageError
 from catalog_pipeline.partner.apply import keep_document
+from catalog_pipeline.partner.columns import FeedName
 from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.files import read_file
 from catalog_pipeline.partner.ingestion import Options, Summarize, ingest
-from catalog_pipeline.partner.plan import FeedName
 from catalog_pipeline.partner.reading import Limits
-from catalog_pipeline.partner.report import Report
+from catalog_pipeline.partner.report import FeedReport
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.documents import decompress
 
@@ -29,7 +29,7 @@ Seen = Mapping[str, tuple[int, int]]
 
 
 @dataclass
-class Folder:
+class FolderScan:
     """What a look at the folder of feeds found."""
 
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -39,14 +39,14 @@ class Folder:
     """Files that cannot be feeds as they are, each with what to do."""
 
 
-def accept(engine: Engine, settings: Settings, before: Seen) -> Folder:
+def accept(engine: Engine, settings: Settings, before: Seen) -> FolderScan:
     """Keep the bytes of the files that have arrived since the last look and are as they were `before`: finished.
 
     Ignored are hidden files and those that end in .part.
     """
     rules = load_rules(settings.partner_rules)
     root = settings.feeds_folder
-    found = Folder()
+    found = FolderScan()
     with connected(engine) as connection:
         known = {tuple(row) for row in connection.execute(text("SELECT path, received_at FROM ops.feed_arrival"))}
     for path in sorted((*root.glob("*"), *root.glob("*/*"), *root.glob("*/*/*")), key=_changed_at):
@@ -95,7 +95,7 @@ def waiting(connection: Connection) -> list[Any]:
 
 def ingest_arrival(
     engine: Engine, partition_key: str, settings: Settings, options: Options, summarize: Summarize | None = None
-) -> Report:
+) -> FeedReport:
     """Ingest the feed of a partition from its kept bytes. Raises what `ingest` raises, and UsageError."""
     with connected(engine) as connection:
         row = connection.execute(

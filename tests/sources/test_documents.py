@@ -11,14 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog_pipeline.sources.documents import (
+    MOST_NESTED,
+    NOT_KEPT,
     SELDOM,
     VOLATILE,
+    TooDeepError,
     compress,
     content_hash,
     decode,
     decompress,
     encode,
     seldom_collected,
+    stand_in,
 )
 
 TEXTS = st.text(st.characters(), max_size=5)
@@ -54,25 +58,25 @@ def written(document: Any) -> str:
     return json.dumps(document, sort_keys=True)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(MIXED)
 def test_volatile_fields_do_not_count_at_any_depth(document: Any) -> None:
     assert content_hash(document) == content_hash(without_volatile(document))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(MIXED)
 def test_the_order_of_keys_does_not_count(document: Any) -> None:
     assert content_hash(document) == content_hash(reordered(document))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(STEADY, STEADY)
 def test_everything_else_counts(one: Any, other: Any) -> None:
     assert (content_hash(one) == content_hash(other)) == (written(one) == written(other))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(STEADY.filter(lambda document: isinstance(document, dict)), STEADY_NAMES, SCALARS)
 def test_a_field_more_counts(document: dict[str, Any], name: str, value: Any) -> None:
     changed = {**document, name: value}
@@ -97,13 +101,13 @@ def test_each_volatile_field_is_one(name: str) -> None:
     assert content_hash({"a": [{name: 1}]}) == content_hash({"a": [{name: 2}]}) == content_hash({"a": [{}]})
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(documents(st.text(max_size=5)))
 def test_what_is_kept_is_what_came(document: Any) -> None:
     assert written(decode(decompress(compress(encode(document))))) == written(document)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(documents(TEXTS, SCALARS | st.text(st.characters(categories=["Cs"]), min_size=1, max_size=2)))
 def test_a_page_with_half_a_surrogate_pair_is_read_kept_and_hashed(document: Any) -> None:
     page = decode(json.dumps(document).encode())
@@ -112,7 +116,7 @@ def test_a_page_with_half_a_surrogate_pair_is_read_kept_and_hashed(document: Any
     assert len(content_hash(page)) == 16
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(-(10**300), 10**300))
 def test_whole_numbers_of_any_size_are_read_kept_and_hashed(number: int) -> None:
     page = decode(b'{"n": %d}' % number)
@@ -149,7 +153,7 @@ def test_keeping_is_compact_and_safe_from_several_threads() -> None:
     assert failed == []
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(MIXED)
 def test_hashing_leaves_a_document_as_it_was(document: Any) -> None:
     before = written(document)
@@ -164,3 +168,53 @@ def test_collecting_seldom_ends_with_what_asked_for_it_however_it_is_nested() ->
             assert gc.get_threshold() == (SELDOM, *usual[1:])
         assert gc.get_threshold() == (SELDOM, *usual[1:])
     assert gc.get_threshold() == usual
+
+
+def nested(levels: int, value: str = "") -> str:
+    return "[" * levels + value + "]" * levels
+
+
+@pytest.mark.parametrize("levels", [1, MOST_NESTED - 1])
+def test_a_document_may_be_nested_to_a_limit_and_is_then_kept_whole(levels: int) -> None:
+    document = decode(f'{{"key": "A", "deep": {nested(levels)}}}'.encode())
+    assert len(content_hash(document)) == 16
+    assert written(decode(decompress(compress(encode(document))))) == written(document)
+
+
+@pytest.mark.parametrize("levels", [MOST_NESTED, 255, 1_000, 1_023, 1_100, 50_000])
+@pytest.mark.parametrize("text", ["", '"[]]{\\\\\\"["', r'"\ud800"'], ids=["plain", "brackets in text", "half a pair"])
+def test_a_document_nested_deeper_is_refused_and_its_page_is_read_all_the_same(levels: int, text: str) -> None:
+    page = f'{{"results": [{{"key": "A", "modified": 1, "deep": {nested(levels, text)}}}, {{"key": "B"}}], "count": 2}}'
+    read = decode(page.encode())
+    deep, other = read["results"]
+    assert (read["count"], other, deep["key"], list(deep)) == (2, {"key": "B"}, "A", ["key", "modified", "deep"])
+    with pytest.raises(TooDeepError, match="The document is nested more than 200 levels deep"):
+        content_hash(deep)
+    assert deep["modified"] == 1
+    assert stand_in(deep, "too deep") == {"key": "A", "modified": 1, NOT_KEPT: "too deep"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 2_000,
+        '{"a":' * 2_000,
+        nested(2_000) + "x",
+        "[" * 2_000 + '"' + "a" * 10,
+        "[" * 2_000 + '"\\' * 50_000,
+        "[" * 2_000 + '"' * 50_001,
+        "[1]" + "[" * 2_000,
+        "]" * 2_000 + "[" * 2_000,
+    ],
+)
+def test_what_is_nested_deep_and_no_json_raises_a_value_error(body: str) -> None:
+    with pytest.raises(ValueError, match=r"JSON|Extra|Expecting|Unterminated"):
+        decode(body.encode())
+
+
+@settings(deadline=None, max_examples=50)
+@given(MIXED, st.integers(400, 1200))
+def test_what_stands_beside_what_is_nested_too_deep_is_read_as_it_is(document: Any, levels: int) -> None:
+    page = f"[{json.dumps(document)}, {nested(levels)}, {json.dumps(document)}]"
+    first, _, last = decode(page.encode())
+    assert written(first) == written(last) == written(document)

@@ -1,4 +1,4 @@
-"""An upstream of the test's own making, over HTTP: what is put into its lists is served as discovery and the LMS do."""
+"""An upstream over HTTP for each test: it serves the documents in its lists as discovery and the LMS would."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -85,6 +85,7 @@ class Upstream:
         self.url = server.url_for("").rstrip("/")
         self.lists: dict[str, list[Any]] = {"organizations": [], "courses": [], "programs": [], "lms": []}
         self.asked: list[str] = []
+        self.replaced: dict[bytes, bytes] = {}
         self.before_page: Callable[[str, int], None] = lambda *_: None
         for name in ("organizations", "courses", "programs"):
             server.expect_request(f"/api/v1/{name}/").respond_with_handler(self._handler(name))
@@ -112,8 +113,11 @@ class Upstream:
             page: Document = {"results": here, "count": len(listed), "next": following}
             if name == "lms":
                 page = {"results": here, "pagination": {"count": len(listed), "next": following}}
-            # Half a surrogate pair is JSON, but not for orjson: put in as text.
-            return Response(orjson.dumps(page).replace(b"HALF", b"\\ud800"), content_type="application/json")
+            # JSON allows half a surrogate pair, but orjson does not write it: it replaces a marker.
+            body = orjson.dumps(page).replace(b"HALF", b"\\ud800")
+            for served, instead in self.replaced.items():
+                body = body.replace(served, instead)
+            return Response(body, content_type="application/json")
 
         return respond
 
@@ -153,7 +157,7 @@ class Catalog:
             connection.execute(text(statement), parameters)
 
     def add_run(self, run_key: str, **values: Any) -> None:
-        """Insert a run as a person would with psql: nothing but the row."""
+        """Insert a run as a person would with psql: only the row, without an association."""
         row = {
             "run_key": run_key,
             "key_org": "",
@@ -182,7 +186,7 @@ class Catalog:
         return dict(self.rows("SELECT run_key, course_key FROM catalog.run"))  # pyright: ignore[reportArgumentType]
 
     def versions(self) -> list[tuple[Any, ...]]:
-        """Which transaction wrote each row of the catalog and the landing: what was not touched stays the same."""
+        """The transaction that last wrote each row of the catalog and of landing."""
         tables = self.rows(
             "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
             " WHERE schemaname = 'catalog' OR (schemaname, tablename) = ('landing', 'document')"
