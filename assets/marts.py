@@ -2,6 +2,7 @@
 
 import warnings
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -65,7 +66,7 @@ def snapshots(first_day: date) -> list[AssetsDefinition]:
     return [_mart(model, groups.SNAPSHOTS, days) for model in MODELS if model.partition]
 
 
-def _metadata(connection: Connection, model: SqlModel, counts: Counts) -> dict[str, object]:
+def _metadata(connection: Connection, model: SqlModel, counts: Counts) -> dict[str, Any]:
     rows = pd.DataFrame(relations.first_rows(connection, model, PREVIEWED), columns=list(model.columns), dtype=object)
     changes = {"inserted": counts.inserted, "updated": counts.updated, "deleted": counts.deleted}
     return {
