@@ -1,6 +1,7 @@
 """The catalog's tables: published from landed documents, in one transaction for each source."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 from dagster import AssetExecutionContext, AssetKey, MaterializeResult
@@ -198,7 +199,7 @@ def _documents_valid(database: CatalogDatabase) -> dg.AssetCheckResult:
     )
 
 
-def _log_written(context: AssetExecutionContext, metadata: dict[str, dict[str, object]], report: LoadReport) -> None:
+def _log_written(context: AssetExecutionContext, metadata: dict[str, dict[str, Any]], report: LoadReport) -> None:
     """Log a materialization of tables that this step wrote, but that are another asset's."""
     for name, values in metadata.items():
         context.log_event(

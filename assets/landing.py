@@ -1,6 +1,7 @@
 """Documents as received: one asset for each source, all in the table `landing.document`."""
 
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 from dagster import AssetsDefinition, MaterializeResult
@@ -55,7 +56,7 @@ def _landing(
     return documents
 
 
-def _metadata(crawls: list[Crawl]) -> dict[str, object]:
+def _metadata(crawls: list[Crawl]) -> dict[str, Any]:
     records = [
         {
             "kind": run.listing.kind,

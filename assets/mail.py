@@ -1,5 +1,7 @@
 """The job that sends the mail in the outbox. It makes no asset: nothing of what it sends is kept."""
 
+from typing import Any
+
 import dagster as dg
 from dagster import OpExecutionContext
 
@@ -41,7 +43,7 @@ def _failure(deliveries: list[Delivery]) -> str:
     )
 
 
-def _metadata(deliveries: list[Delivery], code: ExitCode) -> dict[str, object]:
+def _metadata(deliveries: list[Delivery], code: ExitCode) -> dict[str, Any]:
     records = [dg.TableRecord({"kind": d.kind, "subject": d.subject, "outcome": d.outcome}) for d in deliveries]
     table = {"mails": dg.MetadataValue.table(records)} if records else {}
     return {"sent": sum(d.outcome == "sent" for d in deliveries), "exit_code": int(code), **table}

@@ -2,6 +2,7 @@
 
 import warnings
 from datetime import date
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -23,7 +24,7 @@ RUNS = ["catalog.course_run", "go_live.due_runs"]
 CHANGE_WITH = {
     "catalog.course_run": RUNS,
     "catalog.run": [*RUNS, "catalog.run_association", "catalog.catalog_course"],
-    "ops.change_event": [*RUNS, "catalog.run_association", "catalog.catalog_course", "catalog.organization"],
+    "ops.column_change": [*RUNS, "catalog.run_association", "catalog.catalog_course", "catalog.organization"],
 }
 """The assets that a relation changes with, where that is not just the asset of its name."""
 MODELS = load_models()
@@ -65,7 +66,7 @@ def snapshots(first_day: date) -> list[AssetsDefinition]:
     return [_mart(model, groups.SNAPSHOTS, days) for model in MODELS if model.partition]
 
 
-def _metadata(connection: Connection, model: SqlModel, counts: Counts) -> dict[str, object]:
+def _metadata(connection: Connection, model: SqlModel, counts: Counts) -> dict[str, Any]:
     rows = pd.DataFrame(relations.first_rows(connection, model, PREVIEWED), columns=list(model.columns), dtype=object)
     changes = {"inserted": counts.inserted, "updated": counts.updated, "deleted": counts.deleted}
     return {

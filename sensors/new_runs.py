@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from assets import jobs
 from assets.catalog import CAUSE_TAG, AssociateConfig
-from catalog_pipeline.associations.planning import NEW_RUNS, UNTOLD
+from catalog_pipeline.associations.planning import NEW_RUNS, NOT_YET_REPORTED
 from catalog_pipeline.database import events
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.events import Cursor
@@ -20,8 +20,8 @@ FOUND = f"""
     SELECT count(DISTINCT r.id) AS runs, (array_agg(DISTINCT r.run_key))[1:{SHOWN}] AS run_keys,
            array_agg(DISTINCT e.actor) AS actors
     FROM ({NEW_RUNS}) AS e JOIN catalog.course_run r USING (id)
-    WHERE {UNTOLD}"""
-LEFT = f"SELECT count(*) FROM catalog.course_run r WHERE {UNTOLD}"
+    WHERE {NOT_YET_REPORTED}"""
+LEFT = f"SELECT count(*) FROM catalog.course_run r WHERE {NOT_YET_REPORTED}"
 
 
 @dg.sensor(

@@ -1,4 +1,4 @@
-"""What the verbs of `partner` print of feeds: for people, as JSON, or as CSV that can be corrected and fed again."""
+"""How the verbs of `partner` print feeds: as tables, as JSON, or as CSV that can be corrected and fed again."""
 
 import json
 import sys

@@ -1,17 +1,18 @@
 """Crawls an upstream's list into `landing.document`. All of a crawl is kept, or nothing; deciding comes later."""
 
 import logging
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Engine, bindparam, text
+from sqlalchemy import Connection, Engine, text
 
 from catalog_pipeline.database.bulk import copy_rows
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.publication import PUBLISH_LOCK
-from catalog_pipeline.sources.documents import compress, content_hash, encode, seldom_collected
+from catalog_pipeline.sources.documents import TooDeepError, compress, content_hash, encode, seldom_collected, stand_in
 from catalog_pipeline.sources.http import ApiClient
 from catalog_pipeline.sources.listing import Listing, Page, modified_at
 from catalog_pipeline.sources.paging import read_pages
@@ -30,14 +31,19 @@ class Crawl:
 
     listing: Listing
     since: datetime | None
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """From when on changes are asked for; None: all documents are."""
+    started_at: datetime
+    """When the crawl began, by the database's clock."""
+    watermark: datetime | None
+    """The largest data_modified_timestamp that complete crawls have read, of those before they began."""
     seen: set[str] = field(default_factory=set)
     pages: int = 0
     last_count: int = 0
     shrank: bool = False
-    """Whether the upstream's count fell during the last pass: rows moved up, and one may have been skipped."""
-    watermark: datetime | None = None
-    counts: dict[str, int] = field(default_factory=dict)
+    """Whether the upstream's count fell during the last reading: rows moved up, and one may have been skipped."""
+    repeated: frozenset[str] | None = None
+    """Where two whole readings agreed, and are short of the count: the keys that are listed more than once."""
+    counts: dict[str, int] = field(default_factory=lambda: {"created": 0, "changed": 0, "missing": 0})
     """created, changed and missing documents."""
 
     @property
@@ -50,6 +56,11 @@ class Crawl:
         """Every page was read, none moved up, and as many distinct documents were seen as upstream last counted."""
         return len(self.seen) >= self.last_count and not self.shrank
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether what was read is landed: it is complete, or the upstream repeats documents for good."""
+        return self.is_complete or self.repeated is not None
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -57,8 +68,28 @@ class Batch:
 
     count: int
     rows: list[tuple[str, bytes, bytes | None]]
-    """key, payload_hash, payload: of new and changed documents only."""
+    """key, payload_hash, payload: of each document; the payload of new and changed ones only."""
     newest: datetime | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One pass over a list, from some page to its end."""
+
+    first: int
+    counts: list[int] = field(default_factory=list)
+    """How many documents the upstream says there are, page by page."""
+    keys: set[str] = field(default_factory=set)
+    repeated: set[str] = field(default_factory=set)
+
+    def agrees_with(self, other: "Reading") -> bool:
+        """Whether both read the whole list, under one count, and saw the same keys."""
+        return self.first == other.first == 1 and len({*self.counts, *other.counts}) == 1 and self.keys == other.keys
+
+    def moved_at(self) -> int:
+        """The page from which to read again: where the count began to move, else the first of this reading."""
+        moved = next((number for number, count in enumerate(self.counts) if count != self.counts[0]), 1)
+        return max(1, self.first + moved - 1)
 
 
 def crawl(engine: Engine, client: ApiClient, listing: Listing, *, full: bool, scope: str = "") -> Crawl:
@@ -68,23 +99,30 @@ def crawl(engine: Engine, client: ApiClient, listing: Listing, *, full: bool, sc
     upstream is slow. Raises UpstreamError, or LoadRefusedError when the list kept changing under the crawl.
     """
     with seldom_collected(), engine.connect() as connection:
-        run = Crawl(listing, None if full or not listing.modified_param else _since(connection, listing, scope))
+        run = _begin(connection, listing, scope, full=full)
         connection.execute(text(STAGING))
         connection.commit()
         try:
             _read(connection, client, run, scope)
             with connection.begin():
-                if run.is_complete:
+                if run.is_kept:
                     _land(connection, run, scope)
                 _record(connection, client, run, scope)
         finally:
             connection.rollback()
             connection.execute(text("DROP TABLE crawled"))
             connection.commit()
-    if not run.is_complete:
+    address = client.base_url + listing.path
+    if not run.is_kept:
         raise LoadRefusedError(
-            f"{client.base_url}{listing.path} kept changing while it was read: {len(run.seen)} distinct documents of"
+            f"{address} kept changing while it was read: {len(run.seen)} distinct documents of"
             f" {run.last_count} in {run.pages} pages. Nothing of this crawl was kept; run again later."
+        )
+    if run.repeated is not None:
+        logger.warning(
+            "%s counts %d documents and lists %d, in two readings alike. Listed more than once: %s. What it lists was"
+            " landed; nothing was marked missing, for a repeated document may hide another. Tell the upstream.",
+            *(address, run.last_count, len(run.seen), _some(run.repeated)),
         )
     logger.info("%s %s: %d documents, %s", listing.source, listing.kind, len(run.seen), run.counts)
     return run
@@ -96,37 +134,53 @@ STAGING = """
     ) ON COMMIT PRESERVE ROWS"""
 
 
-def _since(connection: Connection, listing: Listing, scope: str) -> datetime | None:
-    watermark = connection.execute(
-        text(
-            "SELECT watermark FROM landing.crawl WHERE source = :source AND kind = :kind AND scope = :scope"
-            " AND outcome = 'complete' ORDER BY id DESC LIMIT 1"
-        ),
+def _begin(connection: Connection, listing: Listing, scope: str, *, full: bool) -> Crawl:
+    """A crawl that begins now, with the watermark of the last complete one.
+
+    A watermark that is ahead of its own crawl, or of the clock, says nothing of what was read: the list is read whole.
+    """
+    row = connection.execute(
+        text("""
+            SELECT clock_timestamp() AS now, (
+                SELECT CASE WHEN watermark <= least(started_at, clock_timestamp()) THEN watermark END
+                FROM landing.crawl
+                WHERE source = :source AND kind = :kind AND scope = :scope AND outcome = 'complete'
+                ORDER BY id DESC LIMIT 1
+            ) AS watermark"""),
         {"source": listing.source, "kind": listing.kind, "scope": scope},
-    ).scalar()
+    ).one()
     connection.rollback()
-    return watermark - OVERLAP if watermark else None
+    since = None if full or not listing.modified_param or not row.watermark else row.watermark - OVERLAP
+    return Crawl(listing, since, row.now, row.watermark)
 
 
 def _read(connection: Connection, client: ApiClient, run: Crawl, scope: str) -> None:
     """Read all pages; while that is incomplete, again from where the count began to move (else from the first)."""
-    first = 1
-    extra = {run.listing.modified_param or "": run.since.isoformat()} if run.since else {}
-    prepare = partial(_prepare, run.listing, _known(connection, run.listing, scope))
+    known = _known(connection, run.listing, scope)
+    first, before = 1, None
+    newest: list[datetime] = []
     for _ in range(1 + REREADS):
-        counts = []
-        for batch in read_pages(client, run.listing, extra, first, prepare):
-            counts.append(batch.count)
-            run.pages += 1
-            _stage(connection, run, batch)
-        if not counts:  # the list ends before the page from which it should be read again
-            run.shrank, first = True, 1
+        reading = Reading(first)
+        for batch in _batches(client, run, known, first):
+            _stage(connection, run, reading, batch)
+            newest.extend(filter(None, [batch.newest]))
+        if not reading.counts:  # the list ends before the page from which it should be read again
+            run.shrank, first, before = True, 1, None
             continue
-        run.last_count, run.shrank = counts[-1], min(counts) < counts[0]
+        run.last_count, run.shrank = reading.counts[-1], min(reading.counts) < reading.counts[0]
         if run.is_complete:
+            # Only now: what an incomplete crawl did not see is asked for again.
+            run.watermark = max(filter(None, (run.watermark, *newest)), default=None)
             return
-        moved = next((number for number, count in enumerate(counts) if count != counts[0]), 1)
-        first = max(1, first + moved - 1)
+        if before is not None and reading.agrees_with(before):
+            run.repeated = frozenset(reading.repeated)
+            return
+        first, before = reading.moved_at(), reading
+
+
+def _batches(client: ApiClient, run: Crawl, known: dict[str, bytes], first: int) -> Iterator[Batch]:
+    extra = {run.listing.modified_param or "": run.since.isoformat()} if run.since else {}
+    return read_pages(client, run.listing, extra, first, partial(_prepare, run, known))
 
 
 def _known(connection: Connection, listing: Listing, scope: str) -> dict[str, bytes]:
@@ -142,23 +196,37 @@ def _known(connection: Connection, listing: Listing, scope: str) -> dict[str, by
     return dict(tuple(row) for row in rows)
 
 
-def _prepare(listing: Listing, known: dict[str, bytes], page: Page) -> Batch:
+def _prepare(run: Crawl, known: dict[str, bytes], page: Page) -> Batch:
     """What is staged of a page. Pages are prepared at the same time, in the threads that fetched them."""
-    rows: dict[str, tuple[str, bytes, bytes | None]] = {}
+    rows: list[tuple[str, bytes, bytes | None]] = []
     moments = []
-    for document in page.documents:
-        digest = content_hash(document)
-        key = _key(listing, document, digest)
-        rows[key] = key, digest, None if known.get(key) == digest else compress(encode(document))
+    for listed in page.documents:
+        document, digest = _hashed(listed)
+        key = _key(run.listing, document, digest)
+        rows.append((key, digest, None if known.get(key) == digest else compress(encode(document))))
         moments.append(modified_at(document) if isinstance(document, dict) else None)
-    return Batch(page.count, list(rows.values()), max(filter(None, moments), default=None))
+    # What changes behind the crawl, while it reads on, is stamped after its start, as is what bears a wrong date.
+    read = (moment for moment in moments if moment is not None and moment <= run.started_at)
+    return Batch(page.count, rows, max(read, default=None))
 
 
-def _stage(connection: Connection, run: Crawl, batch: Batch) -> None:
+def _hashed(document: Any) -> tuple[Any, bytes]:
+    """A document and its hash. In the place of one that cannot be kept stands what says so, to be rejected by name."""
+    try:
+        return document, content_hash(document)
+    except TooDeepError as error:
+        kept = stand_in(document, str(error))
+        return kept, content_hash(kept)
+
+
+def _stage(connection: Connection, run: Crawl, reading: Reading, batch: Batch) -> None:
     copy_rows(connection, "crawled", {"key": "text", "payload_hash": "bytea", "payload": "bytea"}, batch.rows)
     connection.commit()
-    run.seen.update(key for key, *_ in batch.rows)
-    run.watermark = max(filter(None, (run.watermark, batch.newest)), default=None)
+    run.pages += 1
+    reading.counts.append(batch.count)
+    for key, *_ in batch.rows:
+        (reading.repeated if key in reading.keys else reading.keys).add(key)
+    run.seen |= reading.keys
 
 
 def _key(listing: Listing, document: Any, digest: bytes) -> str:
@@ -169,19 +237,28 @@ def _key(listing: Listing, document: Any, digest: bytes) -> str:
     return f"without a key: {digest.hex()[:12]}"
 
 
+def _some(keys: Collection[str]) -> str:
+    """A few keys, and how many more there are."""
+    shown = ", ".join(sorted(keys)[:3]) or "none"
+    return f"{shown} and {len(keys) - 3} more" if len(keys) > 3 else shown
+
+
 def _land(connection: Connection, run: Crawl, scope: str) -> None:
     names = {"source": run.listing.source, "scope": scope, "kind": run.listing.kind}
     # Documents do not change under a load, nor in another order than it locks them.
     connection.execute(text(PUBLISH_LOCK))
     connection.execute(text("ANALYZE crawled"))
     row = connection.execute(text(LAND), names).one()
-    run.counts = {"created": row.created, "changed": row.changed, "missing": 0}
-    if run.mode == "full":
+    run.counts |= {"created": row.created, "changed": row.changed}
+    if run.mode == "full" and run.is_complete:
         run.counts["missing"] = connection.execute(text(MARK_MISSING), names).rowcount
 
 
 LAND = """
-    WITH latest AS (SELECT DISTINCT ON (key) * FROM crawled WHERE payload IS NOT NULL ORDER BY key, seq DESC),
+    WITH latest AS (
+        SELECT * FROM crawled AS c WHERE payload IS NOT NULL
+            AND NOT EXISTS (SELECT FROM crawled AS later WHERE later.key = c.key AND later.seq > c.seq)
+    ),
     merged AS (
         MERGE INTO landing.document AS t USING latest AS s
             ON t.source = :source AND t.scope = :scope AND t.kind = :kind AND t.key = s.key
@@ -208,24 +285,19 @@ def _record(connection: Connection, client: ApiClient, run: Crawl, scope: str) -
             INSERT INTO landing.crawl (source, scope, kind, url, mode, outcome, started_at, pages, documents,
                                        created, changed, missing, watermark)
             VALUES (:source, :scope, :kind, :url, :mode, :outcome, :started_at, :pages, :documents,
-                    :created, :changed, :missing,
-                    greatest(:watermark, (SELECT max(watermark) FROM landing.crawl
-                        WHERE source = :source AND scope = :scope AND kind = :kind AND outcome = 'complete')))
-        """).bindparams(bindparam("watermark", type_=DateTime(timezone=True))),
+                    :created, :changed, :missing, :watermark)
+        """),
         {
             "source": run.listing.source,
             "scope": scope,
             "kind": run.listing.kind,
             "url": client.base_url + run.listing.path,
             "mode": run.mode,
-            "outcome": "complete" if run.is_complete else "incomplete",
+            "outcome": "complete" if run.is_kept else "incomplete",
             "started_at": run.started_at,
             "pages": run.pages,
             "documents": len(run.seen),
-            "watermark": run.watermark if run.is_complete else None,
-            "created": 0,
-            "changed": 0,
-            "missing": 0,
+            "watermark": run.watermark,
             **run.counts,
         },
     )

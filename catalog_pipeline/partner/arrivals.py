@@ -1,4 +1,4 @@
-"""Partner feeds that arrive as files in a folder: seen when they are finished, kept, and ingested in their order."""
+"""Partner feeds that arrive as files in a folder: finished files are kept, then ingested in the order of arrival."""
 
 import hashlib
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ from catalog_pipeline.sources.documents import decompress
 
 ENDINGS = (".csv", ".json", ".gz", ".zip")
 DEPTH = 3
-"""Of a feed's file in the folder of feeds: `<source>/<course type>/<name>`."""
+"""How deep a feed's file lies in the folder of feeds: `<source>/<course type>/<name>`."""
 Seen = Mapping[str, tuple[int, int]]
 """By path: size in bytes, and when the file was last changed, in nanoseconds."""
 
 
 @dataclass
 class FolderScan:
-    """What a look at the folder of feeds found."""
+    """What one scan of the folder of feeds found."""
 
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     accepted: list[str] = field(default_factory=list)
@@ -40,9 +40,9 @@ class FolderScan:
 
 
 def accept(engine: Engine, settings: Settings, before: Seen) -> FolderScan:
-    """Keep the bytes of the files that have arrived since the last look and are as they were `before`: finished.
+    """Keep the bytes of the files that have arrived and are finished: size and time are as they were `before`.
 
-    Ignored are hidden files and those that end in .part.
+    Hidden files and those that end in .part are ignored.
     """
     rules = load_rules(settings.partner_rules)
     root = settings.feeds_folder
@@ -154,6 +154,6 @@ def _changed_at(path: Path) -> int:
 
 
 def _instant(nanoseconds: int) -> datetime:
-    """When a file was put where it is, or last written. A copy that keeps its time of writing is new all the same."""
+    """When a file was last written or put where it is: a copy that keeps its time of writing counts as new."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)

@@ -1,7 +1,7 @@
-"""Takes dates and variants that only a course's `additional_metadata` has onto runs, once (course-discovery ADR 0026).
+"""Copies dates and variants from courses' `additional_metadata` to their runs, once (course-discovery ADR 0026).
 
-Discovery keeps such metadata for external courses alone. What is taken is kept as a feed of its own, so that no crawl
-takes it back; what a partner's feed carries already is left to that feed.
+Discovery has such metadata only for external courses. What is copied is kept as a feed of its own, so that no crawl
+overwrites it. Courses that a partner's feed carries already are left to that feed.
 """
 
 import hashlib
@@ -37,9 +37,9 @@ EXTERNAL_COURSES = f"""
 
 
 def backpopulate(engine: Engine, *, apply: bool, as_of: datetime | None = None) -> FeedReport:
-    """Update or create the runs that the metadata of external courses tell; or, unless `apply`, show what would be.
+    """Update or create the runs that the metadata of external courses describe; without `apply`, only show them.
 
-    Returns a report as `partner_report` tells it; its rows are the courses, numbered by key. Again, it changes nothing.
+    The rows of the report are the courses, numbered in the order of their keys. Running it again changes nothing.
     """
     as_of = as_of or datetime.now(UTC)
     if not apply:
@@ -66,7 +66,7 @@ def _name(data: bytes, as_of: datetime) -> FeedName:
 
 
 def read_metadata(connection: Connection) -> ValidatedFeed:
-    """What the metadata of external courses tell of runs, one row for each course; bad values are errors."""
+    """Read what the metadata of external courses say of runs: one row for each course; bad values are errors."""
     connection.execute(text("SET LOCAL work_mem = '64MB'"))
     names = ["course_key", "title", *DATES.values(), "variant_id"]
     records = pd.DataFrame(_records(connection), columns=names, dtype=object)

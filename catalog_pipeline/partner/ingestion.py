@@ -32,16 +32,16 @@ class Options:
     """How a feed is ingested."""
 
     as_of: datetime | None = None
-    """The only clock of the decisions; now where it is not given."""
+    """The clock of the decisions; now if it is not given."""
     dry_run: bool = False
     force: bool = False
     """Apply the feed even if the same bytes, or a newer feed, were applied before."""
     accept_removals: bool = False
     """Archive what it no longer lists, however much that is."""
     rows: frozenset[int] | None = None
-    """Decide just these rows of the file, as a correction of its others; all where it is not given."""
+    """Decide only these rows of the file, as a correction; all rows if it is not given."""
     shown: int | None = None
-    """The most rows that the report tells of, then without unchanged ones; all where it is not given."""
+    """How many rows the report lists at most, without unchanged ones; all rows if it is not given."""
 
 
 def ingest(
@@ -201,7 +201,8 @@ WAITS = f"""
         SELECT FROM ops.feed_row r CROSS JOIN LATERAL jsonb_array_elements(r.errors) e
         JOIN catalog.organization o ON {folded("o.key")} = {folded(KEY_MEANT)}
         WHERE r.feed_id = f.id AND r.outcome = 'rejected' AND e ->> 'code' = 'MISSING_ORGANIZATION'))"""
-"""Of a feed f: whether it has rows that may be decided otherwise now; deferred, or of an organization that came."""
+"""SQL: whether a feed f has rows that may be decided differently now. These are deferred rows, and rows that were
+rejected for an organization which the catalog has by now."""
 
 
 def ingest_waiting(
@@ -240,7 +241,7 @@ WAITING_ROWS = f"""
               WHERE (n.source, n.product_type) = (f.source, f.product_type) AND n.id > f.id)
             AND {folded("l.course_key")} = {folded("r.course_key")}
             AND l.variant_id IS NOT DISTINCT FROM r.variant_id)"""
-"""Of a feed f: the rows that may be decided otherwise now, and that no feed which corrects it speaks of."""
+"""SQL: the rows of a feed f that may be decided differently now, and that no later correction of it lists."""
 WAITING = f"""
     SELECT f.*, d.payload,
            CASE WHEN is_corrected OR f.corrects THEN coalesce(w.rows, '{{}}') END AS rows,
@@ -251,4 +252,4 @@ WAITING = f"""
     CROSS JOIN LATERAL ({WAITING_ROWS}) w
     WHERE {WAITS}
     ORDER BY f.source, f.product_type, f.id"""
-"""The current feeds that have rows in waiting; with those rows, where just they may be decided."""
+"""SQL: the current feeds that have waiting rows, and these rows if only they may be decided again."""

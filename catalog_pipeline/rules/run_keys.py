@@ -1,4 +1,4 @@
-"""The names of new runs: the term of the start, with a letter where the term is taken."""
+"""The keys of new runs: named after the term of their start, with a letter behind it if that name is taken."""
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,7 @@ def new_run_names(runs: pd.DataFrame, taken: pd.DataFrame) -> pd.Series:
 
 
 def _used(taken: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Of the names that are made of a term and letters: number and term, and the place of the letters."""
+    """The taken names that are made of a term and letters: their number and term, and the place of the letters."""
     parts = fold(taken["key_run"]).str.extract(TERM).dropna()
     group = fold(taken["key_course"]).loc[parts.index] + "+" + parts["term"]
     place = parts["suffix"].map({suffix: _place(suffix) for suffix in parts["suffix"].unique()})

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from catalog_pipeline.errors import UpstreamRefusedError
+from catalog_pipeline.sources.documents import NOT_KEPT
 
 Document = dict[str, Any]
 Cells = dict[str, Any]
@@ -76,11 +77,15 @@ def pick(
 ) -> Picked:
     """Ask `rows_of` for each document's rows (table, cells by column). A column that a row lacks is null there.
 
-    A document in which a list or an object is not one is a misfit, with the reason, and gives no rows.
+    A document in which a list or an object is not one is a misfit, with the reason, and gives no rows. So is what
+    stands in the place of a document that could not be kept.
     """
     rows: dict[str, list[Cells]] = {table: [] for table in columns}
     misfits = {}
     for number, document in documents:
+        if isinstance(document, dict) and NOT_KEPT in document:
+            misfits[number] = str(document[NOT_KEPT])
+            continue
         try:
             found = list(rows_of(number, document))
         except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError) as error:

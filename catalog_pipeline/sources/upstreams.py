@@ -5,16 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources import discovery, lms
 from catalog_pipeline.sources.http import ApiClient
-from catalog_pipeline.sources.listing import Listing
+from catalog_pipeline.sources.listing import Listing, Source
 from catalog_pipeline.sources.tokens import Credentials
 
-SOURCES: dict[str, ModuleType] = {discovery.SOURCE: discovery, lms.SOURCE: lms}
+SOURCES: dict[str, Source] = {discovery.SOURCE: discovery, lms.SOURCE: lms}
 """Module by name, in the order in which they are loaded: discovery owns what both list."""
 
 

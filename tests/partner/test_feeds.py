@@ -116,7 +116,7 @@ def test_the_night_decides_anew_what_was_deferred(fed_catalog: FedCatalog) -> No
     fed_catalog.feed(fed("1", "v", "2026-10-01"), fed("2"))
     fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
     (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
-    assert [row["outcome"] for row in found["rows"]] == ["updated", "unchanged"]
+    assert [row.outcome for row in found.rows] == ["updated", "unchanged"]
     assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
 
 
@@ -142,7 +142,7 @@ def test_the_night_tells_of_a_rejected_row_that_now_waits_for_something_else(fed
         INSERT INTO catalog.catalog_course (organization_id, course_code, key, title, product_source)
         SELECT id, '9', 'New+9', 'Owned', 'edx' FROM catalog.organization WHERE key = 'New'""")
     (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
-    assert found["rows"][0]["outcome"] == "deferred"
+    assert found.rows[0].outcome == "deferred"
     assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
 
 

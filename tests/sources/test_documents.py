@@ -11,14 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog_pipeline.sources.documents import (
+    MOST_NESTED,
+    NOT_KEPT,
     SELDOM,
     VOLATILE,
+    TooDeepError,
     compress,
     content_hash,
     decode,
     decompress,
     encode,
     seldom_collected,
+    stand_in,
 )
 
 TEXTS = st.text(st.characters(), max_size=5)
@@ -164,3 +168,53 @@ def test_collecting_seldom_ends_with_what_asked_for_it_however_it_is_nested() ->
             assert gc.get_threshold() == (SELDOM, *usual[1:])
         assert gc.get_threshold() == (SELDOM, *usual[1:])
     assert gc.get_threshold() == usual
+
+
+def nested(levels: int, value: str = "") -> str:
+    return "[" * levels + value + "]" * levels
+
+
+@pytest.mark.parametrize("levels", [1, MOST_NESTED - 1])
+def test_a_document_may_be_nested_to_a_limit_and_is_then_kept_whole(levels: int) -> None:
+    document = decode(f'{{"key": "A", "deep": {nested(levels)}}}'.encode())
+    assert len(content_hash(document)) == 16
+    assert written(decode(decompress(compress(encode(document))))) == written(document)
+
+
+@pytest.mark.parametrize("levels", [MOST_NESTED, 255, 1_000, 1_023, 1_100, 50_000])
+@pytest.mark.parametrize("text", ["", '"[]]{\\\\\\"["', r'"\ud800"'], ids=["plain", "brackets in text", "half a pair"])
+def test_a_document_nested_deeper_is_refused_and_its_page_is_read_all_the_same(levels: int, text: str) -> None:
+    page = f'{{"results": [{{"key": "A", "modified": 1, "deep": {nested(levels, text)}}}, {{"key": "B"}}], "count": 2}}'
+    read = decode(page.encode())
+    deep, other = read["results"]
+    assert (read["count"], other, deep["key"], list(deep)) == (2, {"key": "B"}, "A", ["key", "modified", "deep"])
+    with pytest.raises(TooDeepError, match="The document is nested more than 200 levels deep"):
+        content_hash(deep)
+    assert deep["modified"] == 1
+    assert stand_in(deep, "too deep") == {"key": "A", "modified": 1, NOT_KEPT: "too deep"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 2_000,
+        '{"a":' * 2_000,
+        nested(2_000) + "x",
+        "[" * 2_000 + '"' + "a" * 10,
+        "[" * 2_000 + '"\\' * 50_000,
+        "[" * 2_000 + '"' * 50_001,
+        "[1]" + "[" * 2_000,
+        "]" * 2_000 + "[" * 2_000,
+    ],
+)
+def test_what_is_nested_deep_and_no_json_raises_a_value_error(body: str) -> None:
+    with pytest.raises(ValueError, match=r"JSON|Extra|Expecting|Unterminated"):
+        decode(body.encode())
+
+
+@settings(deadline=None, max_examples=50)
+@given(MIXED, st.integers(400, 1200))
+def test_what_stands_beside_what_is_nested_too_deep_is_read_as_it_is(document: Any, levels: int) -> None:
+    page = f"[{json.dumps(document)}, {nested(levels)}, {json.dumps(document)}]"
+    first, _, last = decode(page.encode())
+    assert written(first) == written(last) == written(document)

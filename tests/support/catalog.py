@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 from sqlalchemy import Engine, text
 from werkzeug import Request, Response
 
-from catalog_pipeline.associations.planning import Plan, associate
+from catalog_pipeline.associations.planning import AssociationPlan, associate
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.replication.refresh import refresh
@@ -85,6 +85,7 @@ class Upstream:
         self.url = server.url_for("").rstrip("/")
         self.lists: dict[str, list[Any]] = {"organizations": [], "courses": [], "programs": [], "lms": []}
         self.asked: list[str] = []
+        self.replaced: dict[bytes, bytes] = {}
         self.before_page: Callable[[str, int], None] = lambda *_: None
         for name in ("organizations", "courses", "programs"):
             server.expect_request(f"/api/v1/{name}/").respond_with_handler(self._handler(name))
@@ -113,7 +114,10 @@ class Upstream:
             if name == "lms":
                 page = {"results": here, "pagination": {"count": len(listed), "next": following}}
             # JSON allows half a surrogate pair, but orjson does not write it: it replaces a marker.
-            return Response(orjson.dumps(page).replace(b"HALF", b"\\ud800"), content_type="application/json")
+            body = orjson.dumps(page).replace(b"HALF", b"\\ud800")
+            for served, instead in self.replaced.items():
+                body = body.replace(served, instead)
+            return Response(body, content_type="application/json")
 
         return respond
 
@@ -168,7 +172,7 @@ class Catalog:
             f"INSERT INTO catalog.course_run ({names}) VALUES ({', '.join(f':{name}' for name in row)})", **row
         )
 
-    def associate(self) -> Plan:
+    def associate(self) -> AssociationPlan:
         """Apply the plan of every run."""
         return associate(self.engine)[1]
 
