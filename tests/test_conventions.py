@@ -30,7 +30,9 @@ def test_no_module_is_a_drawer_of_odds_and_ends() -> None:
 
 
 def test_only_modules_that_handle_frames_turn_rules_of_the_type_checker_off() -> None:
-    assert {named(file) for file in CODE if re.search(r"^# pyright:", file.read_text(), flags=re.MULTILINE)} == FRAME_MODULES
+    assert {
+        named(file) for file in CODE if re.search(r"^# pyright:", file.read_text(), flags=re.MULTILINE)
+    } == FRAME_MODULES
 
 
 def test_no_module_is_longer_than_the_limit() -> None:
