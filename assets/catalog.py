@@ -1,12 +1,14 @@
 """The catalog's tables: published from landed documents, in one transaction for each source."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 from dagster import AssetExecutionContext, AssetKey, MaterializeResult
 from sqlalchemy import text
 
-from assets.failures import told
+from assets import groups
+from assets.failures import failures_say_why
 from assets.tables import column_schema, preview, rejects_preview, table_metadata
 from catalog_pipeline.associations.planning import EVERY_RUN, NEW_IN_RANGE, associate
 from catalog_pipeline.database.engine import connected
@@ -14,14 +16,13 @@ from catalog_pipeline.database.events import Range
 from catalog_pipeline.loading.go_live import publish_due_runs
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.replication.publishing import publish
+from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources import discovery, lms
 from resources.database import CatalogDatabase
-from resources.upstreams import UpstreamClients
 
-GROUP = "catalog"
 OWNERS = ["team:data-engineering"]
 CAUSE_TAG = "catalog/cause"
-"""Why a sensor started the run, in words."""
+"""The tag that says in words why a sensor started the run."""
 LANDED = AssetKey(["landing", "discovery"])
 TABLES = {
     "organization": "Who offers courses: one row per organization key.",
@@ -39,7 +40,7 @@ class PublishConfig(dg.Config):
     """How to publish."""
 
     accept_removals: bool = False
-    """Archive what is gone upstream however much it is; otherwise a load that archives too much is held back."""
+    """Archive what is gone upstream, however much that is. False: a load that would archive too much is held back."""
 
 
 class AssociateConfig(dg.Config):
@@ -56,7 +57,7 @@ def _spec(table: str, description: str) -> dg.AssetSpec:
         ["catalog", table],
         deps=[LANDED],
         description=description,
-        group_name=GROUP,
+        group_name=groups.DISCOVERY,
         owners=OWNERS,
         kinds={"postgres", "pandera"},
         code_version="1",
@@ -77,53 +78,70 @@ def _spec(table: str, description: str) -> dg.AssetSpec:
     can_subset=False,  # one transaction fills them all
 )
 def publish_discovery(
-    context: AssetExecutionContext, config: PublishConfig, database: CatalogDatabase, upstreams: UpstreamClients
+    context: AssetExecutionContext,
+    config: PublishConfig,
+    database: CatalogDatabase,
+    settings: dg.ResourceParam[Settings],
 ) -> Iterator[MaterializeResult]:
     """Decide the pending discovery documents, and publish them."""
-    with told():
-        report = publish(database.engine, discovery, upstreams.settings, accept_removals=config.accept_removals)
+    with failures_say_why():
+        report = publish(database.engine, discovery, settings, accept_removals=config.accept_removals)
     metadata = table_metadata(database.engine, report)
     for table in TABLES:
-        checks = [_documents_valid(database, report)] if table == "catalog_course" else []
+        checks = [_documents_valid(database)] if table == "catalog_course" else []
+        name = f"catalog.{table}"
         yield MaterializeResult(
-            asset_key=["catalog", table], metadata=metadata[f"catalog.{table}"], check_results=checks
+            asset_key=["catalog", table],
+            metadata={**metadata[name], **rejects_preview(database.engine, name)},
+            check_results=checks,
         )
     _log_written(context, {"catalog.run_association": metadata["catalog.run_association"]}, report)
 
 
 @dg.asset(
-    key=["lms", "course_run"],
-    # After discovery, where both are refreshed: what discovery lists is discovery's.
+    key=["lms", "lms_runs"],
     deps=[["landing", "lms"]],
-    group_name=GROUP,
+    group_name=groups.LMS,
     owners=OWNERS,
     kinds={"postgres", "pandera"},
     code_version="1",
-    metadata={"dagster/table_name": "catalog.course_run"},
+    metadata={
+        "dagster/table_name": "catalog.course_run",
+        "dagster/column_schema": column_schema("catalog.course_run"),
+    },
 )
 def publish_lms(
-    context: AssetExecutionContext, config: PublishConfig, database: CatalogDatabase, upstreams: UpstreamClients
+    context: AssetExecutionContext,
+    config: PublishConfig,
+    database: CatalogDatabase,
+    settings: dg.ResourceParam[Settings],
 ) -> MaterializeResult:
     """The runs that the LMS lists and discovery does not, with courses and organizations made from their keys."""
-    with told():
-        report = publish(database.engine, lms, upstreams.settings, accept_removals=config.accept_removals)
+    with failures_say_why():
+        report = publish(database.engine, lms, settings, accept_removals=config.accept_removals)
     metadata = table_metadata(database.engine, report)
     _log_written(context, {name: values for name, values in metadata.items() if report.counts.get(name)}, report)
-    return MaterializeResult(metadata={**metadata["catalog.course_run"], **rejects_preview(database.engine, report)})
+    return MaterializeResult(
+        metadata={**metadata["catalog.course_run"], **rejects_preview(database.engine, "catalog.course_run")}
+    )
 
 
 @dg.asset(
-    key=["go_live", "course_run"],
-    deps=[["catalog", "course_run"]],
-    group_name=GROUP,
+    key=["go_live", "due_runs"],
+    # All that write the status of a run.
+    deps=[["catalog", "course_run"], ["lms", "lms_runs"], ["feeds", "partner"]],
+    group_name=groups.GO_LIVE,
     owners=OWNERS,
     kinds={"postgres"},
     code_version="1",
-    metadata={"dagster/table_name": "catalog.course_run"},
+    metadata={
+        "dagster/table_name": "catalog.course_run",
+        "dagster/column_schema": column_schema("catalog.course_run"),
+    },
 )
 def go_live(context: AssetExecutionContext, database: CatalogDatabase) -> MaterializeResult:
     """Reviewed runs whose day of publication has come are published, where no discovery says their status."""
-    with told():
+    with failures_say_why():
         report = publish_due_runs(database.engine)
     metadata = table_metadata(database.engine, report)
     _log_written(context, {name: values for name, values in metadata.items() if report.counts.get(name)}, report)
@@ -132,10 +150,11 @@ def go_live(context: AssetExecutionContext, database: CatalogDatabase) -> Materi
 
 @dg.asset(
     key=["catalog", "run_association"],
-    deps=[["catalog", "course_run"], ["catalog", "catalog_course"], ["lms", "course_run"]],
-    # A range is requested once: who writes the same rows with psql at the same time must not cost its runs a day.
+    # All that bring runs and courses.
+    deps=[["catalog", "course_run"], ["catalog", "catalog_course"], ["lms", "lms_runs"], ["feeds", "partner"]],
+    # The sensor requests a range once. A conflict with somebody who writes the same rows must not fail it for a day.
     retry_policy=dg.RetryPolicy(max_retries=3, delay=1, backoff=dg.Backoff.EXPONENTIAL),
-    group_name=GROUP,
+    group_name=groups.ASSOCIATIONS,
     owners=OWNERS,
     kinds={"postgres"},
     code_version="1",
@@ -154,7 +173,7 @@ def run_association(
     scope, parameters = EVERY_RUN, {}
     if config.after is not None and config.upto is not None:
         scope, parameters = NEW_IN_RANGE, Range(config.after, config.upto).parameters
-    with told():
+    with failures_say_why():
         report, planned = associate(database.engine, scope, **parameters)
     written = planned.changes[["run_key", "outcome", "course_key", "reason"]]
     return MaterializeResult(
@@ -163,12 +182,12 @@ def run_association(
             "outcomes": planned.counts,
             **({"cause": context.run.tags[CAUSE_TAG]} if CAUSE_TAG in context.run.tags else {}),
             **({"associated": preview(written)} if len(written) else {}),
-            **rejects_preview(database.engine, report),
+            **rejects_preview(database.engine, "catalog.run_association"),
         }
     )
 
 
-def _documents_valid(database: CatalogDatabase, report: LoadReport) -> dg.AssetCheckResult:
+def _documents_valid(database: CatalogDatabase) -> dg.AssetCheckResult:
     with connected(database.engine) as connection:
         rejected = connection.execute(text(OPEN_REJECTS)).scalar_one()
     return dg.AssetCheckResult(
@@ -176,12 +195,12 @@ def _documents_valid(database: CatalogDatabase, report: LoadReport) -> dg.AssetC
         check_name="documents_valid",
         asset_key=["catalog", "catalog_course"],
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"documents_with_rejects": rejected, **rejects_preview(database.engine, report)},
+        metadata={"documents_with_rejects": rejected, **rejects_preview(database.engine)},
     )
 
 
-def _log_written(context: AssetExecutionContext, metadata: dict[str, dict[str, object]], report: LoadReport) -> None:
-    """Tables that this step wrote, though other assets own them, are materialized too."""
+def _log_written(context: AssetExecutionContext, metadata: dict[str, dict[str, Any]], report: LoadReport) -> None:
+    """Log a materialization of tables that this step wrote, but that are another asset's."""
     for name, values in metadata.items():
         context.log_event(
             dg.AssetMaterialization(name.split("."), description=f"Written by load {report.load_id}.", metadata=values)

@@ -1,4 +1,4 @@
-"""How an error of ours ends a step: with its own words, and retried only where another try may help."""
+"""How an error of the pipeline ends a step: with its message, and tried again only where that may help."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,14 +9,18 @@ from catalog_pipeline.errors import CatalogError, UnreachableError, UpstreamRefu
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Turn a CatalogError into a failed step that says what to do; only what is out of reach is tried again."""
+def failures_say_why() -> Iterator[None]:
+    """Turn a CatalogError into a failed step with the error's message, which says what happened and what to do.
+
+    The step is tried again only where something was out of reach. The failure's metadata give the error's name, and
+    the exit code of the command that meets it.
+    """
     try:
         yield
     except CatalogError as error:
-        hopeful = isinstance(error, UnreachableError) and not isinstance(error, UpstreamRefusedError)
+        retriable = isinstance(error, UnreachableError) and not isinstance(error, UpstreamRefusedError)
         raise dg.Failure(
             description=str(error),
             metadata={"error": type(error).__name__, "exit_code": int(error.exit_code)},
-            allow_retries=hopeful,
+            allow_retries=retriable,
         ) from error

@@ -8,63 +8,68 @@ import pandas as pd
 from dagster import AssetExecutionContext, AssetKey, MaterializeResult, OpExecutionContext
 from sqlalchemy import Connection, text
 
-from assets.failures import told
-from assets.tables import preview
+from assets import groups
+from assets.failures import failures_say_why
+from assets.tables import column_schema, preview
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import ExitCode, FeedRefusedError
 from catalog_pipeline.models.feed import FEED_COUNTS
 from catalog_pipeline.partner.arrivals import accept, ingest_arrival, waiting
 from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.ingestion import Options, Summarize, ingest_waiting
-from catalog_pipeline.partner.report import Report
+from catalog_pipeline.partner.report import FeedReport
 from catalog_pipeline.partner.summary import summarizer
-from catalog_pipeline.settings import Settings, load_settings
-from catalog_pipeline.sources.upstreams import deliver_sample_feeds
+from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
 
 FEEDS = dg.DynamicPartitionsDefinition(name="partner_feeds")
 KEY = AssetKey(["feeds", "partner"])
 SETTLING = 1.0
-"""Seconds between two looks at a file that must find it the same before it counts as finished."""
+"""Seconds between two looks at the folder. A file that both find the same counts as finished."""
 BAR = 40
+"""Characters of the longest bar of a chart."""
 
 
 class FeedConfig(dg.Config):
     """How to ingest a feed."""
 
     force: bool = False
-    """Apply it although its bytes, or a newer feed, were applied before."""
+    """Apply the feed although the same bytes, or a newer feed, were applied before."""
     accept_removals: bool = False
-    """Archive what it no longer lists, however much that is."""
+    """Archive what the feed no longer lists, however much that is. False: such a feed is held back."""
 
 
 @dg.asset(
     key=KEY,
     partitions_def=FEEDS,
     deps=[["partner", "files"], ["catalog", "catalog_course"], ["catalog", "course_run"]],
-    group_name="feeds",
+    group_name=groups.FEEDS,
     owners=["team:data-engineering"],
     kinds={"postgres", "csv", "pandera"},
     code_version="1",
-    metadata={"dagster/table_name": "ops.feed_row"},
+    metadata={"dagster/table_name": "ops.feed_row", "dagster/column_schema": column_schema("ops.feed_row")},
 )
-def partner_feed(context: AssetExecutionContext, config: FeedConfig, database: CatalogDatabase) -> MaterializeResult:
+def partner_feed(
+    context: AssetExecutionContext,
+    config: FeedConfig,
+    database: CatalogDatabase,
+    settings: dg.ResourceParam[Settings],
+) -> MaterializeResult:
     """A partner's feed, decided row by row and applied in one transaction. One older than the last writes nothing."""
-    settings = load_settings()
     options = Options(force=config.force, accept_removals=config.accept_removals)
-    with told():
+    with failures_say_why():
         report = ingest_arrival(database.engine, context.partition_key, settings, options, _summarize(settings))
-    if report["outcome"] == "held":
-        raise dg.Failure(report["detail"], metadata={"exit_code": int(ExitCode.REFUSED)}, allow_retries=False)
+    if report.outcome == "held":
+        raise dg.Failure(report.detail, metadata={"exit_code": int(ExitCode.REFUSED)}, allow_retries=False)
     _log_written(context, database, report)
     return MaterializeResult(metadata=_metadata(report))
 
 
 @dg.op(out=dg.Out(dg.Nothing))
-def ingest_waiting_feeds(context: OpExecutionContext, database: CatalogDatabase) -> None:
+def ingest_waiting_feeds(
+    context: OpExecutionContext, database: CatalogDatabase, settings: dg.ResourceParam[Settings]
+) -> None:
     """Ingest the files that have arrived, oldest first, and decide anew the feeds whose rows wait for something."""
-    settings = load_settings()
-    deliver_sample_feeds(settings)
     first = accept(database.engine, settings, {})
     time.sleep(SETTLING if first.seen else 0)
     folder = accept(database.engine, settings, first.seen)
@@ -78,12 +83,12 @@ def ingest_waiting_feeds(context: OpExecutionContext, database: CatalogDatabase)
         except FeedRefusedError as error:
             problems.append(str(error))
             continue
-        if report["outcome"] == "held":
-            problems.append(f"{report['feed']['name']}: {report['detail']}")
+        if report.outcome == "held":
+            problems.append(f"{report.feed.name}: {report.detail}")
             continue
         context.log_event(dg.AssetMaterialization(KEY, partition=key, metadata=_metadata(report)))
         _log_written(context, database, report)
-    with told():
+    with failures_say_why():
         again = ingest_waiting(database.engine, settings, _summarize_changes(settings))
     for report in again:
         _log_written(context, database, report)
@@ -102,27 +107,25 @@ def _summarize(settings: Settings) -> Summarize:
 
 
 def _summarize_changes(settings: Settings) -> Summarize:
-    """A mail only when waiting came to an end: nobody wants the same mail every night."""
+    """Send a mail only when a row that waited was decided: nobody wants the same mail every night."""
     summarize = _summarize(settings)
 
-    def when_changed(connection: Connection, report: Report) -> None:
-        if any(report["counts"][outcome] for outcome in ("new_product", "new_variant", "updated")):
+    def when_changed(connection: Connection, report: FeedReport) -> None:
+        if any(report.counts[outcome] for outcome in ("new_product", "new_variant", "updated")):
             summarize(connection, report)
 
     return when_changed
 
 
-def _metadata(report: Report) -> dict[str, Any]:
-    counts = report["counts"]
+def _metadata(report: FeedReport) -> dict[str, Any]:
+    counts = report.counts
     errors = [
-        {"row": str(row["row"]), "course": row["course_key"], **error}
-        for row in report["rows"]
-        for error in row["errors"]
+        {"row": str(row.row), "course": row.course_key, **vars(error)} for row in report.rows for error in row.errors
     ]
     return {
-        "feed": report["feed"]["name"],
-        "outcome": report["outcome"],
-        **({"detail": report["detail"]} if report["detail"] else {}),
+        "feed": report.feed.name,
+        "outcome": report.outcome,
+        **({"detail": report.detail} if report.detail else {}),
         "dagster/partition_row_count": counts["rows"],
         **{outcome: counts[outcome] for outcome in FEED_COUNTS},
         "outcomes": dg.MetadataValue.md(_chart(counts)),
@@ -131,16 +134,16 @@ def _metadata(report: Report) -> dict[str, Any]:
 
 
 def _chart(counts: dict[str, int]) -> str:
-    """Outcomes as bars, for the eye; their numbers are beside."""
+    """The number of rows of each outcome as bars."""
     most = max(1, *(counts[outcome] for outcome in FEED_COUNTS))
     lines = [f"{name:12} {'█' * -(-BAR * counts[name] // most)} {counts[name]}" for name in FEED_COUNTS]
     return "```\n" + "\n".join(lines) + "\n```"
 
 
 def _log_written(
-    context: OpExecutionContext | AssetExecutionContext, database: CatalogDatabase, report: Report
+    context: OpExecutionContext | AssetExecutionContext, database: CatalogDatabase, report: FeedReport
 ) -> None:
-    """The catalog's tables that a feed wrote are materialized too."""
+    """Log a materialization of the catalog's tables that a feed wrote."""
     with connected(database.engine) as connection:
         rows = connection.execute(
             text("""
@@ -148,10 +151,10 @@ def _log_written(
                 FROM ops.feed f JOIN ops.load_count c USING (load_id)
                 WHERE f.id = :id AND c.table_name LIKE 'catalog.%' AND c.outcome IN ('created', 'updated', 'deleted')
                 GROUP BY 1"""),
-            {"id": report["feed_id"]},
+            {"id": report.feed_id},
         ).all()
-    for row in rows if not report.get("skipped") else []:
+    for row in rows if not report.skipped else []:
         key = row.table_name.split(".")
         context.log_event(
-            dg.AssetMaterialization(key, description=f"Written by {report['feed']['name']}.", metadata=row.counts)
+            dg.AssetMaterialization(key, description=f"Written by {report.feed.name}.", metadata=row.counts)
         )

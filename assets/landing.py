@@ -1,11 +1,14 @@
 """Documents as received: one asset for each source, all in the table `landing.document`."""
 
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 from dagster import AssetsDefinition, MaterializeResult
 
-from assets.failures import told
+from assets import groups
+from assets.failures import failures_say_why
+from assets.tables import column_schema
 from catalog_pipeline.loading.landing import Crawl, crawl
 from catalog_pipeline.sources import discovery, lms
 from catalog_pipeline.sources.listing import Listing
@@ -20,27 +23,32 @@ class CrawlConfig(dg.Config):
     """How to crawl."""
 
     full: bool = True
-    """All documents, so that removals are seen; otherwise those changed since the last crawl, where upstream can."""
+    """Read all documents, so that removals are seen. False: those changed since the last crawl, where upstream can."""
 
 
-def _landing(source: str, listings: tuple[Listing, ...], lists: list[str], description: str) -> AssetsDefinition:
+def _landing(
+    source: str, group: str, listings: tuple[Listing, ...], lists: list[str], description: str
+) -> AssetsDefinition:
     """The asset that crawls a source's lists."""
 
     @dg.asset(
         key=["landing", source],
         deps=[[source, name] for name in lists],
         description=description,
-        group_name="landing",
+        group_name=group,
         owners=["team:data-engineering"],
         kinds={"postgres", "python"},
         code_version="1",
         pool=f"{source}_api",
         retry_policy=RETRY,
         freshness_policy=BY_MORNING,
-        metadata={"dagster/table_name": "landing.document"},
+        metadata={
+            "dagster/table_name": "landing.document",
+            "dagster/column_schema": column_schema("landing.document"),
+        },
     )
     def documents(config: CrawlConfig, database: CatalogDatabase, upstreams: UpstreamClients) -> MaterializeResult:
-        with told():
+        with failures_say_why():
             client = upstreams.client(source)
             crawls = [crawl(database.engine, client, listing, full=config.full) for listing in listings]
         return MaterializeResult(metadata=_metadata(crawls))
@@ -48,7 +56,7 @@ def _landing(source: str, listings: tuple[Listing, ...], lists: list[str], descr
     return documents
 
 
-def _metadata(crawls: list[Crawl]) -> dict[str, object]:
+def _metadata(crawls: list[Crawl]) -> dict[str, Any]:
     records = [
         {
             "kind": run.listing.kind,
@@ -71,10 +79,15 @@ def _metadata(crawls: list[Crawl]) -> dict[str, object]:
 
 discovery_documents = _landing(
     discovery.SOURCE,
+    groups.DISCOVERY,
     discovery.LISTINGS,
     ["organizations", "courses", "programs"],
     "course-discovery's organizations, courses (with their runs) and programs, as received.",
 )
 lms_documents = _landing(
-    lms.SOURCE, lms.LISTINGS, ["courses"], "The LMS's course list, as received: one document a run."
+    lms.SOURCE,
+    groups.LMS,
+    lms.LISTINGS,
+    ["course_list"],
+    "The LMS's course list, as received: one document a run.",
 )

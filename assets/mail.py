@@ -1,4 +1,6 @@
-"""The job that empties the outbox. It makes no asset: what is sent leaves the house."""
+"""The job that sends the mail in the outbox. It makes no asset: nothing of what it sends is kept."""
+
+from typing import Any
 
 import dagster as dg
 from dagster import OpExecutionContext
@@ -6,18 +8,18 @@ from dagster import OpExecutionContext
 from catalog_pipeline.errors import ExitCode
 from catalog_pipeline.notifications.outbox import Delivery, exit_code, send_due
 from catalog_pipeline.notifications.transport import transport
-from catalog_pipeline.settings import load_settings
+from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
 
 
 @dg.op(out=dg.Out(dg.Nothing), tags={"dagster/kind": "smtp"})
-def send_due_mail(context: OpExecutionContext, database: CatalogDatabase) -> None:
-    """Send the mail that is due; fails when some of it could not be sent, and says no recipient's name."""
-    deliveries = send_due(database.engine, transport(load_settings()))
+def send_due_mail(context: OpExecutionContext, database: CatalogDatabase, settings: dg.ResourceParam[Settings]) -> None:
+    """Send the mail that is due; fails when some of it could not be sent. No recipient is named."""
+    deliveries = send_due(database.engine, transport(settings))
     code = exit_code(deliveries)
     if code != ExitCode.DONE:
         # A mail that failed is due again later, by the outbox's own clock.
-        raise dg.Failure(_told(deliveries), metadata=_metadata(deliveries, code), allow_retries=False)
+        raise dg.Failure(_failure(deliveries), metadata=_metadata(deliveries, code), allow_retries=False)
     context.add_output_metadata(_metadata(deliveries, code))
 
 
@@ -29,7 +31,7 @@ def send_mail() -> None:
     send_due_mail()
 
 
-def _told(deliveries: list[Delivery]) -> str:
+def _failure(deliveries: list[Delivery]) -> str:
     failed = [delivery for delivery in deliveries if delivery.outcome != "sent"]
     unreachable = [delivery.error for delivery in failed if delivery.outcome == "unreachable"]
     return " ".join(
@@ -41,7 +43,7 @@ def _told(deliveries: list[Delivery]) -> str:
     )
 
 
-def _metadata(deliveries: list[Delivery], code: ExitCode) -> dict[str, object]:
+def _metadata(deliveries: list[Delivery], code: ExitCode) -> dict[str, Any]:
     records = [dg.TableRecord({"kind": d.kind, "subject": d.subject, "outcome": d.outcome}) for d in deliveries]
     table = {"mails": dg.MetadataValue.table(records)} if records else {}
     return {"sent": sum(d.outcome == "sent" for d in deliveries), "exit_code": int(code), **table}

@@ -2,76 +2,110 @@
 
 import warnings
 from datetime import date
+from typing import Any
 
 import dagster as dg
+import pandas as pd
 from dagster import AssetKey, AssetsDefinition, MaterializeResult
+from sqlalchemy import Connection
 
-from assets.failures import told
+from assets import groups
+from assets.failures import failures_say_why
+from assets.tables import PREVIEWED, preview
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.settings import load_settings
+from dbt_like_sql import relations
 from dbt_like_sql.model import SqlModel
 from dbt_like_sql.project import column_lineage, load_models
 from dbt_like_sql.runner import Counts, TestResult, build, run_tests
 from resources.database import CatalogDatabase
 
-GROUP = "marts"
 warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
-FED_BY = {
-    "catalog.run": ["catalog.course_run", "catalog.run_association", "catalog.catalog_course"],
-    "ops.change_event": ["catalog.course_run", "catalog.catalog_course", "catalog.run_association"],
+RUNS = ["catalog.course_run", "go_live.due_runs"]
+CHANGE_WITH = {
+    "catalog.course_run": RUNS,
+    "catalog.run": [*RUNS, "catalog.run_association", "catalog.catalog_course"],
+    "ops.column_change": [*RUNS, "catalog.run_association", "catalog.catalog_course", "catalog.organization"],
 }
-"""Relations that are no assets, and the assets that they change with."""
+"""The assets that a relation changes with, where that is not just the asset of its name."""
+MODELS = load_models()
 
 
-def _asset(model: SqlModel) -> AssetsDefinition:
-    key = AssetKey(model.full_name.split("."))
-    by_day = dg.DailyPartitionsDefinition(str(load_settings().history_start), end_offset=1) if model.partition else None
+def _mart(model: SqlModel, group: str, partitions: dg.PartitionsDefinition | None = None) -> AssetsDefinition:
+    """The asset of a model: builds it and runs its tests, for the days of the run where it is partitioned."""
+    key = _key(model.full_name)
 
     @dg.asset(
         key=key,
-        deps=_keys(model),
+        deps=_upstream(model),
         description=model.description,
-        group_name=GROUP,
+        group_name=group,
         owners=[f"team:{model.owner}"],
         kinds={"postgres", "sql", model.materialized},
         code_version=model.code_version,
-        partitions_def=by_day,
-        backfill_policy=dg.BackfillPolicy.single_run() if by_day else None,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
         check_specs=[dg.AssetCheckSpec("model_tests", asset=key, description="The tests of the model's front matter.")],
-        metadata={
-            "dagster/table_name": model.full_name,
-            "dagster/column_schema": dg.TableSchema(
-                [dg.TableColumn(name, description=column.description) for name, column in model.columns.items()]
-            ),
-        },
+        # The columns, with the types that Postgres gives them, come with each materialization.
+        metadata={"dagster/table_name": model.full_name, "sql": dg.MetadataValue.md(f"```sql\n{model.sql}\n```")},
     )
     def build_model(context: dg.AssetExecutionContext, database: CatalogDatabase) -> MaterializeResult:
-        days = [date.fromisoformat(key) for key in context.partition_keys] if by_day else []
-        with told(), connected(database.engine) as connection:
+        days = [date.fromisoformat(day) for day in context.partition_keys] if partitions else []
+        with failures_say_why(), connected(database.engine) as connection:
             counts = build(connection, model, (min(days), max(days)) if days else None)
             results = run_tests(connection, model)
-        return MaterializeResult(
-            metadata={
-                "dagster/row_count": counts.rows,
-                **({} if model.materialized == "view" else _changes(counts)),
-                "dagster/column_lineage": _lineage(model),
-            },
-            check_results=[_check(key, results)],
-        )
+            return MaterializeResult(
+                metadata=_metadata(connection, model, counts), check_results=[_test_results(key, results)]
+            )
 
     return build_model
 
 
-def _changes(counts: Counts) -> dict[str, int]:
-    return {"inserted": counts.inserted, "updated": counts.updated, "deleted": counts.deleted}
+def snapshots(first_day: date) -> list[AssetsDefinition]:
+    """The marts that are built day by day from the history of changes, beginning with a day."""
+    days = dg.DailyPartitionsDefinition(first_day.isoformat(), end_offset=1)
+    return [_mart(model, groups.SNAPSHOTS, days) for model in MODELS if model.partition]
 
 
-def _keys(model: SqlModel) -> list[AssetKey]:
-    names = {name for table in model.dependencies for name in FED_BY.get(table, [table])}
-    return [AssetKey(name.split(".")) for name in sorted(names)]
+def _metadata(connection: Connection, model: SqlModel, counts: Counts) -> dict[str, Any]:
+    rows = pd.DataFrame(relations.first_rows(connection, model, PREVIEWED), columns=list(model.columns), dtype=object)
+    changes = {"inserted": counts.inserted, "updated": counts.updated, "deleted": counts.deleted}
+    return {
+        "dagster/row_count": counts.rows,
+        **(changes if model.materialized == "table" else {}),
+        "dagster/column_schema": _column_schema(connection, model),
+        "dagster/column_lineage": _lineage(model),
+        "rows": preview(rows),
+    }
 
 
-def _check(key: AssetKey, results: list[TestResult]) -> dg.AssetCheckResult:
+def _column_schema(connection: Connection, model: SqlModel) -> dg.TableSchema:
+    types = relations.column_types(connection, model)
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                name,
+                types[name],
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=not column.tests.not_null and name not in model.key,
+                    unique=column.tests.unique or model.key == (name,),
+                ),
+            )
+            for name, column in model.columns.items()
+        ]
+    )
+
+
+def _key(full_name: str) -> AssetKey:
+    return AssetKey(full_name.split("."))
+
+
+def _upstream(model: SqlModel) -> list[AssetKey]:
+    names = {name for relation in model.dependencies for name in CHANGE_WITH.get(relation, [relation])}
+    return [_key(name) for name in sorted(names)]
+
+
+def _test_results(key: AssetKey, results: list[TestResult]) -> dg.AssetCheckResult:
     failed = [result for result in results if not result.passed]
     return dg.AssetCheckResult(
         passed=not failed,
@@ -84,12 +118,10 @@ def _check(key: AssetKey, results: list[TestResult]) -> dg.AssetCheckResult:
 def _lineage(model: SqlModel) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(AssetKey(table.split(".")), source) for table, source in sources]
-            for column, sources in column_lineage(model, load_models()).items()
+            column: [dg.TableColumnDep(_key(table), source) for table, source in sources]
+            for column, sources in column_lineage(model, MODELS).items()
         }
     )
 
 
-MARTS = [_asset(model) for model in load_models() if not model.partition]
-SNAPSHOTS = [_asset(model) for model in load_models() if model.partition]
-"""Built day by day, from the history."""
+MARTS = [_mart(model, groups.MARTS) for model in MODELS if not model.partition]

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.dialects import postgresql
 
 from catalog_pipeline.database.engine import connected
@@ -13,6 +13,13 @@ from catalog_pipeline.models import metadata as tables
 
 POSTGRES = postgresql.dialect()
 PREVIEWED = 20
+"""The most rows that a preview shows."""
+CATALOG_TABLES = [name for name in tables.tables if name.startswith("catalog.")]
+OPEN_REJECTS = """
+    SELECT r.record_key, r.column_name, r.rule, r.value, r.message, count(*) OVER () AS n
+    FROM ops.rejected_record r
+    WHERE r.cleared_at IS NULL AND r.table_name = COALESCE(:table, r.table_name)
+    ORDER BY r.id DESC LIMIT :limit"""
 
 
 def column_schema(name: str) -> dg.TableSchema:
@@ -30,40 +37,45 @@ def column_schema(name: str) -> dg.TableSchema:
     )
 
 
+def table_row_counts(connection: Connection) -> dict[str, int]:
+    """The number of rows of each table of the schema `catalog`, by its name (schema.table)."""
+    query = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) AS n FROM {name}" for name in CATALOG_TABLES)
+    return {row.name: row.n for row in connection.execute(text(query))}
+
+
 def table_metadata(engine: Engine, report: LoadReport) -> dict[str, dict[str, Any]]:
     """Metadata of each table of the schema `catalog`: its rows now, and what the load did to it."""
-    names = [name for name in tables.tables if name.startswith("catalog.")]
-    query = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) AS n FROM {name}" for name in names)
     with connected(engine) as connection:
-        rows = {row.name: row.n for row in connection.execute(text(query))}
+        row_counts = table_row_counts(connection)
     return {
         name: {
-            "dagster/row_count": rows[name],
+            "dagster/row_count": row_counts[name],
             **{outcome: report.counts[name][outcome] for outcome in ("created", "updated", "unchanged", "rejected")},
             "load": report.load_id,
             "seconds": round(report.seconds, 3),
         }
-        for name in names
+        for name in CATALOG_TABLES
     }
 
 
-def rejects_preview(engine: Engine, report: LoadReport) -> dict[str, Any]:
-    """The first rejects of a load as a table, and how many there are; nothing where there are none."""
-    columns = ["record_key", "column_name", "rule", "value", "message"]
+def rejects_preview(engine: Engine, table: str | None = None) -> dict[str, Any]:
+    """The open rejects of a table (schema.table), or of all: their number, and the newest as a table.
+
+    Empty where nothing is rejected. A reject is open until its document is decided anew: the preview stands as long,
+    whichever load rejected it.
+    """
     with connected(engine) as connection:
-        rows = connection.execute(
-            text(
-                f"SELECT {', '.join(columns)}, count(*) OVER () AS n FROM ops.rejected_record"
-                " WHERE load_id = :load_id ORDER BY id LIMIT :limit"
-            ),
-            {"load_id": report.load_id, "limit": PREVIEWED},
-        ).all()
+        rows = connection.execute(text(OPEN_REJECTS), {"table": table, "limit": PREVIEWED}).all()
     if not rows:
         return {}
-    return {"rejects": rows[0].n, "rejects_preview": preview(pd.DataFrame(rows)[columns])}
+    return {"rejects": rows[0].n, "rejects_preview": preview(pd.DataFrame(rows).drop(columns="n"))}
 
 
 def preview(frame: pd.DataFrame) -> dg.TableMetadataValue:
-    """The first rows of a frame of texts, as a table."""
-    records = [dg.TableRecord(row) for row in frame.head(PREVIEWED).fillna("").to_dict("records")]
+    """The first rows of a frame as a table, in which all values are text."""
+    records = [dg.TableRecord(row) for row in _texts(frame.head(PREVIEWED)).to_dict("records")]
     return dg.MetadataValue.table(records, dg.TableSchema([dg.TableColumn(name) for name in frame.columns]))
+
+
+def _texts(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.astype(object).where(frame.notna(), "").astype(str)

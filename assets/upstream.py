@@ -2,23 +2,23 @@
 
 import dagster as dg
 
+from assets import groups
 
-def _list(source: str, name: str, description: str, group: str = "upstream", kind: str = "json") -> dg.AssetSpec:
+
+def _upstream(key: list[str], description: str, kind: str = "json") -> dg.AssetSpec:
     return dg.AssetSpec(
-        [source, name], description=description, group_name=group, kinds={kind}, owners=["team:data-engineering"]
+        key, description=description, group_name=groups.UPSTREAM, kinds={kind}, owners=["team:data-engineering"]
     )
 
 
 UPSTREAM = [
-    _list("discovery", "organizations", "course-discovery's `/api/v1/organizations/`."),
-    _list("discovery", "courses", "course-discovery's `/api/v1/courses/`, each with its runs."),
-    _list("discovery", "programs", "course-discovery's `/api/v1/programs/`, each with its courses."),
-    _list("lms", "courses", "The LMS's `/api/courses/v1/courses/`: one element a run."),
-    _list(
-        "partner",
-        "files",
+    _upstream(["discovery", "organizations"], "course-discovery's `/api/v1/organizations/`."),
+    _upstream(["discovery", "courses"], "course-discovery's `/api/v1/courses/`, each with its runs."),
+    _upstream(["discovery", "programs"], "course-discovery's `/api/v1/programs/`, each with its courses."),
+    _upstream(["lms", "course_list"], "The LMS's `/api/courses/v1/courses/`: one element a run."),
+    _upstream(
+        ["partner", "files"],
         "The folder `CATALOG_PARTNER_FEEDS`: `<source>/<course type>/<name>.csv`, and the like.",
-        group="feeds",
         kind="csv",
     ),
 ]

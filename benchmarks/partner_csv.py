@@ -29,11 +29,11 @@ from catalog_pipeline.database.bulk import driver
 from catalog_pipeline.database.engine import Server, connected, ensure_database, make_engine
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
-from catalog_pipeline.partner.columns import Reference
+from catalog_pipeline.partner.columns import FeedName, Reference
 from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.ingestion import Options, ingest
-from catalog_pipeline.partner.plan import FeedName
 from catalog_pipeline.partner.reading import Limits, parse_feed
+from catalog_pipeline.partner.report import FeedReport
 from catalog_pipeline.partner.validation import validate_feed
 from catalog_pipeline.settings import Settings
 
@@ -128,7 +128,7 @@ def check(data: bytes, settings: Settings) -> None:
     validate_feed(raw, product_type=TYPE, source=SOURCE, rules=rules, reference=Reference())
 
 
-def load(engine: Engine, data: bytes, settings: Settings, hours: int, source: str = SOURCE) -> dict[str, Any]:
+def load(engine: Engine, data: bytes, settings: Settings, hours: int, source: str = SOURCE) -> FeedReport:
     """Ingest a feed that arrived this many hours after the first."""
     feed = FeedName("feed.csv", source, TYPE, hashlib.sha256(data).hexdigest(), NOW + timedelta(hours=hours))
     return ingest(engine, data, feed, settings, Options(as_of=NOW, shown=50))
@@ -187,7 +187,7 @@ def load_from_file(url: str, file: Path, home: Path, hours: int) -> tuple[float,
     engine = make_engine(Server(url.replace("+psycopg", "")))
     check(feed_of(100), settings)  # imports and first calls are not the feed's
     seconds, found = timed(lambda: load(engine, file.read_bytes(), settings, hours))
-    return seconds, found["counts"], memory.peak()
+    return seconds, found.counts, memory.peak()
 
 
 def events_of(engine: Engine) -> int:

@@ -1,4 +1,4 @@
-"""Mail addresses and mail servers, as settings and rules name them."""
+"""Reads mail addresses and mail servers' URLs, as settings have them."""
 
 from dataclasses import dataclass, field
 from email.headerregistry import Address
@@ -14,7 +14,7 @@ PORTS: dict[Encryption, int] = {"none": 25, "starttls": 587, "tls": 465}
 
 @dataclass(frozen=True)
 class SmtpServer:
-    """A mail server and how to speak to it."""
+    """A mail server, and how to connect to it."""
 
     host: str
     port: int
@@ -24,7 +24,7 @@ class SmtpServer:
 
 
 def parse_address(value: str) -> Address:
-    """The one address that a text names: `ann@example.org` or `Ann <ann@example.org>`. Raises ValueError."""
+    """The one address in a text: `ann@example.org` or `Ann <ann@example.org>`. Raises ValueError."""
     header = SMTP.header_factory("To", " ".join(value.split()))
     addresses = header.addresses
     if header.defects or len(addresses) != 1 or not addresses[0].domain or not addresses[0].addr_spec.isascii():
@@ -38,11 +38,14 @@ def _checked(value: str) -> str:
 
 
 MailAddress = Annotated[str, AfterValidator(_checked)]
-"""A text that names one address."""
+"""A text that holds one address."""
 
 
 def parse_smtp_url(url: str) -> SmtpServer:
-    """`smtp://host:25`, `smtp://user:password@host:587?starttls`, `smtps://…`. Raises ValueError; quotes nothing."""
+    """Read `smtp://host:25`, `smtp://user:password@host:587?starttls` or `smtps://…`.
+
+    Raises ValueError, whose message never repeats the URL: it may hold a password.
+    """
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port

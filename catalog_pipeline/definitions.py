@@ -1,4 +1,6 @@
-"""The code location: gathers assets, checks, jobs, schedules, sensors and resources. No logic, no I/O."""
+"""The code location: gathers assets, checks, jobs, schedules, sensors and resources. No logic, and no I/O."""
+
+from typing import Any
 
 import dagster as dg
 
@@ -7,33 +9,52 @@ from assets.checks import catalog_checks
 from assets.feeds import partner_feed
 from assets.jobs import JOBS
 from assets.landing import discovery_documents, lms_documents
-from assets.marts import MARTS, SNAPSHOTS
+from assets.marts import MARTS, snapshots
 from assets.upstream import UPSTREAM
-from catalog_pipeline.settings import load_settings
+from catalog_pipeline.settings import Settings, load_settings
 from resources.database import CatalogDatabase
 from resources.upstreams import UpstreamClients
-from sensors import feed_files, new_runs, nightly, outbox, outside_writes
+from sensors.feed_files import feed_files
+from sensors.new_runs import new_runs
+from sensors.nightly import night, nightly_schedule
+from sensors.outbox import outbox
+from sensors.outside_writes import outside_writes
+from sensors.starting import running
 
-_settings = load_settings()
+SENSORS = [night, new_runs, outside_writes, feed_files, outbox]
 
-defs = dg.Definitions(
-    assets=[
-        *UPSTREAM,
-        discovery_documents,
-        lms_documents,
-        publish_discovery,
-        publish_lms,
-        partner_feed,
-        go_live,
-        run_association,
-        *MARTS,
-        *SNAPSHOTS,
-    ],
-    asset_checks=[catalog_checks],
-    jobs=JOBS,
-    schedules=[nightly.schedule(_settings)],
-    sensors=[module.sensor(_settings) for module in (nightly, new_runs, outside_writes, feed_files, outbox)],
-    resources={"database": CatalogDatabase(), "upstreams": UpstreamClients()},
-    # Steps are few and heavy on the database: a process for each would cost three seconds and save nothing.
-    executor=dg.in_process_executor,
-)
+
+def build_defs(settings: Settings, **resources: Any) -> dg.Definitions:
+    """The code location by these settings. A resource given by its name takes the place of the usual one.
+
+    Schedules and sensors run from the start where `settings.automation` is on, and are stopped elsewhere.
+    """
+    return dg.Definitions(
+        assets=[
+            *UPSTREAM,
+            discovery_documents,
+            lms_documents,
+            publish_discovery,
+            publish_lms,
+            partner_feed,
+            go_live,
+            run_association,
+            *MARTS,
+            *snapshots(settings.history_start),
+        ],
+        asset_checks=[catalog_checks],
+        jobs=JOBS,
+        schedules=[nightly_schedule(settings)],
+        sensors=[running(sensor) for sensor in SENSORS] if settings.automation else SENSORS,
+        resources={
+            "settings": settings,
+            "database": CatalogDatabase(settings=settings),
+            "upstreams": UpstreamClients(settings=settings),
+            **resources,
+        },
+        # Steps are few and heavy on the database: a process for each would cost three seconds and save nothing.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs(load_settings())

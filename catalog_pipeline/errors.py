@@ -1,10 +1,10 @@
-"""The errors a person may meet. Each says what happened, to what, and what to do next, and has an exit code."""
+"""The errors that a person may see. Each says what happened, to what, and what to do next; each has an exit code."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a command's exit status means; the same for all verbs."""
+    """What the exit status of a command means. It is the same for all verbs."""
 
     DONE = 0
     UNEXPECTED = 1
@@ -14,17 +14,17 @@ class ExitCode(IntEnum):
     REFUSED = 4
     """The load was refused or held back; nothing was written."""
     UNREACHABLE = 5
-    """The database or an upstream is out of reach."""
+    """The database or an upstream cannot be reached."""
 
 
 class CatalogError(Exception):
-    """Base of all errors that are meant for a person's eyes."""
+    """The base of all errors whose message is written for a person."""
 
     exit_code = ExitCode.UNEXPECTED
 
 
 class UsageError(CatalogError):
-    """What was asked for makes no sense: an unknown key, a bad option, a wrong setting."""
+    """The request is wrong: an unknown key, a bad option, a wrong setting."""
 
     exit_code = ExitCode.USAGE
 
@@ -40,7 +40,7 @@ class LoadRefusedError(CatalogError):
 
 
 class FeedRefusedError(LoadRefusedError):
-    """A partner feed cannot be read, or is of no known source or type; nothing of it was applied."""
+    """A partner feed cannot be read, or its source or type is unknown; nothing of it was applied."""
 
 
 class SchemaVersionError(LoadRefusedError):
@@ -48,7 +48,7 @@ class SchemaVersionError(LoadRefusedError):
 
 
 class UnreachableError(CatalogError):
-    """A database or an upstream does not answer, for now."""
+    """A database or an upstream does not answer at the moment."""
 
     exit_code = ExitCode.UNREACHABLE
 
@@ -62,4 +62,4 @@ class UpstreamError(UnreachableError):
 
 
 class UpstreamRefusedError(UpstreamError):
-    """An upstream refuses us (401, 403, 404, not JSON): trying again without a change is hopeless."""
+    """An upstream refuses the request (401, 403, 404) or answers no JSON: trying again changes nothing."""

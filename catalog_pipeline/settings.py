@@ -22,7 +22,7 @@ DOTENV = ".env"
 
 
 def _split(value: str) -> SplitResult | None:
-    """A URL's parts, or None where it has no such form: urlsplit's own errors quote the password."""
+    """The parts of a URL, or None when it is malformed: urlsplit's own error would quote the password."""
     try:
         return urlsplit(value)
     except ValueError:
@@ -50,7 +50,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(BaseSettings):
-    """The pipeline's configuration. Field descriptions are the documentation; `.env.example` repeats them."""
+    """The pipeline's configuration. The fields' descriptions are its documentation; `.env.example` repeats them."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -62,72 +62,83 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    home: Path = Field(Path(".catalog"), description="The folder of everything embedded: database, Dagster, logs.")
+    home: Path = Field(
+        Path(".catalog"), description="The home folder, for everything embedded: database, Dagster, logs."
+    )
     database_url: SecretStr | None = Field(
         None,
         description="Postgres 17 or newer, as postgresql://user:password@host:port/name."
-        " Unset: an embedded server in the home folder.",
+        " If unset, an embedded server in the home folder.",
     )
 
     discovery_url: HttpUrl | None = Field(
         None,
-        description="course-discovery, without /api/v1."
-        " With neither it nor CATALOG_LMS_URL set, the bundled sample upstream serves.",
+        description="The URL of course-discovery, without /api/v1."
+        " If neither it nor CATALOG_LMS_URL is set, the bundled sample upstream is used.",
     )
     lms_url: HttpUrl | None = Field(
-        None, description="The LMS whose course list is read. Runs that discovery lists stay discovery's."
+        None, description="The URL of the LMS whose course list is read. It adds the runs that discovery does not list."
     )
     oauth_token_url: HttpUrl | None = Field(
-        None, description="The token endpoint; <CATALOG_LMS_URL>/oauth2/access_token when unset."
+        None, description="The token endpoint. If unset, <CATALOG_LMS_URL>/oauth2/access_token."
     )
-    discovery_client_id: str | None = Field(None, description="OAuth2 client id, for discovery and the LMS.")
-    discovery_client_secret: SecretStr | None = Field(None, description="OAuth2 client secret of that client.")
+    discovery_client_id: str | None = Field(None, description="The OAuth2 client id for discovery and the LMS.")
+    discovery_client_secret: SecretStr | None = Field(None, description="The secret of that OAuth2 client.")
 
-    page_size: int = Field(100, ge=1, le=1000, description="Documents a page; the LMS serves 100 at most.")
-    parallel_pages: int = Field(4, ge=1, le=16, description="Pages asked for at once, for each crawl.")
-    page_deadline: float = Field(120, gt=0, description="Seconds in which one page must be read to its end.")
-    request_retries: int = Field(5, ge=0, le=20, description="Further tries after a broken connection or a 5xx.")
-    retry_backoff: float = Field(1, ge=0, description="Seconds before the first further try; doubles each time.")
+    page_size: int = Field(100, ge=1, le=1000, description="How many documents a page has; the LMS gives 100 at most.")
+    parallel_pages: int = Field(4, ge=1, le=16, description="How many pages a crawl requests at the same time.")
+    page_deadline: float = Field(120, gt=0, description="Seconds in which a page must be read to its end.")
+    request_retries: int = Field(
+        5, ge=0, le=20, description="How often a request is tried again after a broken connection or a 5xx."
+    )
+    retry_backoff: float = Field(
+        1, ge=0, description="Seconds before the second try; they double with each further one."
+    )
     rate_limit_wait: float = Field(
         300,
         ge=0,
-        description="Longest wait, in seconds, that a 429's Retry-After may ask of a source's refresh in all.",
+        description="Seconds that the refresh of a source may wait in all because of 429 responses (Retry-After).",
     )
 
-    reject_share: Share = Field(0.5, description="A load with a larger share of rejected documents is refused whole.")
+    reject_share: Share = Field(
+        0.5, description="A load with a larger share of rejected documents is refused as a whole."
+    )
     removal_share: Share = Field(
-        0.2, description="A load that would archive a larger share of what stands is held back."
+        0.2, description="A load that would archive a larger share of the rows is held until a person accepts it."
     )
 
     smtp_url: SecretStr | None = Field(
         None,
         description="The mail server: smtp://host, smtp://user:password@host:587?starttls or smtps://…"
-        " Unset: .eml files in mail/ of the home.",
+        " If unset, mails are written as .eml files into mail/ of the home folder.",
     )
     mail_from: MailAddress = Field(
-        "Catalog Pipeline <catalog-pipeline@localhost>", description="Whom mail comes from, as Name <address>."
+        "Catalog Pipeline <catalog-pipeline@localhost>", description="The sender of mails, as Name <address>."
     )
 
     partner_feeds: Path | None = Field(
         None,
-        description="The folder of partner feeds, <source>/<course type>/<name>.csv. Unset: feeds/ of the home.",
+        description="The folder of partner feeds, with files <source>/<course type>/<name>.csv."
+        " If unset, feeds/ of the home folder.",
     )
     partner_rules: Path | None = Field(
-        None, description="A file of rules for partner feeds instead of the one shipped; docs/partner-feeds.md tells."
+        None, description="A file of rules for partner feeds that replaces the shipped one; see docs/partner-feeds.md."
     )
-    feed_size_limit: int = Field(1000, ge=1, le=2000, description="The largest feed, in megabytes, once unpacked.")
-    feed_cell_limit: int = Field(100_000, ge=1_000, description="The most characters of one cell of a feed.")
+    feed_size_limit: int = Field(1000, ge=1, le=2000, description="Megabytes that a feed may have, once unpacked.")
+    feed_cell_limit: int = Field(100_000, ge=1_000, description="Characters that a cell of a feed may have.")
 
-    automation: bool = Field(False, description="Schedules and sensors run from the start. `make up` turns it on.")
+    automation: bool = Field(
+        False, description="Whether schedules and sensors run from the start. `make up` turns it on."
+    )
     ui_port: int = Field(3000, ge=1, le=65535, description="The port of the Dagster UI under `make up`.")
-    nightly_cron: str = Field("15 2 * * *", description="When the night's chain starts, in UTC.")
+    nightly_cron: str = Field("15 2 * * *", description="When the nightly jobs start, as a cron expression in UTC.")
     history_start: date = Field(
         date(2026, 1, 1),
-        description="The first day of the daily snapshots; before the pipeline first ran, they are empty.",
+        description="The first day of the daily snapshots. Those from before the pipeline first ran are empty.",
     )
-    sample_courses: int = Field(400, ge=0, description="Courses in the bundled sample upstream.")
+    sample_courses: int = Field(400, ge=0, description="How many courses the bundled sample upstream has.")
     sample_seed: int = Field(1, description="The seed of the bundled sample upstream.")
-    max_runtime: int = Field(7200, ge=60, description="Seconds after which a Dagster run is ended.")
+    max_runtime: int = Field(7200, ge=60, description="Seconds after which a Dagster run is stopped.")
 
     @field_validator("database_url")
     @classmethod
@@ -159,12 +170,12 @@ class Settings(BaseSettings):
 
     @cached_property
     def token_url(self) -> str | None:
-        """Where access tokens come from, if anywhere."""
+        """The token endpoint, or None."""
         return self.oauth_token_url or (f"{self.lms_url}/oauth2/access_token" if self.lms_url else None)
 
     @property
     def uses_sample(self) -> bool:
-        """True when no upstream is configured, so that the bundled sample stands in."""
+        """Whether the bundled sample is used, because no upstream is configured."""
         return self.discovery_url is None and self.lms_url is None
 
     @property
@@ -174,7 +185,7 @@ class Settings(BaseSettings):
 
     @property
     def feeds_folder(self) -> Path:
-        """The folder that partner feeds are dropped into, absolute."""
+        """The folder into which partners' files are put, absolute."""
         return self.partner_feeds.expanduser().absolute() if self.partner_feeds else self.folder / "feeds"
 
 

@@ -1,4 +1,4 @@
-"""CSV that people open in spreadsheets: no text of it is run as a formula."""
+"""Writes CSV that people open in spreadsheets, where no text may run as a formula."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from dbt_like_sql.model import SqlModel, SqlModelError
-from dbt_like_sql.statements import execute, raw, relation
+from dbt_like_sql.statements import execute, listed, names, raw, relation
 
 KINDS = {"v": "view", "r": "table"}
 
@@ -37,6 +37,32 @@ def kind(connection: Connection, model: SqlModel) -> str | None:
             model.path, f"{model.full_name} is neither view nor table: drop or rename what has its name"
         )
     return KINDS.get(relkind) if relkind else None
+
+
+def column_types(connection: Connection, model: SqlModel) -> dict[str, str]:
+    """The type of each column, as Postgres writes it (`timestamp with time zone`), by the column's name."""
+    rows = connection.execute(
+        text("""SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type
+                FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                WHERE n.nspname = :schema AND c.relname = :name ORDER BY a.attnum"""),
+        _name(model),
+    )
+    return {row.name: row.type for row in rows}
+
+
+def first_rows(connection: Connection, model: SqlModel, limit: int) -> list[tuple[Any, ...]]:
+    """At most `limit` rows in the order of the key, the latest days first; values in the order of the front matter."""
+    ordered = [
+        SQL("{} DESC").format(Identifier(name)) if name == model.partition else Identifier(name) for name in model.key
+    ]
+    statement = SQL("SELECT {} FROM {}{} LIMIT {}").format(
+        names(model.columns),
+        relation(model),
+        SQL(" ORDER BY {}").format(listed(ordered)) if ordered else SQL(""),
+        Literal(limit),
+    )
+    return [tuple(row) for row in execute(connection, statement)]
 
 
 def drop(connection: Connection, model: SqlModel) -> None:

@@ -1,4 +1,4 @@
-"""Dagster's own home: its configuration, its storage on the catalog's server, and the runs of dead processes."""
+"""Dagster's home folder with its configuration and workspace, and the runs of processes that died."""
 
 import os
 import socket
@@ -10,27 +10,27 @@ import dagster as dg
 import psutil
 import yaml
 from dagster import DagsterRunStatus, RunsFilter
-from dagster_postgres import DagsterPostgresStorage
 
-from catalog_pipeline.database.engine import Server, ensure_filled_database
+from catalog_pipeline.database.engine import Server
 from catalog_pipeline.settings import Settings
 
 PROCESS_TAG = "catalog/process"
 """Names the process that works on a run: host, pid, and its start, which tells it from a later one of that pid."""
-STORAGE_URL = "DAGSTER_STORAGE_URL"
-UNFINISHED = [
-    DagsterRunStatus.NOT_STARTED,
-    DagsterRunStatus.STARTING,
-    DagsterRunStatus.STARTED,
-    DagsterRunStatus.CANCELING,
-]
+CODE_LOCATION = "catalog_pipeline"
+"""The code location's name in the UI; `pyproject.toml` and `workspace.yaml` give it too."""
+CODE_LOCATION_TAG = {".dagster/repository": f"__repository__@{CODE_LOCATION}"}
+"""Says which code location a run is of. Dagster sets it on the runs that its daemon and its UI start."""
+ENDED = {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
+WORKSPACE = "workspace.yaml"
+UNFINISHED = [status for status in DagsterRunStatus if status not in ENDED]
 
 
 def write_home(settings: Settings) -> Path:
-    """Write `dagster.yaml` into the home folder's `dagster` folder; returns that folder, the DAGSTER_HOME."""
+    """Write `dagster.yaml` and `workspace.yaml` into `<home>/dagster`; returns that folder, the DAGSTER_HOME."""
     home = settings.folder / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    (home / "dagster.yaml").write_text(yaml.safe_dump(_configuration(settings, home), sort_keys=False))
+    (home / "dagster.yaml").write_text(yaml.safe_dump(_configuration(settings), sort_keys=False))
+    (home / WORKSPACE).write_text(yaml.safe_dump(_workspace()))
     return home
 
 
@@ -39,7 +39,6 @@ def environment(settings: Settings, server: Server) -> dict[str, str]:
     return {
         "DAGSTER_HOME": str(write_home(settings)),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
-        STORAGE_URL: server.dagster_url(),
         "CATALOG_DATABASE_URL": server.url("postgresql"),
         "CATALOG_HOME": str(settings.folder),
     }
@@ -47,9 +46,7 @@ def environment(settings: Settings, server: Server) -> dict[str, str]:
 
 @contextmanager
 def instance(settings: Settings, server: Server) -> Iterator[dg.DagsterInstance]:
-    """Dagster's instance in this process, with its storage made and the runs of dead processes swept."""
-    # Dagster makes its tables one by one, and takes the first for all: killed in between, it never works again.
-    ensure_filled_database(server, server.dagster_url(), DagsterPostgresStorage)
+    """Dagster's instance in this process, after the runs of dead processes were marked failed."""
     os.environ.update(environment(settings, server))
     with dg.DagsterInstance.get() as found:
         sweep_dead_runs(found)
@@ -66,9 +63,10 @@ def sweep_dead_runs(found: dg.DagsterInstance) -> list[str]:
 
     Returns the ids of these runs. The daemon does not notice a process that died, and its slots stay taken.
     """
+    begun = [status for status in UNFINISHED if status != DagsterRunStatus.QUEUED]  # no process works on a queued run
     dead = [
         run
-        for run in found.get_runs(RunsFilter(statuses=UNFINISHED))
+        for run in found.get_runs(RunsFilter(statuses=begun))
         if PROCESS_TAG in run.tags and _is_dead(*run.tags[PROCESS_TAG].rsplit("/", 2))
     ]
     for run in dead:
@@ -81,17 +79,30 @@ def sweep_dead_runs(found: dg.DagsterInstance) -> list[str]:
 
 def _is_dead(host: str, pid: str, started: str) -> bool:
     if host != socket.gethostname():
-        return False  # that host's to say
+        return False  # another host's process: only that host can tell
     try:
         return f"{psutil.Process(int(pid)).create_time():.2f}" != started
     except psutil.NoSuchProcess:
         return True
 
 
-def _configuration(settings: Settings, home: Path) -> dict[str, object]:
+def _workspace() -> dict[str, object]:
     return {
-        # The explicit driver in the URL matters: dagster-postgres speaks psycopg2 only.
-        "storage": {"postgres": {"postgres_url": {"env": STORAGE_URL}}},
+        "load_from": [
+            {"python_module": {"module_name": "catalog_pipeline.definitions", "location_name": CODE_LOCATION}}
+        ]
+    }
+
+
+def _configuration(settings: Settings) -> dict[str, object]:
+    return {
+        "storage": {
+            "custom": {
+                "module": "resources.storage",
+                "class": "CatalogStorage",
+                "config": {"home": str(settings.folder)},
+            }
+        },
         "concurrency": {
             "pools": {"default_limit": 1, "granularity": "op"},
             "runs": {"max_concurrent_runs": 4},
@@ -106,11 +117,6 @@ def _configuration(settings: Settings, home: Path) -> dict[str, object]:
         "retention": {
             "schedule": {"purge_after_days": 90},
             "sensor": {"purge_after_days": {"skipped": 7, "failure": 30, "success": -1}},
-        },
-        "compute_logs": {
-            "module": "dagster._core.storage.local_compute_log_manager",
-            "class": "LocalComputeLogManager",
-            "config": {"base_dir": str(home / "logs")},
         },
         "telemetry": {"enabled": False},
         "nux": {"enabled": False},

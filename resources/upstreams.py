@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import dagster as dg
 from pydantic import PrivateAttr
 
-from catalog_pipeline.settings import Settings, load_settings
+from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.http import ApiClient
 from catalog_pipeline.sources.upstreams import Upstreams, upstreams
 
@@ -14,12 +14,8 @@ from catalog_pipeline.sources.upstreams import Upstreams, upstreams
 class UpstreamClients(dg.ConfigurableResource):
     """Hands out clients of the configured upstreams; serves the bundled sample where there are none."""
 
+    settings: dg.ResourceDependency[Settings]
     _upstreams: Upstreams = PrivateAttr()
-
-    @property
-    def settings(self) -> Settings:
-        """The settings of this run."""
-        return self._upstreams.settings
 
     def client(self, source: str) -> ApiClient:
         """The client of a source. Raises UsageError where it is not configured."""
@@ -28,6 +24,6 @@ class UpstreamClients(dg.ConfigurableResource):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["UpstreamClients"]:
         """Open the clients."""
-        with upstreams(load_settings()) as found:
+        with upstreams(self.settings) as found:
             self._upstreams = found
             yield self

@@ -1,58 +1,63 @@
 """Sees the files that partners put into the folder of feeds, and starts the ingestion of each, in order."""
 
 import json
-from typing import Any
 
 import dagster as dg
-from dagster import DagsterInstance, RunsFilter
-from dagster._core.storage.tags import PARTITION_NAME_TAG
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from assets import jobs
 from assets.feeds import FEEDS
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.partner.arrivals import accept, waiting
-from catalog_pipeline.settings import Settings, load_settings
+from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
-from sensors.nightly import ENDED, STATUS
+from resources.instance import UNFINISHED
+
+PARTITION_TAG = "dagster/partition"
+"""The tag in which Dagster keeps a run's partition."""
 
 
-def sensor(settings: Settings) -> dg.SensorDefinition:
-    """The sensor, running where automation is on."""
-
-    @dg.sensor(
-        name="feed_files",
-        job_name=jobs.ingest_feed.name,
-        minimum_interval_seconds=30,
-        description="Ingests partner feeds as their files arrive; a file is finished when two looks find it the same.",
-        default_status=STATUS.RUNNING if settings.automation else STATUS.STOPPED,
+@dg.sensor(
+    job=jobs.ingest_feed,
+    minimum_interval_seconds=30,
+    description="Ingests partner feeds as their files arrive; a file is finished when two looks find it the same.",
+)
+def feed_files(
+    context: dg.SensorEvaluationContext, database: CatalogDatabase, settings: dg.ResourceParam[Settings]
+) -> dg.SensorResult:
+    """Keep the files that are finished, and start the oldest of each source and course type."""
+    folder = accept(database.engine, settings, json.loads(context.cursor or "{}"))
+    with connected(database.engine) as connection:
+        arrived = [(row.partition_key, f"{row.source}/{row.product_type}") for row in waiting(connection)]
+    partitions = set(context.instance.get_dynamic_partitions(str(FEEDS.name)))
+    new = [key for key, _ in arrived if key not in partitions]  # those of a tick that died included
+    due = _due(arrived, context.instance)
+    reason = " ".join(folder.problems) or "No feed is waiting."
+    return dg.SensorResult(
+        run_requests=[dg.RunRequest(run_key=key, partition_key=key) for key in due],
+        dynamic_partitions_requests=[FEEDS.build_add_request(new)] if new else [],
+        skip_reason=None if due else reason,
+        cursor=json.dumps(folder.seen),
     )
-    def feed_files(context: dg.SensorEvaluationContext, database: CatalogDatabase) -> dg.SensorResult:
-        folder = accept(database.engine, load_settings(), json.loads(context.cursor or "{}"))
-        with connected(database.engine) as connection:
-            arrived = waiting(connection)  # read once: what is due must be a partition
-        keys = [row.partition_key for row in arrived]
-        context.instance.add_dynamic_partitions(str(FEEDS.name), keys)  # also those of a tick that died
-        due = _due(arrived, context.instance)
-        reason = " ".join(folder.problems) or "No feed is waiting."
-        return dg.SensorResult(
-            run_requests=[dg.RunRequest(run_key=key, partition_key=key) for key in due],
-            skip_reason=None if due else reason,
-            cursor=json.dumps(folder.seen),
-        )
-
-    return feed_files
 
 
-def _due(arrived: list[Any], instance: DagsterInstance) -> list[str]:
-    """Of each source and type the oldest feed that waits and was never started, unless an older one is at work."""
+def _due(arrived: list[tuple[str, str]], instance: DagsterInstance) -> list[str]:
+    """For each source and course type, the oldest feed that no run was started for, unless an older one still runs.
+
+    `arrived` holds pairs of partition key and `<source>/<course type>`, the oldest first.
+    """
     due: dict[str, str | None] = {}
-    for row in arrived:
-        scope = f"{row.source}/{row.product_type}"
+    for key, scope in arrived:
         if scope in due:
             continue
-        runs = instance.get_runs(RunsFilter(tags={PARTITION_NAME_TAG: row.partition_key}), limit=1)
-        if not runs:
-            due[scope] = row.partition_key
-        elif runs[0].status not in ENDED:
+        status = _latest_status(instance, key)
+        if status is None:
+            due[scope] = key
+        elif status in UNFINISHED:
             due[scope] = None
     return [key for key in due.values() if key]
+
+
+def _latest_status(instance: DagsterInstance, partition_key: str) -> DagsterRunStatus | None:
+    runs = instance.get_runs(RunsFilter(tags={PARTITION_TAG: partition_key}), limit=1)
+    return runs[0].status if runs else None

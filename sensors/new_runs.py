@@ -7,14 +7,12 @@ from dagster import DagsterInstance, RunsFilter
 from sqlalchemy import Connection, text
 
 from assets import jobs
-from assets.catalog import CAUSE_TAG
-from catalog_pipeline.associations.planning import NEW_RUNS, UNTOLD
+from assets.catalog import CAUSE_TAG, AssociateConfig
+from catalog_pipeline.associations.planning import NEW_RUNS, NOT_YET_REPORTED
 from catalog_pipeline.database import events
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.events import Cursor
-from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
-from sensors.nightly import STATUS
 
 AFTER_TAG, UPTO_TAG = "catalog/events_after", "catalog/events_upto"
 SHOWN = 3
@@ -22,29 +20,23 @@ FOUND = f"""
     SELECT count(DISTINCT r.id) AS runs, (array_agg(DISTINCT r.run_key))[1:{SHOWN}] AS run_keys,
            array_agg(DISTINCT e.actor) AS actors
     FROM ({NEW_RUNS}) AS e JOIN catalog.course_run r USING (id)
-    WHERE {UNTOLD}"""
-LEFT = f"SELECT count(*) FROM catalog.course_run r WHERE {UNTOLD}"
+    WHERE {NOT_YET_REPORTED}"""
+LEFT = f"SELECT count(*) FROM catalog.course_run r WHERE {NOT_YET_REPORTED}"
 
 
-def sensor(settings: Settings) -> dg.SensorDefinition:
-    """The sensor, running where automation is on."""
-
-    @dg.sensor(
-        name="new_runs",
-        job_name=jobs.associate_runs.name,
-        minimum_interval_seconds=15,
-        description="Associates runs that appeared without a course, by whatever path: a load, the API, psql.",
-        default_status=STATUS.RUNNING if settings.automation else STATUS.STOPPED,
-    )
-    def new_runs(context: dg.SensorEvaluationContext, database: CatalogDatabase) -> dg.SensorResult:
-        with connected(database.engine) as connection:
-            connection.execute(text("SET LOCAL statement_timeout = '40s'"))  # a tick may take 60 seconds
-            return look(connection, context.instance, context.cursor)
-
-    return new_runs
+@dg.sensor(
+    job=jobs.associate_runs,
+    minimum_interval_seconds=15,
+    description="Associates runs that appeared without a course, by whatever path: a load, the API, psql.",
+)
+def new_runs(context: dg.SensorEvaluationContext, database: CatalogDatabase) -> dg.SensorResult:
+    """Look for new runs in the change events since the last tick."""
+    with connected(database.engine) as connection:
+        connection.execute(text("SET LOCAL statement_timeout = '40s'"))  # a tick may take 60 seconds
+        return _look(connection, context.instance, context.cursor)
 
 
-def look(connection: Connection, instance: DagsterInstance, remembered: str | None) -> dg.SensorResult:
+def _look(connection: Connection, instance: DagsterInstance, remembered: str | None) -> dg.SensorResult:
     """One tick: what to run, and the cursor to remember."""
     cursor = Cursor.from_json(remembered)
     cursor = cursor and _requested_already(instance, cursor)
@@ -61,7 +53,7 @@ def look(connection: Connection, instance: DagsterInstance, remembered: str | No
         [
             dg.RunRequest(
                 run_key=f"{reading.cursor.history}:{after}",
-                run_config=_configured(after, upto),
+                run_config=dg.RunConfig({jobs.ASSOCIATING_OP: AssociateConfig(after=after, upto=upto)}),
                 tags={AFTER_TAG: _tag(reading.cursor.history, after), UPTO_TAG: str(upto), CAUSE_TAG: _cause(found)},
             )
         ],
@@ -85,10 +77,6 @@ def _reconcile(connection: Connection) -> dg.SensorResult:
     cause = f"{left} runs without a course when the sensor began or the database was restored"
     request = dg.RunRequest(run_key=f"{cursor.history}:begin:{cursor.xid}", tags={CAUSE_TAG: cause})
     return dg.SensorResult([request], cursor=cursor.to_json())
-
-
-def _configured(after: int, upto: int) -> dict[str, Any]:
-    return {"ops": {jobs.ASSOCIATING: {"config": {"after": after, "upto": upto}}}}
 
 
 def _cause(found: dict[str, Any]) -> str:

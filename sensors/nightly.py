@@ -1,4 +1,7 @@
-"""The night: jobs in a row. A schedule starts the first, one sensor each next one; `make run` walks the same list."""
+"""The night: a list of jobs that run one after the other.
+
+A schedule starts the first, one sensor starts each next one, and `make run` runs the same list in one process.
+"""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -7,19 +10,19 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
 from assets import jobs
-from catalog_pipeline.settings import Settings, load_settings
+from assets.catalog import PublishConfig
+from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.upstreams import configured_sources
-from resources.instance import process_tag
+from resources.instance import CODE_LOCATION_TAG, UNFINISHED, process_tag
 
 NIGHT_TAG = "catalog/night"
-STATUS = dg.DefaultSensorStatus
+FIRST_PARTITION_TAG, LAST_PARTITION_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+"""The tags in which Dagster keeps the range of partitions that a run builds."""
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
-"""Dagster tells every event on standard error; who walks the night prints a summary, and the UI has the rest."""
-warnings.filterwarnings("ignore", "Parameter `owners`", dg.BetaWarning)  # Dagster's own, of a sensor of plain jobs
-ENDED = {DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED}
+"""Keeps Dagster from printing each event to standard error: `make run` prints a summary, the UI shows the events."""
+warnings.filterwarnings("ignore", "Parameter `owners`", dg.BetaWarning)  # Dagster's own, for a sensor of several jobs
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,10 @@ class Stage:
     job: str
     source: str | None = None
     """The source without which the stage is left out."""
+    publishes: str | None = None
+    """The op that publishes the source, and that takes a PublishConfig."""
     needs: tuple[str, ...] = ()
-    """Stages that must have succeeded; any other failed stage is skipped over."""
+    """Jobs that must have succeeded. Any other failed job does not keep the stage from running."""
     days: int = 0
     """How many days, up to the night's date, a stage builds that is partitioned by day."""
 
@@ -39,12 +44,12 @@ class Stage:
         if not self.days:
             return {}
         first = night - timedelta(days=self.days - 1)
-        return {ASSET_PARTITION_RANGE_START_TAG: first.isoformat(), ASSET_PARTITION_RANGE_END_TAG: night.isoformat()}
+        return {FIRST_PARTITION_TAG: first.isoformat(), LAST_PARTITION_TAG: night.isoformat()}
 
 
 NIGHT = (
-    Stage(jobs.refresh_discovery.name, source="discovery"),
-    Stage(jobs.refresh_lms.name, source="lms"),
+    Stage(jobs.refresh_discovery.name, source="discovery", publishes=jobs.PUBLISH_DISCOVERY_OP),
+    Stage(jobs.refresh_lms.name, source="lms", publishes=jobs.PUBLISH_LMS_OP),
     Stage(jobs.ingest_feeds.name),
     Stage(jobs.publish_due_runs.name),
     Stage(jobs.associate_runs.name),
@@ -61,24 +66,19 @@ def stages(settings: Settings) -> list[Stage]:
 
 
 def next_stage(tonight: list[Stage], statuses: Mapping[str, DagsterRunStatus]) -> Stage | None:
-    """The stage to start now, by the statuses of tonight's runs so far; None while one works, and at the end."""
-    if not statuses or any(status not in ENDED for status in statuses.values()):
+    """The stage to start now, given the status of each job of tonight that was started.
+
+    None while a run is unfinished, at the end of the night, and where the first stage was not started: that is the
+    schedule's.
+    """
+    if not statuses or any(status in UNFINISHED for status in statuses.values()):
         return None
-    last = max(number for number, stage in enumerate(tonight) if stage.job in statuses) if statuses else -1
-    for stage in tonight[last + 1 :]:
-        if all(statuses.get(job) == DagsterRunStatus.SUCCESS for job in stage.needs):
-            return stage
-    return None
+    last = max((number for number, stage in enumerate(tonight) if stage.job in statuses), default=-1)
+    return next((stage for stage in tonight[last + 1 :] if _needs_met(stage, statuses)), None)
 
 
-def request(stage: Stage, night: str) -> dg.RunRequest:
-    """The run of a stage; its key holds the night's date, so that nothing runs twice."""
-    tags = {NIGHT_TAG: night, **stage.tags(date.fromisoformat(night))}
-    return dg.RunRequest(run_key=f"{night}:{stage.job}", job_name=stage.job, tags=tags)
-
-
-def schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """The schedule that starts the night's first stage."""
+def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """The schedule that starts the night's first stage. Which stage that is, and when, the settings say."""
     first = stages(settings)[0]
 
     @dg.schedule(
@@ -90,68 +90,64 @@ def schedule(settings: Settings) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING if settings.automation else dg.DefaultScheduleStatus.STOPPED,
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return request(first, f"{context.scheduled_execution_time:%Y-%m-%d}")
+        return _request(first, context.scheduled_execution_time.date())
 
     return nightly
 
 
-def sensor(settings: Settings) -> dg.SensorDefinition:
-    """The sensor that starts the next stage when one has ended, however it ended."""
-
-    @dg.sensor(
-        name="night",
-        jobs=jobs.JOBS,
-        minimum_interval_seconds=20,
-        description="Starts the night's next stage when the one before has ended.",
-        default_status=STATUS.RUNNING if settings.automation else STATUS.STOPPED,
-    )
-    def night(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        tonight = stages(load_settings())
-        found = False
-        for day in _nights():
-            statuses = statuses_of(context.instance, day)
-            stage = next_stage(tonight, statuses)
-            if stage:
-                found = True
-                yield request(stage, day)
-        if not found:
-            yield dg.SkipReason("No stage of a night is due.")
-
-    return night
+@dg.sensor(
+    jobs=jobs.JOBS,
+    minimum_interval_seconds=20,
+    description="Starts the night's next stage when the one before has ended, whether it succeeded or failed.",
+)
+def night(
+    context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Look at the runs of last night and of this night; a night may end after midnight."""
+    tonight = stages(settings)
+    today = datetime.now(UTC).date()
+    due = [(next_stage(tonight, statuses_of(context.instance, day)), day) for day in (today - timedelta(days=1), today)]
+    requests = [_request(stage, day) for stage, day in due if stage]
+    yield from requests or [dg.SkipReason("No stage of a night is due.")]
 
 
-def statuses_of(instance: DagsterInstance, night: str) -> dict[str, DagsterRunStatus]:
-    """The status of each job's last run of a night."""
-    runs = instance.get_runs(RunsFilter(tags={NIGHT_TAG: night}))
+def statuses_of(instance: DagsterInstance, day: date) -> dict[str, DagsterRunStatus]:
+    """The status of each job's last run in the night of a day."""
+    runs = instance.get_runs(RunsFilter(tags={NIGHT_TAG: day.isoformat()}))
     return {run.job_name: run.status for run in reversed(list(runs))}
 
 
-def walk(
+def run_night(
     defs: dg.Definitions, instance: DagsterInstance, tonight: list[Stage], *, accept_removals: bool = False
 ) -> Iterator[tuple[Stage, DagsterRun | None]]:
-    """Run the stages one after the other in this process; yields each before (None) and after its run."""
+    """Run the stages one after the other in this process; yields each stage before (None) and after its run."""
     statuses: dict[str, DagsterRunStatus] = {}
     for stage in tonight:
-        if any(statuses.get(job) != DagsterRunStatus.SUCCESS for job in stage.needs):
+        if not _needs_met(stage, statuses):
             continue
         yield stage, None
-        job = defs.resolve_job_def(stage.job)
-        config: dict[str, object] = {"loggers": QUIET}
-        if accept_removals:
-            config["ops"] = {op: {"config": {"accept_removals": True}} for op in _publishing(job)}
-        # Tagged from its creation on, for this process may die before the run begins.
-        tags = {**stage.tags(datetime.now(UTC).date()), **process_tag()}
-        result = job.execute_in_process(instance=instance, raise_on_error=False, run_config=config, tags=tags)
+        result = defs.resolve_job_def(stage.job).execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config=dg.RunConfig(
+                ops={stage.publishes: PublishConfig(accept_removals=accept_removals)} if stage.publishes else {},
+                loggers=QUIET,
+            ),
+            # The process is named from the start, for it may die before the first step does so. Without the code
+            # location's tag, the UI shows the run neither in its timeline nor in the job's history.
+            tags={**stage.tags(datetime.now(UTC).date()), **process_tag(), **CODE_LOCATION_TAG},
+        )
         run = instance.get_run_by_id(result.run_id)
         assert run is not None
         statuses[stage.job] = run.status
         yield stage, run
 
 
-def _publishing(job: dg.JobDefinition) -> list[str]:
-    return [name for name in job.graph.node_dict if name.startswith(("publish", "lms__course_run"))]
+def _needs_met(stage: Stage, statuses: Mapping[str, DagsterRunStatus]) -> bool:
+    return all(statuses.get(job) == DagsterRunStatus.SUCCESS for job in stage.needs)
 
 
-def _nights() -> list[str]:
-    today = datetime.now(UTC).date()
-    return [f"{today - timedelta(days=days):%Y-%m-%d}" for days in (1, 0)]
+def _request(stage: Stage, day: date) -> dg.RunRequest:
+    """The run of a stage. Its key holds the night's date, so that nothing runs twice."""
+    tags = {NIGHT_TAG: day.isoformat(), **stage.tags(day)}
+    return dg.RunRequest(run_key=f"{day.isoformat()}:{stage.job}", job_name=stage.job, tags=tags)

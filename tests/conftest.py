@@ -1,4 +1,4 @@
-"""Real servers for all tests: one Postgres a session, a database a test, the sample upstream over HTTP."""
+"""What all tests share: one real Postgres server for the session, one database for each test, and settings."""
 
 import os
 import shutil
@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 from sqlalchemy import Connection, Engine
 
@@ -18,6 +19,10 @@ from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.settings import Settings
 
 pytest_plugins = ["support.catalog", "support.command", "support.dagster", "support.feeds", "support.mail"]
+
+# A busy machine makes any example slow: no test asserts how long one takes.
+hypothesis_settings.register_profile("suite", deadline=None)
+hypothesis_settings.load_profile("suite")
 
 UNSAFE_AND_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 TEMPLATE = "template_catalog"

@@ -1,16 +1,18 @@
 """Conventions of the code location, held by tests rather than by prose."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster import DefaultScheduleStatus, DefaultSensorStatus
 
-from catalog_pipeline.definitions import defs
+from catalog_pipeline.definitions import SENSORS, build_defs, defs
 from catalog_pipeline.models import metadata
 from catalog_pipeline.settings import Settings
 from sensors import nightly
+from sensors.starting import running
 
 ROOT = Path(__file__).parents[1]
 GRAPH = defs.resolve_asset_graph()
@@ -41,10 +43,20 @@ def test_every_asset_of_ours_has_a_code_version_and_a_table(key: dg.AssetKey) ->
 
 
 @pytest.mark.parametrize("key", [key for key in OURS if key.path[0] in ("catalog", "marts")], ids=str)
-def test_an_assets_key_is_its_tables_name_and_its_columns_are_shown(key: dg.AssetKey) -> None:
-    node = GRAPH.get(key)
-    assert node.metadata["dagster/table_name"] == ".".join(key.path)
-    assert all(column.description for column in node.metadata["dagster/column_schema"].columns)
+def test_an_assets_key_is_its_tables_name(key: dg.AssetKey) -> None:
+    assert GRAPH.get(key).metadata["dagster/table_name"] == ".".join(key.path)
+
+
+@pytest.mark.parametrize("key", [key for key in OURS if key.path[0] != "marts"], ids=str)
+def test_an_asset_shows_the_columns_of_its_table_before_it_is_materialized(key: dg.AssetKey) -> None:
+    columns = GRAPH.get(key).metadata["dagster/column_schema"].columns
+    assert columns
+    assert all(column.description and column.type != "string" for column in columns)
+
+
+def test_what_feeds_write_is_read_downstream() -> None:
+    downstream = {key.to_user_string() for key in GRAPH.get(dg.AssetKey(["feeds", "partner"])).child_keys}
+    assert downstream == {"go_live/due_runs", "catalog/run_association"}
 
 
 def test_every_catalog_table_has_an_asset() -> None:
@@ -68,10 +80,29 @@ def test_what_talks_to_the_outside_is_retried_and_waits_in_a_pool() -> None:
 
 
 @pytest.mark.parametrize("automation", [True, False])
-def test_schedules_and_sensors_start_by_themselves_only_where_that_is_asked(automation: bool) -> None:
-    settings = Settings(_env_file=None, automation=automation)  # pyright: ignore[reportCallIssue]
-    assert (nightly.schedule(settings).default_status == DefaultScheduleStatus.RUNNING) is automation
-    assert (nightly.sensor(settings).default_status == DefaultSensorStatus.RUNNING) is automation
+def test_schedules_and_sensors_run_from_the_start_only_where_that_is_asked(automation: bool) -> None:
+    built = build_defs(Settings(_env_file=None, automation=automation))  # pyright: ignore[reportCallIssue]
+    started = {
+        automated.name
+        for automated in (*(built.sensors or ()), *(built.schedules or ()))
+        if automated.default_status in (DefaultScheduleStatus.RUNNING, DefaultSensorStatus.RUNNING)
+    }
+    assert started == (
+        {"nightly", "night", "new_runs", "outside_writes", "feed_files", "outbox"} if automation else set()
+    )
+
+
+def test_a_running_sensor_differs_from_the_stopped_one_by_its_status_alone() -> None:
+    for stopped in SENSORS:
+        started = running(stopped)
+        for attribute in ("name", "description", "minimum_interval_seconds", "required_resource_keys", "has_jobs"):
+            assert getattr(started, attribute) == getattr(stopped, attribute)
+        assert not stopped.has_jobs or started.jobs == stopped.jobs
+
+
+def test_no_two_boxes_of_the_graph_have_one_name() -> None:
+    names = Counter(key.path[-1] for key in GRAPH.get_all_asset_keys())
+    assert {name for name, n in names.items() if n > 1} == set()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from catalog_pipeline.settings import Settings, load_settings, setting_name
 
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
 HEADER = """\
-# Every setting, with its default. Copy to .env and change what you need; the environment goes before .env.
+# Every setting, with its default. Copy it to .env and change what you need. Environment variables go before .env.
 """
 
 

@@ -1,1 +1,1 @@
-"""Which course a run belongs to: as a person says, else as a source lists it, else as its key tells."""
+"""Which course a run belongs to: the one a person set, else the one that lists it, else the one its key names."""

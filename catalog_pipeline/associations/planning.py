@@ -1,4 +1,5 @@
-"""Makes associations explicit, and keeps them so: plans the course of each run, and writes what differs."""
+# pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false
+"""Plans which course each run belongs to, and writes the associations that differ from the plan."""
 
 import hashlib
 from collections import Counter
@@ -11,10 +12,10 @@ from sqlalchemy import Connection, Engine, text
 
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging
 from catalog_pipeline.database.events import Range
+from catalog_pipeline.database.keys import folded
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.course_status import settle_course_statuses
 from catalog_pipeline.loading.publication import LoadReport, Publication, publishing
-from catalog_pipeline.models.base import FOLD_COLLATION
 from catalog_pipeline.rules.association import LINKING, OUTCOMES, UNLINKED, decide
 from catalog_pipeline.rules.course_keys import fold
 from catalog_pipeline.schemas.parsing import TEXT
@@ -39,40 +40,43 @@ COURSES = """
 EVERY_RUN = "true"
 UNASSOCIATED = "a.id IS NULL"
 NEW_RUNS = """
-    SELECT e.entity_id AS id, e.actor FROM ops.change_event e
-    WHERE {new} AND e.entity = 'course_run'
-      AND (e.action = 'created' OR e.action = 'updated' AND jsonb_exists(e.changes, 'run_key'))
+    SELECT e.entity_id AS id, e.actor FROM ops.column_change e
+    WHERE {new} AND e.entity = 'course_run' AND e."column" = 'run_key' AND e.action <> 'deleted'
     UNION ALL
-    SELECT n.id, e.actor FROM ops.change_event e JOIN catalog.course_run n ON n.run_key = e.key
-    WHERE {new} AND e.entity = 'run_association' AND e.action = 'deleted'"""
-"""The runs of which new change events made it unknown which course they belong to, and who did."""
-UNTOLD = """
+    SELECT n.id, e.actor FROM ops.column_change e JOIN catalog.course_run n ON n.run_key = e.key
+    WHERE {new} AND e.entity = 'run_association' AND e."column" = 'course_run_id' AND e.action = 'deleted'"""
+"""The runs that new change events left to be associated (id), and who made the change (actor).
+
+They are new, have a new key, or lost their association. For {new} see `events.read`.
+"""
+NOT_YET_REPORTED = """
     NOT EXISTS (SELECT FROM catalog.run_association n WHERE n.course_run_id = r.id)
     AND NOT EXISTS (SELECT FROM ops.rejected_record j WHERE j.table_name = 'catalog.run_association'
                     AND j.cleared_at IS NULL AND j.record_key = r.run_key AND j.rejected_at >= r.created_at)"""
-"""That the run r has no course, and nobody has been told why; what was told of an earlier run of its key is no word."""
+"""SQL: the run r has no course, and no open reject says why. A reject of an earlier run with its key does not count."""
 NEW_IN_RANGE = f"a.id IS NULL AND r.id IN (SELECT id FROM ({NEW_RUNS.format(new=Range.CONDITION)}) AS new)"
-STOPPED = ("case_collision", "invalid_key", "not_a_course")
-"""Rules by which a listed run did not reach the catalog because of its key."""
+KEPT_OUT = ("case_collision", "invalid_key", "not_a_course")
+"""The rules that keep a listed run out of the catalog because of its key."""
 
 
 class PlanChangedError(LoadRefusedError):
-    """What is to be applied is no longer what was planned."""
+    """The plan that is to be applied differs from the one that was shown."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What is to become of runs, a row each.
+class AssociationPlan:
+    """The outcome of each run.
 
-    `runs`: id (null: it never reached the catalog), run_key, title, outcome, reason, course_key (null: none), source,
-    previous_course_key, previous_source, previous_reason, org, course.
+    `runs`, a row for each run: id (null for a listed run that is not in the catalog), run_key, title, outcome, reason,
+    course_key (null for none), source, previous_course_key, previous_source, previous_reason, and org, course: the
+    parts of the key of a course that is to be created.
     """
 
     runs: pd.DataFrame
 
     @property
     def counts(self) -> dict[str, int]:
-        """Runs by outcome."""
+        """Number of runs by outcome."""
         found = Counter(self.runs["outcome"])
         return {outcome: found[outcome] for outcome in OUTCOMES if found[outcome]}
 
@@ -83,29 +87,29 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Differs when anything that is to be written does."""
+        """A hash of the associations that are to be written: the same hash, the same changes."""
         written = self.changes.sort_values("run_key")[["run_key", "outcome", "course_key", "previous_course_key"]]
         return hashlib.sha256(written.to_csv(index=False).encode()).hexdigest()[:12]
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each run, as people and programs read it."""
+        """The rows of the report: run_key, outcome, reason, course_key, previous_course_key."""
         columns = ["run_key", "outcome", "reason", "course_key", "previous_course_key"]
         shown = self.runs[columns].astype(object)
         return shown.where(shown.notna(), None).to_dict("records")
 
 
-def plan(connection: Connection, scope: str = EVERY_RUN, **parameters: Any) -> Plan:
-    """Decide the course of each run in scope (SQL on r, the run, and a, its association). Changes nothing.
+def plan(connection: Connection, scope: str = EVERY_RUN, **parameters: Any) -> AssociationPlan:
+    """Decide the course of each run in scope (SQL over r, the run, and a, its association). Changes nothing.
 
-    The plan of every run also tells of those that a source lists and whose key kept them out of the catalog.
+    The plan of every run also has the runs that a source lists but whose key keeps them out of the catalog.
     """
     runs = _frame(connection, RUNS.format(scope=scope), **parameters)
     # Most loads leave no run without a course.
     courses = _frame(connection, COURSES if len(runs) else f"{COURSES} WHERE false")
     planned = runs.join(decide(runs, courses)).rename(columns={"previous_key": "previous_course_key"})
     if scope == EVERY_RUN:
-        planned = pd.concat([planned, _stopped(connection)], ignore_index=True)
-    return Plan(planned)
+        planned = pd.concat([planned, _kept_out(connection)], ignore_index=True)
+    return AssociationPlan(planned)
 
 
 def associate(
@@ -115,7 +119,7 @@ def associate(
     as_of: datetime | None = None,
     expected: str | None = None,
     **parameters: Any,
-) -> tuple[LoadReport, Plan]:
+) -> tuple[LoadReport, AssociationPlan]:
     """Plan the runs in scope and apply the plan, in one transaction.
 
     Raises PlanChangedError, and changes nothing, when `expected` is given and is not the plan's digest.
@@ -137,14 +141,14 @@ def associate_unassociated(publication: Publication) -> None:
     apply(publication, plan(publication.connection, UNASSOCIATED))
 
 
-def apply(publication: Publication, planned: Plan) -> None:
-    """Write what the plan decided; the courses and organizations that are missing are made."""
+def apply(publication: Publication, planned: AssociationPlan) -> None:
+    """Write the plan's associations, and create the courses and organizations that they need."""
     changes = planned.changes
     if len(changes):
         _stage(publication.connection, changes)
         _create_courses(publication)
         _write(publication)
-    _tell_unlinked(publication, planned)
+    _report_unlinked(publication, planned)
 
 
 def _stage(connection: Connection, changes: pd.DataFrame) -> None:
@@ -157,20 +161,19 @@ def _stage(connection: Connection, changes: pd.DataFrame) -> None:
 
 
 def _create_courses(publication: Publication) -> None:
-    """Make courses from keys: titled like their first run, in the organization that their key names.
+    """Create courses from keys: with the title of their first run, in the organization that the key names.
 
-    What another writer made meanwhile is taken as it is.
+    A course or organization that another writer created meanwhile is used as it is.
     """
     organizations = publication.execute(f"""
         INSERT INTO catalog.organization (key, name)
-        SELECT DISTINCT ON (lower(org COLLATE {FOLD_COLLATION})) org, org FROM decided
-        WHERE outcome = 'course_created' ORDER BY lower(org COLLATE {FOLD_COLLATION}), org
+        SELECT DISTINCT ON ({folded("org")}) org, org FROM decided
+        WHERE outcome = 'course_created' ORDER BY {folded("org")}, org
         ON CONFLICT DO NOTHING""")
     courses = publication.execute(f"""
         INSERT INTO catalog.catalog_course (organization_id, course_code, key, title)
         SELECT DISTINCT ON (d.folded) o.id, d.course, d.course_key, d.title
-        FROM decided d JOIN catalog.organization o
-          ON lower(o.key COLLATE {FOLD_COLLATION}) = lower(d.org COLLATE {FOLD_COLLATION})
+        FROM decided d JOIN catalog.organization o ON {folded("o.key")} = {folded("d.org")}
         WHERE d.outcome = 'course_created' ORDER BY d.folded, d.rank
         ON CONFLICT DO NOTHING""")
     publication.count("catalog.organization", {"created": organizations})
@@ -183,9 +186,9 @@ def _write(publication: Publication) -> None:
         WITH merged AS (
             MERGE INTO catalog.run_association t
             USING (SELECT d.id, d.source, d.reason, c.id AS catalog_course_id FROM decided d
-                   JOIN catalog.catalog_course c ON lower(c.key COLLATE {FOLD_COLLATION}) = d.folded) s
+                   JOIN catalog.catalog_course c ON {folded("c.key")} = d.folded) s
             ON t.course_run_id = s.id
-            -- What a person has set with psql since the plan stands.
+            -- A person may have set it with psql since the plan was made: that stays.
             WHEN MATCHED AND t.source <> 'manual'
                 THEN UPDATE SET catalog_course_id = s.catalog_course_id, source = s.source,
                                 reason = s.reason, decided_at = now()
@@ -198,9 +201,9 @@ def _write(publication: Publication) -> None:
     publication.count("catalog.run_association", dict(counts.one()._mapping))
 
 
-def _tell_unlinked(publication: Publication, planned: Plan) -> None:
-    """Keep open rejects for just those runs that have no course."""
-    # Somebody resolved it, or the run is gone.
+def _report_unlinked(publication: Publication, planned: AssociationPlan) -> None:
+    """Keep an open reject for each run without a course, and clear those of all others."""
+    # The run has a course by now, or is gone.
     publication.execute("""
         UPDATE ops.rejected_record j SET cleared_at = now()
         WHERE j.table_name = 'catalog.run_association' AND j.cleared_at IS NULL
@@ -223,13 +226,13 @@ def _tell_unlinked(publication: Publication, planned: Plan) -> None:
     )
 
 
-def _stopped(connection: Connection) -> pd.DataFrame:
-    """Listed runs whose key kept them out of the catalog."""
+def _kept_out(connection: Connection) -> pd.DataFrame:
+    """The listed runs whose key keeps them out of the catalog: run_key, outcome, reason."""
     return _frame(
         connection,
         f"""SELECT DISTINCT ON (record_key) record_key AS run_key, rule AS outcome, message AS reason
             FROM ops.rejected_record
-            WHERE cleared_at IS NULL AND table_name = 'catalog.course_run' AND rule IN {STOPPED}
+            WHERE cleared_at IS NULL AND table_name = 'catalog.course_run' AND rule IN {KEPT_OUT}
               AND record_key IS NOT NULL
               AND NOT EXISTS (SELECT FROM catalog.course_run r WHERE r.run_key = record_key)
             ORDER BY record_key, id DESC""",

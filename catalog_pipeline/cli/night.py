@@ -1,4 +1,4 @@
-"""`make run`: the night's list, walked in one process through Dagster, and a summary that a person can read."""
+"""`make run`: the jobs of the night, run by Dagster in this process, and a summary for people."""
 
 import time
 from typing import Any
@@ -14,13 +14,13 @@ from catalog_pipeline.partner.report import feeds
 from catalog_pipeline.queries import status
 from catalog_pipeline.settings import Settings
 from resources.instance import instance
-from sensors.nightly import stages, walk
+from sensors.nightly import run_night, stages
 
 
 def walk_night(
     settings: Settings, defs: Definitions, *, accept_removals: bool = False, as_json: bool = False
 ) -> ExitCode:
-    """Walk the night and print its summary. DONE when all stages succeeded, else what the first failure says.
+    """Run the night and print its summary. Returns DONE when all stages succeeded, else the first failure's code.
 
     Rejected rows do not fail a night: the summary counts them.
     """
@@ -34,7 +34,7 @@ def walk_night(
             fed = max((row["id"] for row in feeds(connection, 1)), default=0)
         with instance(settings, server) as found:
             runs = []
-            for stage, run in walk(defs, found, stages(settings), accept_removals=accept_removals):
+            for stage, run in run_night(defs, found, stages(settings), accept_removals=accept_removals):
                 if run is None:
                     console.print(f"{stage.job} …", style="dim") if not as_json else None
                 else:
@@ -60,7 +60,7 @@ def _tables(counts: dict[str, int], loaded: dict[str, dict[str, int]]) -> list[d
     rows = []
     for name, n in counts.items():
         done = {outcome: int(loaded.get(name, {}).get(outcome, 0)) for outcome in ROW_OUTCOMES}
-        # A row may be written by two loads of a night: what neither wrote is unchanged.
+        # Two loads of a night may write one row: what none of them wrote is unchanged.
         done["unchanged"] = max(0, n - done["created"] - done["updated"])
         rows.append({"table": name, "rows": n, **done})
     return rows
@@ -81,18 +81,18 @@ def _failures(found: DagsterInstance, run: DagsterRun) -> list[dict[str, Any]]:
         return []
     rows = []
     for record in found.all_logs(run.run_id, of_type=DagsterEventType.STEP_FAILURE):
-        event = record.dagster_event
-        told = event.step_failure_data.user_failure_data if event else None
-        error = event.step_failure_data.error if event else None
-        code = told.metadata.get("exit_code") if told else None
+        if (event := record.dagster_event) is None:
+            continue
+        failure, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
+        code = failure.metadata.get("exit_code") if failure else None
         rows.append(
             {
-                "step": event.step_key if event else None,
-                "message": (told.description if told else None) or (error.message.strip() if error else "failed"),
-                "exit_code": int(code.value) if code else int(ExitCode.UNEXPECTED),
+                "step": event.step_key,
+                "message": (failure.description if failure else None) or (error.message.strip() if error else "failed"),
+                "exit_code": int(str(code.value)) if code else int(ExitCode.UNEXPECTED),
             }
         )
-    return rows or [{"step": run.job_name, "message": f"{run.status.value}", "exit_code": int(ExitCode.UNEXPECTED)}]
+    return rows or [{"step": run.job_name, "message": run.status.value, "exit_code": int(ExitCode.UNEXPECTED)}]
 
 
 def _feed_line(feed: dict[str, Any]) -> dict[str, Any]:

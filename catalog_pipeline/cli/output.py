@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from catalog_pipeline.associations.manual import SET_OUTCOMES, Said
-from catalog_pipeline.associations.planning import Plan
+from catalog_pipeline.associations.manual import SET_OUTCOMES, ManualChanges
+from catalog_pipeline.associations.planning import AssociationPlan
 from catalog_pipeline.cli.console import console, print_csv, print_fields, print_json, print_table
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.models.ops import ROW_OUTCOMES
@@ -124,7 +124,7 @@ def print_history(events: Sequence[Row], *, as_json: bool) -> None:
     print_table(lines, columns=["at", "by", "what", "field", "from", "to"])
 
 
-def print_plan(planned: Plan, *, as_json: bool) -> None:
+def print_plan(planned: AssociationPlan, *, as_json: bool) -> None:
     """Print runs by outcome, then the runs whose course is to change or cannot be decided."""
     rows = planned.rows()
     if as_json:
@@ -139,7 +139,7 @@ def print_plan(planned: Plan, *, as_json: bool) -> None:
     console.print(f"\nPlan {planned.digest}: {changes} runs to associate." if changes else "\nNothing to change.")
 
 
-def print_said(said: Said, *, as_json: bool) -> None:
+def print_said(said: ManualChanges, *, as_json: bool) -> None:
     """Print each line that a person set if there are few, else only the wrong ones; then the counts."""
     if as_json:
         print_json({"counts": said.counts, "runs": said.rows})

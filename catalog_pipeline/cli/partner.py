@@ -26,15 +26,18 @@ FeedGiven = Annotated[str, typer.Argument(help="A feed's number, file name, or t
 
 @app.command()
 def check(file: FeedFile, source: Source = None, product_type: ProductType = None, as_json: AsJson = False) -> None:
-    """Validate a feed, without a database. Example: catalog-pipeline partner check products.csv --source 2u
+    """Validate a feed, without a database.
 
-    Source and course type that are not given are taken from the folders the file is in, else from its first row.
+    If the source or the course type is not given, it is taken from the folders that the file is in, else from the
+    file's first row.
+
+    Example: catalog-pipeline partner check products.csv --source 2u
     """
     from catalog_pipeline.cli.output import print_checked
     from catalog_pipeline.partner.columns import Reference
     from catalog_pipeline.partner.configuration import load_rules
+    from catalog_pipeline.partner.decisions import reject_repeats
     from catalog_pipeline.partner.reading import Limits, read_feed
-    from catalog_pipeline.partner.repeats import reject_repeats
     from catalog_pipeline.partner.validation import validate_feed
 
     settings = load_settings()
@@ -52,7 +55,10 @@ def check(file: FeedFile, source: Source = None, product_type: ProductType = Non
 
 @app.command()
 def template() -> None:
-    """Print an empty feed: a CSV with all columns. Example: catalog-pipeline partner template > products.csv"""
+    """Print an empty feed: a CSV with all columns.
+
+    Example: catalog-pipeline partner template > products.csv
+    """
     from catalog_pipeline.partner.columns import FEED_COLUMNS
     from catalog_pipeline.spreadsheets import write_csv
 
@@ -65,27 +71,32 @@ def ingest(
     source: Source = None,
     product_type: ProductType = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, and write nothing.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Apply it though it, or a newer feed, was before.")] = False,
-    accept_removals: Annotated[bool, typer.Option(help="Archive what it no longer lists, however much.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Apply it even if the same bytes or a newer feed were applied before.")
+    ] = False,
+    accept_removals: Annotated[
+        bool, typer.Option(help="Archive the products that it no longer lists, however many.")
+    ] = False,
     as_of: Annotated[
-        datetime | None, typer.Option(help="The clock of the decisions, in UTC; now if not given.")
+        datetime | None, typer.Option(help="Decide as if it were this time, in UTC; default: now.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Ingest a feed. Example: catalog-pipeline partner ingest products.csv --source 2u --product-type bootcamp-2u
+    """Ingest a feed into the catalog.
 
-    Source and course type that are not given are taken from the folders the file is in.
+    If the source or the course type is not given, it is taken from the folders that the file is in.
+
+    Example: catalog-pipeline partner ingest products.csv --source 2u --product-type bootcamp-2u
     """
     import hashlib
 
     from catalog_pipeline.cli.partner_output import SHOWN, print_feed
+    from catalog_pipeline.partner.columns import FeedName
     from catalog_pipeline.partner.configuration import load_rules
     from catalog_pipeline.partner.files import read_file
     from catalog_pipeline.partner.ingestion import Options
     from catalog_pipeline.partner.ingestion import ingest as ingest_feed
-    from catalog_pipeline.partner.plan import FeedName
     from catalog_pipeline.partner.reading import Limits
-    from catalog_pipeline.partner.report import exit_code
     from catalog_pipeline.partner.summary import summarizer
 
     settings = load_settings()
@@ -102,12 +113,17 @@ def ingest(
     with database() as (settings, engine):
         found = ingest_feed(engine, data, feed, settings, options, summarizer(settings, rules))
     print_feed(found, as_json=as_json)
-    raise SystemExit(int(exit_code(found)))
+    raise SystemExit(int(found.exit_code))
 
 
 @app.command()
-def feeds(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, as_json: AsJson = False) -> None:
-    """The last ingested feeds. Example: catalog-pipeline partner feeds"""
+def feeds(
+    limit: Annotated[int, typer.Option(min=1, help="How many feeds to list.")] = 20, as_json: AsJson = False
+) -> None:
+    """List the feeds that were ingested last.
+
+    Example: catalog-pipeline partner feeds --limit 5
+    """
     from catalog_pipeline.cli.partner_output import print_feeds
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.partner.report import feeds as last_feeds
@@ -118,7 +134,10 @@ def feeds(limit: Annotated[int, typer.Option(min=1, help="How many.")] = 20, as_
 
 @app.command()
 def show(feed: FeedGiven, as_json: AsJson = False) -> None:
-    """What became of a feed, row by row. Example: catalog-pipeline partner show 12"""
+    """Show what became of a feed, row by row.
+
+    Example: catalog-pipeline partner show 12
+    """
     from catalog_pipeline.cli.partner_output import SHOWN, print_feed
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.partner.report import find_feed, report
@@ -131,11 +150,14 @@ def show(feed: FeedGiven, as_json: AsJson = False) -> None:
 def rejects(
     feed: FeedGiven,
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print the rows themselves, to correct and feed again.")
+        bool, typer.Option("--csv", help="Print the rows themselves, to be corrected and fed again.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """The rejected rows of a feed, and why. Example: catalog-pipeline partner rejects 12 --csv > corrected.csv"""
+    """List the rejected rows of a feed, and why they were rejected.
+
+    Example: catalog-pipeline partner rejects 12 --csv > corrected.csv
+    """
     from catalog_pipeline.cli.partner_output import print_rejects
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.partner.reading import Limits, parse_feed
@@ -150,24 +172,25 @@ def rejects(
 
 @app.command()
 def backpopulate(
-    apply: Annotated[bool, typer.Option("--apply/--dry-run", help="Write it, or only show what would be.")],
+    apply: Annotated[bool, typer.Option("--apply/--dry-run", help="Write the changes, or only show them.")],
     as_of: Annotated[
-        datetime | None, typer.Option(help="The clock of the decisions, in UTC; now if not given.")
+        datetime | None, typer.Option(help="Decide as if it were this time, in UTC; default: now.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take onto runs what only courses' metadata has. Example: catalog-pipeline partner backpopulate --dry-run
+    """Copy dates and variants from the metadata of external courses to their runs, once.
 
-    Dates and variants of external courses, once: what is taken stays, and the feeds that come later take over.
+    What is copied stays until a partner's feed lists the course: from then on the feed decides.
+
+    Example: catalog-pipeline partner backpopulate --dry-run
     """
     from catalog_pipeline.cli.partner_output import print_feed
     from catalog_pipeline.partner.backpopulation import backpopulate as take
-    from catalog_pipeline.partner.report import exit_code
 
     with database() as (_, engine):
         found = take(engine, apply=apply, as_of=as_of and as_of.replace(tzinfo=UTC))
     print_feed(found, as_json=as_json)
-    raise SystemExit(int(exit_code(found)))
+    raise SystemExit(int(found.exit_code))
 
 
 def _by_folders(file: Path, rules: PartnerRules) -> tuple[str | None, str | None]:

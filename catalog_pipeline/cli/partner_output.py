@@ -1,4 +1,4 @@
-"""What the verbs of `partner` print of feeds: for people, as JSON, or as CSV that can be corrected and fed again."""
+"""How the verbs of `partner` print feeds: as tables, as JSON, or as CSV that can be corrected and fed again."""
 
 import json
 import sys
@@ -8,8 +8,9 @@ from typing import Any
 import pandas as pd
 
 from catalog_pipeline.cli.console import console, print_json, print_table
+from catalog_pipeline.database.rows import Row
 from catalog_pipeline.partner.columns import REASONS_COLUMN, RawFeed
-from catalog_pipeline.partner.report import Report
+from catalog_pipeline.partner.report import FeedReport, RowReport
 from catalog_pipeline.spreadsheets import write_csv
 
 SHOWN = 50
@@ -20,30 +21,30 @@ FEED_COLUMNS = ["id", "name", "source", "product_type", "received_at", "outcome"
                 "updated", "unchanged", "rejected", "deferred", "archived"]  # fmt: skip
 
 
-def print_feed(found: Report, *, as_json: bool) -> None:
-    """What became, or would become, of a feed: as a whole, then row by row as far as its report tells."""
+def print_feed(found: FeedReport, *, as_json: bool) -> None:
+    """Print what became, or would become, of a feed: first the feed as a whole, then its rows."""
     if as_json:
-        print_json(found)
+        print_json(found.to_json())
         return
     console.print(_headline(found), markup=False)
-    print_table([found["counts"]])
-    if found["rows"]:
+    print_table([found.counts])
+    if found.rows:
         console.print()
-        print_table([_line(row) for row in found["rows"]])
-    more = found["counts"]["rows"] - found["counts"]["unchanged"] - len(found["rows"])
+        print_table([_line(row) for row in found.rows])
+    more = found.counts["rows"] - found.counts["unchanged"] - len(found.rows)
     if more:
         console.print(f"… and {more} more rows; --json prints all.")
-    for title in ("archived", "reactivated"):
-        if found[title]:
+    for title, products in (("Archived", found.archived), ("Reactivated", found.reactivated)):
+        if products:
             console.print()
             columns = ["course_key", "title", "external_identifier"]
-            print_table(found[title][:SHOWN], f"{title.capitalize()}: {len(found[title])}", columns)
-    for warning in found["warnings"]:
-        console.print(f"warning: {warning['column']}: {warning['message']}", markup=False)
+            print_table([vars(product) for product in products[:SHOWN]], f"{title}: {len(products)}", columns)
+    for warning in found.warnings:
+        console.print(f"warning: {warning.column}: {warning.message}", markup=False)
 
 
-def print_feeds(feeds: Sequence[Report], *, as_json: bool) -> None:
-    """The ingested feeds, a line each."""
+def print_feeds(feeds: Sequence[Row], *, as_json: bool) -> None:
+    """Print the ingested feeds, one line for each."""
     if as_json:
         print_json(feeds)
     elif feeds:
@@ -52,47 +53,47 @@ def print_feeds(feeds: Sequence[Report], *, as_json: bool) -> None:
         console.print("No feed was ingested yet.")
 
 
-def print_rejects(found: Report, raw: RawFeed | None, *, as_json: bool) -> None:
-    """The rejected rows of a feed; with its cells as read, a CSV of them with the reasons in a column of its own."""
-    rejected = [row for row in found["rows"] if row["outcome"] == "rejected"]
+def print_rejects(found: FeedReport, raw: RawFeed | None, *, as_json: bool) -> None:
+    """Print the rejected rows of a feed; given the feed as read, as a CSV of their cells with a column of reasons."""
+    rejected = [row for row in found.rows if row.outcome == "rejected"]
     if raw is not None:
         _write_rejects(rejected, raw)
     elif as_json:
-        print_json(rejected)
+        print_json([row.to_json() for row in rejected])
     elif rejected:
-        errors = [{**row, **error} for row in rejected for error in row["errors"]]
+        errors = [{**vars(row), **vars(error)} for row in rejected for error in row.errors]
         print_table(errors, columns=["row", "course_key", "code", "column", "value", "message"])
     else:
         console.print("No row of this feed is rejected.")
 
 
-def _write_rejects(rejected: Sequence[Report], raw: RawFeed) -> None:
-    reasons = {row["row"]: " ".join(error["message"] for error in row["errors"]) for row in rejected}
+def _write_rejects(rejected: Sequence[RowReport], raw: RawFeed) -> None:
+    reasons = {row.row: " ".join(error.message for error in row.errors) for row in rejected}
     cells = raw.frame[raw.frame["row"].isin(reasons)]
     cells = cells.assign(**{REASONS_COLUMN: cells["row"].map(reasons)}).drop(columns="row")
     plain = cells.astype(object).where(pd.notna(cells), None)
     write_csv(sys.stdout, plain.to_dict("records"), [*raw.columns, REASONS_COLUMN])
 
 
-def _headline(found: Report) -> str:
-    feed = found["feed"]
-    what = "would be applied" if found["dry_run"] and found["outcome"] == "applied" else found["outcome"]
+def _headline(found: FeedReport) -> str:
+    feed = found.feed
+    what = "would be applied" if found.is_dry_run and found.is_applied else found.outcome
     skipped = " The same bytes were applied before: nothing was to do; --force decides them anew."
-    detail = skipped if found.get("skipped") else f" {found['detail']}" if found["detail"] else ""
-    number = f" (feed {found['feed_id']})" if found["feed_id"] else ""
-    return f"{feed['name']}, {feed['source']}/{feed['product_type']}{number}: {what}.{detail}"
+    detail = skipped if found.skipped else f" {found.detail}" if found.detail else ""
+    number = f" (feed {found.feed_id})" if found.feed_id else ""
+    return f"{feed.name}, {feed.source}/{feed.product_type}{number}: {what}.{detail}"
 
 
-def _line(row: Report) -> dict[str, Any]:
-    changes = [f"{field}: {_shown(old)} → {_shown(new)}" for field, (old, new) in row["changes"].items()]
-    messages = [f"{one['code']}: {one['message']}" for one in (*row["errors"], *row["warnings"])]
-    why = [] if row["errors"] else [row["reason"]]
+def _line(row: RowReport) -> Row:
+    changes = [f"{field}: {_shown(old)} → {_shown(new)}" for field, (old, new) in row.changes.items()]
+    messages = [f"{one.code}: {one.message}" for one in (*row.errors, *row.warnings)]
+    why = [] if row.errors else [row.reason]
     return {
-        "row": row["row"],
-        "outcome": row["outcome"],
-        "course": row["course_key"],
-        "run": row["run_key"],
-        "why": "\n".join([*why, *messages, *(changes if row["outcome"] == "updated" else [])]),
+        "row": row.row,
+        "outcome": row.outcome,
+        "course": row.course_key,
+        "run": row.run_key,
+        "why": "\n".join([*why, *messages, *(changes if row.outcome == "updated" else [])]),
     }
 
 

@@ -15,7 +15,7 @@ from catalog_pipeline.database.engine import ensure_database, make_engine, servi
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.errors import CatalogError, ExitCode, UsageError
 from catalog_pipeline.settings import Settings
-from resources.instance import environment, instance
+from resources.instance import WORKSPACE, environment, instance, write_home
 
 GRACE = 30.0
 """Seconds that a child has to end by itself."""
@@ -51,7 +51,7 @@ def bring_up(settings: Settings) -> ExitCode:
 
 
 def _commands(settings: Settings) -> list[list[str]]:
-    workspace = ["-m", "catalog_pipeline.definitions"]
+    workspace = ["-w", str(write_home(settings) / WORKSPACE)]
     return [
         ["dagster-webserver", "-h", "127.0.0.1", "-p", str(settings.ui_port), *workspace],
         ["dagster-daemon", "run", *workspace],

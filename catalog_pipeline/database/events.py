@@ -1,15 +1,21 @@
-"""Reading change events without missing any: whoever reads remembers a cursor, and gets what came after it.
+"""Reading change events: all that are new since a cursor, or all that happened to some rows.
 
-An event's id is given before its transaction commits, so that ids become visible out of order. Only what lies below
-the horizon, the oldest transaction that still runs, is read: there nothing can appear any more.
+What changed in an event is read from the view `ops.column_change`, which has a row for each changed column, and never
+from the JSON in `ops.change_event`, so that the way in which it is stored can change.
+
+An event's id is given before its transaction commits, so that ids become visible out of order. A reader therefore
+takes only what lies below the horizon, the oldest transaction that still runs: no event can appear there any more.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, text
+
+from catalog_pipeline.database.rows import Row, rows
 
 PATIENCE = timedelta(seconds=30)
 """How long an event may wait below a running transaction before somebody should know which one it is."""
@@ -20,7 +26,7 @@ HORIZON = """
            (SELECT system_identifier FROM pg_control_system())::text
                || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
                || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS history"""
-"""The horizon, and which course of events it belongs to: server, timeline and database; a restore changes it."""
+"""The horizon, and which history it belongs to: server, timeline and database. A restore changes the history."""
 
 BLOCKERS = """
     SELECT pid, coalesce(datname, '') AS database, coalesce(application_name, '') AS application, state,
@@ -34,18 +40,18 @@ BLOCKERS = """
 
 @dataclass(frozen=True)
 class Cursor:
-    """Everything of one course of events whose transaction is before `xid` has been read."""
+    """All events of one history whose transaction is before `xid` have been read."""
 
     history: str
     xid: int
 
     def to_json(self) -> str:
-        """As a sensor remembers it."""
+        """The text that a sensor remembers."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, remembered: str | None) -> "Cursor | None":
-        """None when there is none, or it is none of ours: whoever reads starts anew."""
+        """The cursor in a remembered text; None when it holds none, so that the reader starts anew."""
         try:
             found = json.loads(remembered or "")
             return cls(str(found["history"]), int(found["xid"]))
@@ -64,31 +70,31 @@ class Range:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Of CONDITION."""
+        """The parameters of `CONDITION`."""
         return {"after": str(self.after), "upto": str(self.upto)}
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What came after a cursor: rows of the query, and the cursor to go on from."""
+    """What came after a cursor: the query's rows, their range, and the cursor for the next reading."""
 
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     range: Range
     cursor: Cursor
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """Events that no reader may see yet, and who holds them back."""
+    """Events that readers cannot see yet, and the transactions that hold them back."""
 
     events: int
     oldest: datetime | None
     seconds: float
-    blockers: list[dict[str, Any]]
+    blockers: list[Row]
 
     @property
     def too_long(self) -> bool:
-        """Whether somebody should look at the blockers."""
+        """Whether a person should look at the blockers."""
         return self.seconds > PATIENCE.total_seconds()
 
     def __str__(self) -> str:
@@ -105,33 +111,35 @@ class Waiting:
 
 
 def now(connection: Connection) -> Cursor:
-    """The cursor of a reader that begins here."""
+    """The cursor of a reader that starts now."""
     found = connection.execute(text(HORIZON)).one()
     return Cursor(found.history, int(found.horizon))
 
 
 def read(connection: Connection, cursor: Cursor, query: str) -> Reading | None:
-    """What came after the cursor, by a query on `ops.change_event AS e` with the place {new} for which are new.
+    """What came after the cursor, found by `query`.
 
-    Horizon and events are read in one statement. None when the cursor is of another course of events (another
-    server, a restored database) or ahead of this one: the reader has to reconcile, and to start at `now`.
+    The query reads `ops.column_change AS e` or `ops.change_event AS e` and has the placeholder {new} in its WHERE, for
+    the condition that an event is new. Horizon and events are read in one statement. Returns None when the cursor
+    belongs to another history (another server, a restored database) or is ahead of this one: the reader must look at
+    everything once, and start at `now`.
     """
     statement = f"""
         WITH horizon AS ({HORIZON}), found AS (
             {query.format(new="e.xid >= CAST(:after AS xid8) AND e.xid < (SELECT horizon::xid8 FROM horizon)")})
         SELECT h.*, to_jsonb(f) AS row FROM horizon h LEFT JOIN found f ON true"""
-    rows = connection.execute(text(statement), {"after": str(cursor.xid)}).all()
-    horizon, ahead, history = int(rows[0].horizon), int(rows[0].ahead), rows[0].history
+    answer = connection.execute(text(statement), {"after": str(cursor.xid)}).all()
+    horizon, ahead, history = int(answer[0].horizon), int(answer[0].ahead), answer[0].history
     if history != cursor.history or cursor.xid > ahead:
         return None
     # The horizon does not go back; a reader that is ahead of it has nothing to read.
     upto = max(horizon, cursor.xid)
-    found = [row.row for row in rows if row.row is not None]
+    found = [row.row for row in answer if row.row is not None]
     return Reading(found, Range(cursor.xid, upto), Cursor(history, upto))
 
 
 def waiting(connection: Connection) -> Waiting:
-    """What no reader may see yet."""
+    """The events that readers cannot see yet."""
     found = connection.execute(
         text(f"""
         WITH horizon AS ({HORIZON})
@@ -141,3 +149,33 @@ def waiting(connection: Connection) -> Waiting:
     ).one()
     blockers = connection.execute(text(BLOCKERS), {"horizon": found.horizon}).all() if found.events else []
     return Waiting(found.events, found.oldest, found.seconds, [dict(row._mapping) for row in blockers])
+
+
+def of_rows(connection: Connection, wanted: str, **parameters: Any) -> list[Row]:
+    """What happened to some rows, oldest first: at, actor, entity, action, changes (column to [old, new]).
+
+    `wanted`: a query with the columns entity and entity_id. Of personal data, changes say [] instead of the values.
+    """
+    return rows(
+        connection,
+        f"""SELECT e.at, e.actor, e.entity, e.action,
+                   jsonb_object_agg(e."column", CASE WHEN e.old IS NULL THEN '[]'
+                                                     ELSE jsonb_build_array(e.old, e.new) END) AS changes
+            FROM ops.column_change e JOIN ({wanted}) AS wanted USING (entity, entity_id)
+            GROUP BY e.id, e.at, e.actor, e.entity, e.action ORDER BY e.id""",
+        **parameters,
+    )
+
+
+def of_columns(connection: Connection, entity: str, row_id: int, columns: Sequence[str]) -> list[Row]:
+    """How the given columns of one row changed, oldest first: at, field, from, to (as text), by."""
+    return rows(
+        connection,
+        """SELECT e.at, e."column" AS field, e.old #>> '{}' AS "from", e.new #>> '{}' AS "to", e.actor AS by
+           FROM ops.column_change e
+           WHERE e.entity = :entity AND e.entity_id = :id AND e."column" = ANY(:columns)
+           ORDER BY e.id, array_position(:columns, e."column")""",
+        entity=entity,
+        id=row_id,
+        columns=list(columns),
+    )

@@ -1,4 +1,4 @@
-"""Small answers of a query, as plain dicts. What is large is read by `bulk.read_frame`."""
+"""Small query results as plain dicts, column to value. Large ones are read by `bulk.read_frame`."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Servers that run in the home folder where no URL is set."""
+"""Servers that run in the home folder when no URL is set."""

@@ -31,10 +31,10 @@ logger = logging.getLogger(__name__)
 GATE, HOLDERS, WATCHDOG, LOG = "gate.lock", "holders.lock", "watchdog.lock", "postgres.log"
 LONGEST_HOME = 80  # Bytes. A socket's path may have 103 on macOS, and the server adds its own name.
 READY_DEADLINE = 120.0  # Seconds until a started server must answer; after a crash it first replays its log.
-WATCH_INTERVAL = 1.0  # Seconds between two looks of the watchdog.
+WATCH_INTERVAL = 1.0  # Seconds between two checks of the watchdog.
 LARGEST_LOG = 10_000_000  # Bytes; the next start moves a larger one aside.
 PORT = 5432  # Only part of the socket's file name.
-SYSTEM_USER = "embedded_postgres"  # Runs the server when we are root, as which Postgres refuses to run.
+SYSTEM_USER = "embedded_postgres"  # Runs the server when we are root: Postgres refuses to run as root.
 INITDB_OPTIONS = shlex.split(
     "--username=postgres --auth=trust --encoding=UTF8 --locale=C --locale-provider=builtin"
     " --builtin-locale=C.UTF-8 --no-instructions"
@@ -47,7 +47,7 @@ SETTINGS: Mapping[str, str] = {
     "shared_buffers": "128MB",
     "max_wal_size": "2GB",
     "log_checkpoints": "off",
-    # A failed statement and its details may hold a learner's email; whoever sent it gets them anyway.
+    # The log does not show failed statements, which may hold a learner's email. Their sender sees them anyway.
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
 }
@@ -91,7 +91,7 @@ class EmbeddedPostgres:
 
     def url(self, database: str = "postgres", driver: str = "postgresql") -> str:
         """The URL of a database on this server; `driver` such as `postgresql+psycopg`."""
-        # The port is said, for clients would take it from PGPORT.
+        # The port is always given: otherwise clients take it from PGPORT.
         return f"{driver}://postgres@/{quote(database, safe='')}?host={quote(str(self.home / 'data'))}&port={PORT}"
 
     def acquire(self) -> None:
@@ -132,20 +132,23 @@ class EmbeddedPostgres:
         atexit.unregister(self._leave)
         hold, self._hold, self._count = self._hold, None, 0
         if hold:
-            hold.close()  # Closed, not unlocked: a forked child that still runs has this very lock.
-        if (self.home / GATE).exists():  # Else the whole home was deleted.
+            hold.close()  # Closed, not unlocked: a forked child that still runs shares this lock.
+        if (self.home / GATE).exists():  # Otherwise the whole home was deleted.
             with _gate(self.home) as gate, _taken(self.home / HOLDERS) as unused:
                 if unused:
                     _Server(self.home, gate).stop()
 
     def _ensure_running(self, server: "_Server") -> None:
-        from psycopg.pq import PGconn, Ping  # Here, for the watchdog has no use for it and should stay small.
+        from psycopg.pq import (
+            PGconn,
+            Ping,
+        )  # Imported here because the watchdog does not need it, and should stay small.
 
         deadline = time.monotonic() + READY_DEADLINE
         while (answer := PGconn.ping(f"{self.url()}&connect_timeout=10".encode())) != Ping.OK:
             if time.monotonic() > deadline:
                 raise DatabaseError(f"{self.home}: the database does not answer; try again, and read {server.log}")
-            # One that answers, if only to refuse, lives, even if a container hides its process from us.
+            # A server that answers, even with a refusal, is running, even if a container hides its process from us.
             if answer == Ping.NO_RESPONSE and not server.is_running():
                 server.start(self._settings)
             else:
@@ -153,7 +156,7 @@ class EmbeddedPostgres:
 
 
 class _Server:
-    """The server's folder and programs. All of it is done by who holds the gate."""
+    """The server's folder and programs. Only the process that holds the gate may use it."""
 
     def __init__(self, home: Path, gate: int) -> None:
         self.home = home
@@ -162,7 +165,7 @@ class _Server:
         self._gate = gate
 
     def is_running(self) -> bool:
-        """Whether the process of `postmaster.pid` is this server, not somebody else who got its pid since."""
+        """Whether the process of `postmaster.pid` is this server, and not another process that got its pid later."""
         try:
             process = psutil.Process(int((self.data / "postmaster.pid").read_text().partition("\n")[0]))
             return process.name() == "postgres" and str(self.data) in process.cmdline()
@@ -170,7 +173,7 @@ class _Server:
             return False
 
     def start(self, settings: Mapping[str, str]) -> None:
-        """Start the server, which is known not to run, making its folder first when there is none."""
+        """Start the server, which must not be running. Makes its folder first if there is none."""
         if self.log.stat().st_size > LARGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
         if account := _other_account(self.data):
@@ -179,7 +182,7 @@ class _Server:
         if not (self.data / "PG_VERSION").exists():
             self._make_data(settings)
         _end_orphaned_backends(self.data.stat().st_uid)
-        for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # Their pid may be anybody's by now.
+        for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # Another process may have their pid by now.
             (self.data / stale).unlink(missing_ok=True)
         options = shlex.join(part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
         if self._pg_ctl("start", "-t", "10", "-o", options) and not self.is_running():
@@ -187,7 +190,7 @@ class _Server:
 
     def stop(self) -> None:
         """Stop the server when it runs, and wait for its end."""
-        # The second way is a crash, which costs the next start a replay, and no data.
+        # The second mode is like a crash: the next start replays the log, and no data is lost.
         for mode in ("fast", "immediate"):
             if not self.is_running():
                 return
@@ -196,7 +199,7 @@ class _Server:
             logger.warning("the database in %s does not stop; read %s", self.home, self.log)
 
     def _make_data(self, settings: Mapping[str, str]) -> None:
-        """Make the data folder beside its place and move it there, so that half a folder is never taken for one."""
+        """Make the data folder under another name, then rename it, so that an unfinished folder is never used."""
         for half in self.home.glob("data.new-*"):
             shutil.rmtree(half, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix="data.new-", dir=self.data.parent))
@@ -207,7 +210,7 @@ class _Server:
             raise DatabaseError(f"no database can be made in {self.home}: {self._last_words()}")
         new.rename(self.data)
         if not options:
-            os.sync()  # The folder's new name must outlive a power cut, as what is in it does.
+            os.sync()  # The folder's new name must survive a power cut, as its content does.
 
     def _pg_ctl(self, action: str, *arguments: str) -> int:
         return self._run("pg_ctl", action, "-D", str(self.data), "--silent", "--wait", *arguments)
@@ -230,7 +233,7 @@ class _Server:
                 user=uid,
                 group=gid,
                 extra_groups=None if uid is None else [],
-                start_new_session=True,  # Ctrl-C is for us, not for it.
+                start_new_session=True,  # Ctrl-C must stop us, not the program.
             )
         try:
             return process.wait()
@@ -255,13 +258,13 @@ def binary(name: str) -> Path:
 
 @contextlib.contextmanager
 def _gate(home: Path) -> Iterator[int]:
-    """The right to start and stop the server of this home; waits for it. Yields the lock's descriptor."""
+    """Wait for the right to start and stop the server of this home. Yields the lock's descriptor."""
     with (home / GATE).open("rb+") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
         try:
             yield gate.fileno()
         finally:
-            # Unlocked, not only closed: a child that another thread forked meanwhile would keep everybody out.
+            # Unlocked, not only closed: a child that another thread has forked would still hold the lock.
             fcntl.flock(gate, fcntl.LOCK_UN)
 
 
@@ -281,7 +284,7 @@ def _ensure_watched(home: Path) -> None:
     """Start a watchdog unless there is one. It inherits its lock, so that there is never a second."""
     with _taken(home / WATCHDOG) as lock, (home / LOG).open("ab") as log:
         if lock:
-            # By way of a shell that ends at once: it is nobody's child, no terminal's, and leaves no zombie.
+            # Started by a shell that ends at once, so that it has no parent and no terminal, and leaves no zombie.
             command = ["-m", "catalog_pipeline.embedded.postgres", str(home), str(lock.fileno())]
             subprocess.run(
                 ["/bin/sh", "-c", '"$@" &', "sh", sys.executable, *command],
@@ -295,23 +298,23 @@ def _ensure_watched(home: Path) -> None:
 
 
 def _watch(home: Path, lock: int) -> None:
-    """The watchdog: stop the server as soon as nobody holds it, for a killed process cannot."""
+    """The watchdog: stop the server when no process holds it any more. A killed process cannot do so itself."""
     while (home / GATE).exists():
         with _gate(home) as gate, _taken(home / HOLDERS) as unused:
             if unused:
                 _Server(home, gate).stop()
-                os.close(lock)  # Still behind the gate: the next user must see that nobody watches.
+                os.close(lock)  # Before the gate opens: the next user must see that there is no watchdog.
                 return
         time.sleep(WATCH_INTERVAL)
 
 
 def _end_orphaned_backends(uid: int) -> None:
-    """End this user's backends whose postmaster was killed: the busy ones live on, and keep a new one out."""
+    """End this user's backends whose postmaster was killed. Busy ones go on running and block a new server."""
     orphans: list[psutil.Process] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             ours = process.name() == "postgres" and process.uids().real == uid
-            if ours and " ".join(process.cmdline()).startswith("postgres:"):  # So they call themselves.
+            if ours and " ".join(process.cmdline()).startswith("postgres:"):  # That is how backends name themselves.
                 parent = process.parent()
                 if parent is None or parent.name() != "postgres":
                     process.kill()
@@ -327,7 +330,7 @@ def _other_account(data: Path) -> tuple[int, int] | None:
         return data.stat().st_uid, data.stat().st_gid
     if SYSTEM_USER not in {
         entry.pw_name for entry in pwd.getpwall()
-    }:  # Of two at once one fails, and finds the other's.
+    }:  # If two processes do this at once, one fails, and uses the user that the other made.
         subprocess.run(["useradd", "--system", SYSTEM_USER], check=False, capture_output=True)
     try:
         return pwd.getpwnam(SYSTEM_USER)[2:4]

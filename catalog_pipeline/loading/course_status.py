@@ -1,10 +1,10 @@
-"""A course's status: a rule without clock or memory, stated once, as SQL."""
+"""The rule of a course's status, as SQL. It depends only on the course and its runs, never on the time."""
 
 from catalog_pipeline.loading.publication import Publication
 
 
 def course_status(course: str, published: str) -> str:
-    """SQL of the rule of a course's status: no clock, no memory."""
+    """SQL of a course's status. `course` is the alias of its row, `published` SQL of whether some run is published."""
     return (
         f"CASE WHEN {course}.product_status = 'archived' OR {course}.missing_since IS NOT NULL"
         f" OR {course}.dropped_since IS NOT NULL THEN 'archived'"
@@ -13,7 +13,7 @@ def course_status(course: str, published: str) -> str:
 
 
 def settle_course_statuses(publication: Publication) -> None:
-    """Bring every course's status in line with its runs."""
+    """Set the status of every course whose status differs from the rule."""
     publication.execute(f"""
         UPDATE catalog.catalog_course c SET status = s.status
         FROM (SELECT c.id, {course_status("c", "coalesce(bool_or(r.status = 'published'), false)")} AS status

@@ -1,4 +1,4 @@
-"""The day moves on: reviewed runs are published when their day of publication has come, where nobody else does it."""
+"""Publishes reviewed runs when their go-live date has passed."""
 
 from datetime import UTC, datetime
 
@@ -11,7 +11,7 @@ from catalog_pipeline.loading.publication import LoadReport, publishing
 def publish_due_runs(engine: Engine, as_of: datetime | None = None) -> LoadReport:
     """Publish the reviewed runs whose `go_live` has passed and that are not over.
 
-    The status of those that discovery lists is discovery's to say.
+    Runs that discovery lists are left out, because discovery owns their status.
     """
     with publishing(engine, "go_live", as_of or datetime.now(UTC)) as publication:
         published = publication.execute(

@@ -1,24 +1,21 @@
-"""What the newest applied feeds carry, no crawl overwrites: one owner for each field, decided by the row.
+"""Keeps crawls from overwriting what the current partner feeds carry: each field of a row has one owner.
 
-A feed carries the course-level columns of the courses that it lists, and schedule, enrollment dates, price,
-restriction and variant of the runs; it is current while no other whole one of its source and type is applied.
+A feed carries COURSE_COLUMNS of the courses that it lists, and RUN_COLUMNS and the variant of their runs. It is
+current until another whole feed of its source and type is applied.
 """
 
 from catalog_pipeline.loading.publication import Publication
+from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, carried_by_feeds
 
-COURSE_COLUMNS = (
-    *("title", "short_description", "full_description", "topic", "language", "course_type", "product_source"),
-    *("product_status", "external_identifier"),
-)
-RUN_COLUMNS = (
-    *("start", "end", "enrollment_end", "go_live", "upgrade_deadline", "price", "currency", "restriction_type"),
-)
+COURSE_COLUMNS = carried_by_feeds(COURSE_FIELDS)
+RUN_COLUMNS = carried_by_feeds(RUN_FIELDS)
 CURRENT_FEEDS = """
     (SELECT id FROM (
         SELECT id, corrects, max(id) FILTER (WHERE NOT corrects) OVER (PARTITION BY source, product_type) AS whole
         FROM ops.feed WHERE outcome = 'applied') feed
      WHERE id >= coalesce(whole, 0))"""
-"""Of each source and type the last applied feed that was whole, and those since that corrected some of its rows."""
+"""SQL of the current feeds' ids: of each source and type the last whole feed that was applied, and the feeds that
+corrected some of its rows since."""
 
 
 def stage_carried(publication: Publication) -> None:
@@ -30,9 +27,10 @@ def stage_carried(publication: Publication) -> None:
 
 
 def keep_carried_runs(publication: Publication) -> None:
-    """Give the resolved runs the values that feeds carry; find the runs that a feed made and upstream now lists.
+    """Give the resolved runs the values that feeds carry.
 
-    Of a feed's own run (without an upstream's uuid) whose variant a run of this load names, that run takes the place.
+    Also makes `taken_over`. A run that a feed made has no uuid. When a run of this load names the variant of such a
+    run, it takes the place of that run: `id` is the run of this load, `made_id` the one that the feed made.
     """
     publication.execute("""
         CREATE TEMP TABLE taken_over ON COMMIT DROP AS
@@ -54,7 +52,7 @@ def keep_carried_runs(publication: Publication) -> None:
 
 
 def hand_over_made_runs(publication: Publication) -> None:
-    """Where an upstream's run took the place of one that a feed made: its variant, its feed's row, and the archive."""
+    """Give each run in `taken_over` the variant and the feed row of the run that a feed made, and archive that one."""
     publication.execute("DELETE FROM catalog.course_variant v USING taken_over o WHERE v.course_run_id = o.id")
     moved = publication.execute("""
         UPDATE catalog.course_variant v SET course_run_id = o.id FROM taken_over o WHERE v.course_run_id = o.made_id""")
@@ -76,7 +74,7 @@ def keep_carried_courses(publication: Publication) -> None:
 
 
 def release_carried(publication: Publication, gone: str) -> None:
-    """What upstream no longer lists (`gone`, SQL over t and {table}) but a feed does is the feed's from now on."""
+    """Leave to the feeds what upstream no longer lists but a feed does. `gone` is SQL over t and {table}."""
     for table, carried in (("course_run", "carried_run"), ("catalog_course", "carried_course")):
         publication.execute(f"""
             UPDATE catalog.{table} t SET listed_by_id = NULL

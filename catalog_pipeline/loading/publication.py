@@ -1,30 +1,31 @@
-"""One load, from its lock to its report: everything it does is one transaction, and its counts add up."""
+"""One load, from its lock to its report: it is one transaction, and counts every row that it decides."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Table, text
 
-from catalog_pipeline.database.bulk import copy_frame
+from catalog_pipeline.database.bulk import copy_frame, merge
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.schema import check_version
 from catalog_pipeline.errors import ExitCode, LoadRefusedError
+from catalog_pipeline.models.base import Base
 
 PUBLISH_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('catalog.publish', 0))"
 
 
 class LoadHeldError(LoadRefusedError):
-    """A load would archive more than it may."""
+    """A load would archive more than it may without a person's consent."""
 
 
 @dataclass
 class LoadReport:
-    """What a load did: rows by table and outcome, and what it left."""
+    """What a load did: its outcome, and rows by table and outcome."""
 
     source: str
     load_id: int
@@ -37,17 +38,17 @@ class LoadReport:
     seconds: float = 0.0
 
     def total(self, *outcomes: str) -> int:
-        """Rows of all tables with any of these outcomes."""
+        """The number of rows, of all tables, with any of these outcomes."""
         return sum(counter[outcome] for counter in self.counts.values() for outcome in outcomes)
 
     @property
     def changed(self) -> int:
-        """Rows written to the catalog."""
+        """The number of rows written to the catalog."""
         return self.total("created", "updated", "deleted")
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit status that tells this outcome."""
+        """The exit status for this outcome."""
         return ExitCode.SOME_ROWS_LEFT if self.total("rejected", "deferred") else ExitCode.DONE
 
 
@@ -60,7 +61,7 @@ class Publication:
     as_of: datetime
 
     def count(self, table: str, counts: dict[str, int]) -> None:
-        """Add outcomes of a table (schema.table)."""
+        """Add numbers of rows, by outcome, of a table (schema.table)."""
         self.report.counts[table].update({outcome: n for outcome, n in counts.items() if n})
 
     def execute(self, statement: str, **parameters: Any) -> int:
@@ -70,6 +71,14 @@ class Publication:
     def scalar(self, statement: str, **parameters: Any) -> Any:
         """Run a query for one value."""
         return self.connection.execute(text(statement), parameters).scalar_one()
+
+    def merge(
+        self, model: type[Base], source: str, columns: Sequence[str], *, insert_only: Sequence[str] = (), on: str = "id"
+    ) -> None:
+        """Merge the rows of a staging table or query into a model's table, and count them; see `bulk.merge`."""
+        table = cast(Table, model.__table__)
+        counts = merge(self.connection, table, source, columns, insert_only=insert_only, on=on)
+        self.count(table.fullname, counts)
 
     def reject(self, table: str, query: str, *, rows: bool = True, **parameters: Any) -> None:
         """Record the rejects that `query` finds: document_id, record_key, column_name, rule, value, message.
@@ -96,12 +105,12 @@ class Publication:
 
 @contextmanager
 def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None = None) -> Iterator[Publication]:
-    """Open a load: take the publish lock, and commit at the end what was done in between, all or nothing.
+    """Open a load: take the publish lock, and at the end commit everything that was done in between.
 
-    Change events name `actor`, or the load where none is given.
+    Change events name `actor` as who made the change, or this load if none is given.
 
-    A load that raises LoadRefusedError is undone, but for its row in `ops.load` (refused or held, with the
-    reason); the error goes on. Any other error undoes everything.
+    If LoadRefusedError is raised inside, all is rolled back but the load's row in `ops.load`, which says `refused` or
+    `held` with the reason; the error is raised again. Any other error rolls back everything.
     """
     with connected(engine) as connection:
         check_version(connection)

@@ -1,4 +1,4 @@
-"""Composes messages: a pair of templates that say the same in text and HTML, and CSV attachments."""
+"""Composes messages from two templates, one for text and one for HTML, and CSV attachments."""
 
 import io
 import zipfile
@@ -77,7 +77,7 @@ def _templates(folder: Path) -> Environment:
 def _attach(message: EmailMessage, attachment: Attachment) -> None:
     file = io.StringIO()
     write_csv(file, attachment.rows, attachment.columns)
-    content = file.getvalue().encode("utf-8-sig")  # without the mark, spreadsheets take it for Windows-1252
+    content = file.getvalue().encode("utf-8-sig")  # without the byte order mark, spreadsheets read it as Windows-1252
     name = f"{attachment.name}.csv"
     if len(content) < ZIPPED_FROM:
         message.add_attachment(content, maintype="text", subtype="csv", filename=name, params={"charset": "utf-8"})

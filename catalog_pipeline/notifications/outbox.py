@@ -1,7 +1,7 @@
-"""The outbox: mail is queued in the transaction that decides on it, and sent after it, at least once.
+"""The outbox: a mail is queued in the transaction that decides to send it, and sent afterwards, at least once.
 
-A sender claims a mail and commits, hands it over, and marks it sent. One that dies in between leaves its claim, which
-ends after fifteen minutes: the mail is sent again, with the same Message-ID.
+A sender claims a mail and commits, sends it, and marks it as sent. If the sender dies in between, its claim ends after
+fifteen minutes, and the mail is sent again, with the same Message-ID.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,16 +16,16 @@ from sqlalchemy import Row as ResultRow
 
 from catalog_pipeline.addresses import parse_address
 from catalog_pipeline.database.engine import connected
+from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import ExitCode
 from catalog_pipeline.notifications.transport import MailUnreachableError, Refusal, Transport
 
-Row = dict[str, Any]
 CLAIM = timedelta(minutes=15)
-"""How long a claimed mail is its sender's; far more than handing it over takes."""
+"""How long a claim lasts: far longer than sending one mail takes."""
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=4)
-"""Between tries; each wait is twice the one before."""
+"""The first and the longest wait between tries. Each wait is twice the one before."""
 TRIES = 26
-"""After so many, which take three days, a mail is given up."""
+"""How often a mail is tried, which takes three days; then it is given up."""
 
 COLUMNS = ["created_at", "kind", "subject", "state", "attempts", "due_at", "sent_at", "recipients", "last_error"]
 STATE = """CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN due_at IS NULL THEN 'given up'
@@ -34,7 +34,7 @@ STATE = """CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN due_at IS NULL THEN 'g
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of one mail in one try. Holds nothing personal but `error`, which may name recipients."""
+    """The result of trying to send one mail. Only `error` may hold personal data: it may name recipients."""
 
     message_id: str
     kind: str
@@ -61,14 +61,15 @@ def enqueue(connection: Connection, message: EmailMessage, kind: str) -> int:
 
 
 def send_due(engine: Engine, transport: Transport, as_of: datetime | None = None) -> list[Delivery]:
-    """Send what is due at `as_of` (now, by the database's clock), oldest first; returns what became of each.
+    """Send the mails that are due at `as_of` (default: now, by the database's clock), oldest first.
 
-    Any number of senders may work at once. Ends early when no mail can leave: the rest stays due.
+    Returns the result of each. Any number of senders may work at once. Stops early when the mail server cannot be
+    reached; the rest stays due.
     """
     with connected(engine) as connection:
-        as_of = as_of or connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
     deliveries: list[Delivery] = []
-    while mail := _claim(engine, as_of):
+    while mail := _claim(engine, as_of or now):
         delivery = _send(engine, transport, mail)
         deliveries.append(delivery)
         if delivery.outcome == "unreachable":
@@ -77,7 +78,7 @@ def send_due(engine: Engine, transport: Transport, as_of: datetime | None = None
 
 
 def exit_code(deliveries: Sequence[Delivery]) -> ExitCode:
-    """The exit status that tells these outcomes."""
+    """The exit status for these results."""
     outcomes = {delivery.outcome for delivery in deliveries}
     if "unreachable" in outcomes:
         return ExitCode.UNREACHABLE
@@ -85,9 +86,9 @@ def exit_code(deliveries: Sequence[Delivery]) -> ExitCode:
 
 
 def first_due(connection: Connection) -> str | None:
-    """A name for the next try that is due, the same until it is made; None where none is due.
+    """A name for the next try that is due, which stays the same until it is made; None if no mail is due.
 
-    Another one each quarter of an hour: a try that was asked for and not made must have been lost.
+    The name changes every fifteen minutes, so that a try that was asked for but never made is asked for again.
     """
     return connection.execute(
         text("""SELECT concat_ws(' ', id, due_at, date_bin(:claim, clock_timestamp(), 'epoch'))
@@ -97,7 +98,7 @@ def first_due(connection: Connection) -> str | None:
 
 
 def make_due(connection: Connection) -> int:
-    """Make due now what waits for its next try or was given up, from its first try on; returns how many."""
+    """Make mails due now that wait for their next try or were given up; counts tries from 0. Returns how many."""
     return connection.execute(
         text("""UPDATE ops.outbox SET due_at = clock_timestamp(), attempts = 0
                 WHERE sent_at IS NULL AND claimed_at IS NULL AND attempts > 0""")
@@ -105,20 +106,19 @@ def make_due(connection: Connection) -> int:
 
 
 def listed(connection: Connection, limit: int) -> list[Row]:
-    """The outbox: what is not sent first, then the newest."""
+    """The mails of the outbox: first those that are not sent, then the newest."""
     query = f"SELECT {', '.join(COLUMNS)} FROM (SELECT *, {STATE} AS state FROM ops.outbox) AS mail"
-    found = connection.execute(text(f"{query} ORDER BY sent_at IS NOT NULL, id DESC LIMIT :limit"), {"limit": limit})
-    return [dict(row._mapping) for row in found]
+    return rows(connection, f"{query} ORDER BY sent_at IS NOT NULL, id DESC LIMIT :limit", limit=limit)
 
 
 def unsent(connection: Connection) -> list[Row]:
-    """How many mails are not sent, by state."""
+    """The number of mails that are not sent, by state."""
     query = f"SELECT {STATE} AS state, count(*) AS mails FROM ops.outbox WHERE sent_at IS NULL GROUP BY 1 ORDER BY 1"
-    return [dict(row._mapping) for row in connection.execute(text(query))]
+    return rows(connection, query)
 
 
 def _claim(engine: Engine, as_of: datetime) -> ResultRow[Any] | None:
-    """Take the mail that has been due longest, so that no other sender does before the claim ends."""
+    """Claim the mail that has been due longest. No other sender takes it before the claim ends."""
     with connected(engine) as connection:
         return connection.execute(
             text("""
@@ -144,7 +144,7 @@ def _send(engine: Engine, transport: Transport, mail: ResultRow[Any]) -> Deliver
         return Delivery(mail.message_id, mail.kind, mail.subject, "sent")
     delivered = [recipient for recipient in mail.recipients if recipient not in refused]
     permanent = all(refusal.permanent for refusal in refused.values())
-    error = _told(refused)
+    error = _reasons(refused)
     _postpone(engine, mail, delivered, error, permanent=permanent)
     return Delivery(mail.message_id, mail.kind, mail.subject, "refused", error)
 
@@ -159,7 +159,7 @@ def _mark_sent(engine: Engine, mail: ResultRow[Any]) -> None:
 
 
 def _postpone(engine: Engine, mail: ResultRow[Any], delivered: list[str], error: str, *, permanent: bool) -> None:
-    """Release a mail until its next try, or for good; not where another sender has taken it meanwhile."""
+    """End the claim: until the next try, or for good. Changes nothing if another sender has claimed the mail since."""
     due_at = None
     if mail.attempts < TRIES and not permanent:
         due_at = mail.claimed_at + min(FIRST_WAIT * 2 ** (mail.attempts - 1), LONGEST_WAIT)
@@ -177,5 +177,5 @@ def _postpone(engine: Engine, mail: ResultRow[Any], delivered: list[str], error:
         )
 
 
-def _told(refused: Mapping[str, Refusal]) -> str:
+def _reasons(refused: Mapping[str, Refusal]) -> str:
     return "; ".join(f"{recipient}: {refusal.reason}" for recipient, refusal in refused.items())

@@ -1,4 +1,4 @@
-"""How a mail leaves: over SMTP, or as a file where no server is set. One mail at a time; nothing is retried here."""
+"""Sends one mail: over SMTP, or to a file if no server is set. Nothing is retried here."""
 
 import smtplib
 import ssl
@@ -15,16 +15,16 @@ from catalog_pipeline.notifications.text import one_line
 from catalog_pipeline.settings import Settings
 
 TIMEOUT = 60.0
-"""Seconds that a server has for each answer; a scanner may take its time over a mail."""
+"""Seconds that a server has for each answer. Servers that scan mail for viruses may take long."""
 
 
 class MailUnreachableError(UnreachableError):
-    """No mail can leave for now, whatever it is: the server is out of reach, or refuses us before it sees one."""
+    """No mail can be sent for now: the server cannot be reached, or refuses us before it sees a mail."""
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a server does not take a mail for a recipient."""
+    """Why a server refuses a mail for one recipient."""
 
     code: int
     reason: str
@@ -36,28 +36,28 @@ class Refusal:
 
 
 class Transport(Protocol):
-    """A way for mail to leave."""
+    """A way to send mail."""
 
     def send(self, content: bytes, sender: str, recipients: Sequence[str]) -> Mapping[str, Refusal]:
-        """Hand a mail over; returns the recipients it was refused for. Raises MailUnreachableError."""
+        """Send a mail; returns the recipients for whom it was refused. Raises MailUnreachableError."""
         ...
 
 
 @dataclass(frozen=True)
 class Smtp:
-    """Mail by an SMTP server, whose certificate must be valid where the connection is encrypted."""
+    """Sends by an SMTP server. If the connection is encrypted, the server's certificate must be valid."""
 
     server: SmtpServer
     timeout: float = TIMEOUT
 
     def send(self, content: bytes, sender: str, recipients: Sequence[str]) -> Mapping[str, Refusal]:
-        """Hand a mail over; returns the recipients it was refused for. Raises MailUnreachableError."""
+        """Send a mail; returns the recipients for whom it was refused. Raises MailUnreachableError."""
         try:
             with self._session() as session:
                 return _hand_over(session, content, sender, recipients)
         except smtplib.SMTPAuthenticationError as error:
             raise self._unreachable(f"it refuses the user or the password ({error.smtp_code})") from None
-        except (smtplib.SMTPException, OSError, UnicodeError) as error:  # the last: of a host that cannot be one
+        except (smtplib.SMTPException, OSError, UnicodeError) as error:  # UnicodeError: the host's name is not valid
             raise self._unreachable(one_line(str(error) or type(error).__name__)) from None
 
     @contextmanager
@@ -74,7 +74,7 @@ class Smtp:
                 session.login(server.user, server.password)
             yield session
         finally:
-            # Not the session's own __exit__: a bad answer to QUIT would make a failure of a mail that was taken.
+            # The session's own __exit__ is not used: with it, a bad answer to QUIT would fail a mail that was accepted.
             with suppress(smtplib.SMTPException, OSError):
                 session.quit()
             session.close()
@@ -90,7 +90,7 @@ def _hand_over(session: smtplib.SMTP, content: bytes, sender: str, recipients: S
         refused = session.sendmail(sender, recipients, content)
         return {recipient: _refusal(*reply) for recipient, reply in refused.items()}
     except smtplib.SMTPRecipientsRefused as error:
-        # A server that closes in the middle names only those it was asked about: the others got nothing either.
+        # A server that closes the connection early names only some recipients. The others got nothing either.
         replies = error.recipients
         return {recipient: _refusal(*replies.get(recipient, (421, b"not asked"))) for recipient in recipients}
     except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as error:
@@ -104,12 +104,12 @@ def _refusal(code: int, reason: bytes | str) -> Refusal:
 
 @dataclass(frozen=True)
 class Folder:
-    """Mail as `.eml` files, named by their Message-ID, for who has no server yet."""
+    """Writes mail as `.eml` files, named by their Message-ID, as long as no server is set."""
 
     path: Path
 
     def send(self, content: bytes, sender: str, recipients: Sequence[str]) -> Mapping[str, Refusal]:
-        """Write the file, whole or not at all; the same mail is the same file. Raises MailUnreachableError."""
+        """Write the file, whole or not at all. The same mail always has the same file. Raises MailUnreachableError."""
         name = BytesHeaderParser().parsebytes(content)["Message-ID"].strip("<>").replace("/", "_")
         target = self.path / f"{name}.eml"
         unfinished = target.with_suffix(".part")
@@ -123,7 +123,7 @@ class Folder:
 
 
 def transport(settings: Settings) -> Transport:
-    """The configured way: CATALOG_SMTP_URL, or `.eml` files in the home folder's `mail`."""
+    """The configured transport: CATALOG_SMTP_URL, or else `.eml` files in the home folder's `mail`."""
     if settings.smtp_url is None:
         return Folder(settings.folder / "mail")
     return Smtp(parse_smtp_url(settings.smtp_url.get_secret_value()))

@@ -1,4 +1,4 @@
-"""Partner feeds that arrive as files in a folder: seen when they are finished, kept, and ingested in their order."""
+"""Partner feeds that arrive as files in a folder: finished files are kept, then ingested in the order of arrival."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,25 +12,25 @@ from sqlalchemy import Connection, Engine, text
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import FeedRefusedError, UsageError
 from catalog_pipeline.partner.apply import keep_document
+from catalog_pipeline.partner.columns import FeedName
 from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.files import read_file
 from catalog_pipeline.partner.ingestion import Options, Summarize, ingest
-from catalog_pipeline.partner.plan import FeedName
 from catalog_pipeline.partner.reading import Limits
-from catalog_pipeline.partner.report import Report
+from catalog_pipeline.partner.report import FeedReport
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.documents import decompress
 
 ENDINGS = (".csv", ".json", ".gz", ".zip")
 DEPTH = 3
-"""Of a feed's file in the folder of feeds: `<source>/<course type>/<name>`."""
+"""How deep a feed's file lies in the folder of feeds: `<source>/<course type>/<name>`."""
 Seen = Mapping[str, tuple[int, int]]
 """By path: size in bytes, and when the file was last changed, in nanoseconds."""
 
 
 @dataclass
-class Folder:
-    """What a look at the folder of feeds found."""
+class FolderScan:
+    """What one scan of the folder of feeds found."""
 
     seen: dict[str, tuple[int, int]] = field(default_factory=dict)
     accepted: list[str] = field(default_factory=list)
@@ -39,14 +39,14 @@ class Folder:
     """Files that cannot be feeds as they are, each with what to do."""
 
 
-def accept(engine: Engine, settings: Settings, before: Seen) -> Folder:
-    """Keep the bytes of the files that have arrived since the last look and are as they were `before`: finished.
+def accept(engine: Engine, settings: Settings, before: Seen) -> FolderScan:
+    """Keep the bytes of the files that have arrived and are finished: size and time are as they were `before`.
 
-    Ignored are hidden files and those that end in .part.
+    Hidden files and those that end in .part are ignored.
     """
     rules = load_rules(settings.partner_rules)
     root = settings.feeds_folder
-    found = Folder()
+    found = FolderScan()
     with connected(engine) as connection:
         known = {tuple(row) for row in connection.execute(text("SELECT path, received_at FROM ops.feed_arrival"))}
     for path in sorted((*root.glob("*"), *root.glob("*/*"), *root.glob("*/*/*")), key=_changed_at):
@@ -95,7 +95,7 @@ def waiting(connection: Connection) -> list[Any]:
 
 def ingest_arrival(
     engine: Engine, partition_key: str, settings: Settings, options: Options, summarize: Summarize | None = None
-) -> Report:
+) -> FeedReport:
     """Ingest the feed of a partition from its kept bytes. Raises what `ingest` raises, and UsageError."""
     with connected(engine) as connection:
         row = connection.execute(
@@ -154,6 +154,6 @@ def _changed_at(path: Path) -> int:
 
 
 def _instant(nanoseconds: int) -> datetime:
-    """When a file was put where it is, or last written. A copy that keeps its time of writing is new all the same."""
+    """When a file was last written or put where it is: a copy that keeps its time of writing counts as new."""
     seconds, rest = divmod(nanoseconds, 1_000_000_000)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)

@@ -1,7 +1,7 @@
-"""Takes dates and variants that only a course's `additional_metadata` has onto runs, once (course-discovery ADR 0026).
+"""Copies dates and variants from courses' `additional_metadata` to their runs, once (course-discovery ADR 0026).
 
-Discovery keeps such metadata for external courses alone. What is taken is kept as a feed of its own, so that no crawl
-takes it back; what a partner's feed carries already is left to that feed.
+Discovery has such metadata only for external courses. What is copied is kept as a feed of its own, so that no crawl
+overwrites it. Courses that a partner's feed carries already are left to that feed.
 """
 
 import hashlib
@@ -16,10 +16,10 @@ from sqlalchemy import Connection, Engine, text
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.loading.ownership import CURRENT_FEEDS
 from catalog_pipeline.loading.publication import publishing
-from catalog_pipeline.partner.apply import apply_plan, keep_document, keep_feed
-from catalog_pipeline.partner.columns import ERROR_COLUMNS, VALID_ROW, WARNING_COLUMNS, ValidatedFeed
-from catalog_pipeline.partner.plan import FeedName, make_run_plan
-from catalog_pipeline.partner.report import Report, planned_report, report
+from catalog_pipeline.partner.apply import apply_plan, keep_document, keep_plan
+from catalog_pipeline.partner.columns import ERROR_COLUMNS, VALID_ROW, WARNING_COLUMNS, FeedName, ValidatedFeed
+from catalog_pipeline.partner.plan import make_run_plan
+from catalog_pipeline.partner.report import FeedReport, planned_report, report
 from catalog_pipeline.rules.course_keys import TEXT
 from catalog_pipeline.schemas.catalog import UUID_PATTERN
 from catalog_pipeline.schemas.parsing import ACCEPTED, parse_instant, parse_text, shown
@@ -28,7 +28,7 @@ from catalog_pipeline.sources.documents import decode, decompress
 SOURCE, PRODUCT_TYPE = "discovery", "additional-metadata"
 DATES = {"start": "start_date", "end": "end_date", "enrollment_end": "registration_deadline"}
 EXTERNAL_COURSES = f"""
-    SELECT c.id, c.key, coalesce(c.key_for_reruns, c.key) AS base_key, c.title, d.payload
+    SELECT c.key, c.title, d.payload
     FROM catalog.catalog_course c JOIN landing.document d ON d.id = c.listed_by_id
     WHERE d.source = 'discovery' AND d.kind = 'course' AND d.missing_since IS NULL AND c.missing_since IS NULL
       AND c.id NOT IN (SELECT r.catalog_course_id FROM ops.feed_row r JOIN {CURRENT_FEEDS} f ON f.id = r.feed_id
@@ -36,27 +36,26 @@ EXTERNAL_COURSES = f"""
     ORDER BY c.key COLLATE "C" """
 
 
-def backpopulate(engine: Engine, *, apply: bool, as_of: datetime | None = None) -> Report:
-    """Update or create the runs that the metadata of external courses tell; or, unless `apply`, show what would be.
+def backpopulate(engine: Engine, *, apply: bool, as_of: datetime | None = None) -> FeedReport:
+    """Update or create the runs that the metadata of external courses describe; without `apply`, only show them.
 
-    Returns a report as `partner_report` tells it; its rows are the courses, numbered by key. Again, it changes nothing.
+    The rows of the report are the courses, numbered in the order of their keys. Running it again changes nothing.
     """
     as_of = as_of or datetime.now(UTC)
     if not apply:
         with connected(engine.execution_options(isolation_level="REPEATABLE READ")) as connection:
             validated = read_metadata(connection)
-            plan = make_run_plan(connection, validated, as_of)
-            found = planned_report(connection, _name(b"", as_of), plan, "applied", None, [])
+            plan = make_run_plan(connection, _name(b"", as_of), validated, as_of)
+            found = planned_report(connection, plan)
             connection.rollback()
         return found
     with publishing(engine, f"partner:{SOURCE}/{PRODUCT_TYPE}", as_of) as publication:
         connection = publication.connection
         validated = read_metadata(connection)
         data = orjson.dumps(orjson.loads(validated.rows.to_json(orient="records", date_format="iso") or "[]"))
-        plan = make_run_plan(connection, validated, as_of)
         feed = _name(data, as_of)
-        load_id, document_id = publication.report.load_id, keep_document(connection, feed, data)
-        feed_id = keep_feed(connection, feed, document_id, as_of=as_of, outcome="applied", plan=plan, load_id=load_id)
+        plan = make_run_plan(connection, feed, validated, as_of)
+        feed_id = keep_plan(connection, plan, keep_document(connection, feed, data), publication.report.load_id)
         apply_plan(publication, plan)
         publication.execute("UPDATE ops.feed_row SET catalog_course_id = NULL WHERE feed_id = :id", id=feed_id)
         return report(connection, feed_id)
@@ -67,16 +66,16 @@ def _name(data: bytes, as_of: datetime) -> FeedName:
 
 
 def read_metadata(connection: Connection) -> ValidatedFeed:
-    """What the metadata of external courses tell of runs, one row for each course; bad values are errors."""
+    """Read what the metadata of external courses say of runs: one row for each course; bad values are errors."""
     connection.execute(text("SET LOCAL work_mem = '64MB'"))
-    names = ["course_id", "course_key", "base_key", "title", *DATES.values(), "variant_id"]
+    names = ["course_key", "title", *DATES.values(), "variant_id"]
     records = pd.DataFrame(_records(connection), columns=names, dtype=object)
-    records = records.astype({"course_id": "int64", "course_key": TEXT, "base_key": TEXT, "title": TEXT})
+    records = records.astype({"course_key": TEXT, "title": TEXT})
     rows = pd.DataFrame({name: pd.Series(None, records.index, dtype=spec.dtype.type)
                          for name, spec in VALID_ROW.columns.items()})  # fmt: skip
     rows = rows.assign(
         row=range(1, len(records) + 1), is_future_variant=False, on_sale=False, attributes="{}",
-        **{name: records[name] for name in ("course_id", "course_key", "base_key", "title")},
+        **{name: records[name] for name in ("course_key", "title")},
     )  # fmt: skip
     errors = []
     for name, field in DATES.items():
@@ -97,7 +96,7 @@ def _records(connection: Connection) -> Iterator[tuple[Any, ...]]:
         details = decode(decompress(course.payload)).get("additional_metadata") or {}
         told = [details.get(name) or None for name in (*DATES.values(), "variant_id")]
         if any(value is not None for value in told):
-            yield (course.id, course.key, course.base_key, course.title, *told)
+            yield (course.key, course.title, *told)
 
 
 def _canonical(variant: str) -> str:

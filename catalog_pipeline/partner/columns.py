@@ -304,6 +304,17 @@ def messages(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> pd.Data
 
 
 @dataclass(frozen=True)
+class FeedName:
+    """Which feed it is: the name of its file, whose it is, the hash of its bytes, and when it arrived."""
+
+    name: str
+    source: str
+    product_type: str
+    sha256: str
+    received_at: datetime
+
+
+@dataclass(frozen=True)
 class RawFeed:
     """A feed as read: text by column, before anything is judged.
 

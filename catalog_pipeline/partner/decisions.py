@@ -1,42 +1,127 @@
-"""Decides in frames which course and run each valid row of a partner feed is about, and what speaks against it.
+"""Decides what each row of a partner feed does, by the rules and by what stands. Pure: frames in, frames out.
 
-A row's `verdict` is null while nothing does, else rejected or deferred, with the reason, and the error's code, column
-and value.
+A row's `verdict` is null as long as nothing speaks against it; else it is `rejected` or `deferred`, with the reason,
+and the code, column and value of the error.
 """
 
-from typing import Any
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+
+from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-from sqlalchemy import Connection, text
 
-from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, read_frame
-from catalog_pipeline.database.keys import folded
-from catalog_pipeline.loading.ownership import CURRENT_FEEDS
-from catalog_pipeline.partner.columns import ValidatedFeed
-from catalog_pipeline.partner.repeats import MATCHING_CODES
-from catalog_pipeline.rules.course_keys import TEXT, fold, parse_keys
-from catalog_pipeline.rules.run_keys import new_run_names
-from catalog_pipeline.rules.run_matching import NEW, match_runs
+from catalog_pipeline.partner.columns import ERROR_COLUMNS, FeedName, ValidatedFeed
+from catalog_pipeline.partner.standing import Standing
+from catalog_pipeline.rules.course_keys import TEXT, fold
+from catalog_pipeline.rules.run_keys import new_run_names, run_key_parts
+from catalog_pipeline.rules.run_matching import CONFLICT, DUPLICATE, NEW, match_runs
+from catalog_pipeline.rules.run_values import differs, run_values
+from catalog_pipeline.schemas.parsing import INSTANT, NUMBER
 
-LARGE_TEXT, BIG, INSTANT = pa.large_string(), pa.int64(), pa.timestamp("us", "UTC")
-
-
-JUDGED = ("verdict", "reason", "code", "column", "value")
+MATCHING_CODES = {CONFLICT: "VARIANT_CONFLICT", DUPLICATE: "DUPLICATE_ROW"}
+"""The error codes of those decisions of `match_runs` that reject a row."""
+IN_REVIEW = ["review_by_legal", "review_by_internal"]
+TEXTS = ["short_description", "full_description", "topic", "attributes"]
+"""The wide columns. Only those of each course's first accepted row are needed."""
 
 
-def unjudged(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows, with nothing said against them yet."""
-    return rows.assign(**{name: pd.Series(None, rows.index, dtype=TEXT) for name in JUDGED})
+@dataclass(frozen=True)
+class Decisions:
+    """What is decided of the valid rows of a feed. The frames are about rows; their indexes are those of the rows."""
+
+    left: pd.DataFrame
+    """The rows that are rejected or deferred: the columns of VALID_ROW but TEXTS, those of JUDGED, and what was found
+    of their courses and runs so far."""
+    accepted: pd.DataFrame
+    """The other rows, with the same columns, and these:
+
+    - `course`: the course's id; of a course that the feed makes, a number below zero.
+    - `run`: the run's id; null where the row makes a run, whose key and its parts are then in `run_key`, `key_org`,
+      `key_course` and `key_run`.
+    - `standing_run`: the key of the run that stands.
+    - `decision`, `reason`: of `match_runs`.
+    """
+    courses: pd.DataFrame
+    """The first accepted row of each course, TEXTS too. `attributes` has the course's price; `published` tells whether
+    any accepted row of the course publishes its run."""
+    runs: pd.DataFrame
+    """The runs that are new or change: row, course, RUN_VALUES, the parts of the key, id (null where new), is_new,
+    missing_since (null), listed_by_id."""
+
+    @property
+    def changes_run(self) -> pd.Series:
+        """Of each accepted row, whether its run is new or changes."""
+        return self.accepted.index.to_series().isin(self.runs.index)
 
 
-def _judge(rows: pd.DataFrame, mask: pd.Series, verdict: str, reason: Any, *error: Any) -> pd.DataFrame:
-    """Where `mask`, and nothing was said before: the verdict, its reason, and the error's code, column and value."""
+def decide_feed(feed: FeedName, validated: ValidatedFeed, standing: Standing, as_of: pd.Timestamp) -> Decisions:
+    """Decide the rows of a feed, which say something of courses and of runs."""
+    rows = place_rows(validated.rows, standing.courses)
+    rows = _judge_courses(rows, feed)
+    rows, runs = match_rows(rows, standing, listed_variants(validated), as_of)
+    rows = settle_identifiers(rows, standing.holders)
+    return _decided(name_new_runs(rows, standing.taken_names), runs, as_of)
+
+
+def decide_runs(validated: ValidatedFeed, standing: Standing, as_of: pd.Timestamp) -> Decisions:
+    """Decide rows that say nothing of their courses, all of which stand."""
+    rows = place_rows(validated.rows, standing.courses)
+    rows, runs = match_rows(rows, standing, listed_variants(validated), as_of)
+    return _decided(name_new_runs(rows, standing.taken_names), runs, as_of)
+
+
+def reject_repeats(checked: ValidatedFeed) -> ValidatedFeed:
+    """Reject the rows whose variant or schedule an earlier row of the file has. This needs no catalog."""
+    rows = checked.rows
+    asked = rows[["row", "start", "end"]].assign(course=fold(rows["course_key"]), variant=rows["variant_id"])
+    no_runs = pd.DataFrame({name: pd.Series(dtype=dtype) for name, dtype in MATCHED_RUN.items()})
+    # Where no runs stand, none is active, and the clock decides nothing.
+    decided = match_runs(asked, no_runs, rows["variant_id"].dropna(), as_of=pd.Timestamp(0, tz="UTC"))
+    again = rows.join(decided[["decision", "reason"]])[decided["decision"].isin([*MATCHING_CODES])]
+    errors = again.assign(
+        code=again["decision"].map(MATCHING_CODES).astype(TEXT),
+        column="variant_id",
+        value=again["variant_id"],
+        message=again["reason"],
+    )
+    together = pd.concat([checked.errors, errors[ERROR_COLUMNS]]) if len(errors) else checked.errors
+    return replace(
+        checked,
+        rows=rows.drop(index=again.index).reset_index(drop=True),
+        errors=together.sort_values("row", kind="stable", ignore_index=True),
+        warnings=checked.warnings[~checked.warnings["row"].isin(again["row"])],
+    )
+
+
+MATCHED_RUN = {
+    **dict.fromkeys(("run", "created"), NUMBER),
+    **dict.fromkeys(("course", "key", "variant"), TEXT),
+    **dict.fromkeys(("start", "end", "enrollment_end"), INSTANT),
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What speaks against some rows: one text for all of them, or a series with a text for each."""
+
+    verdict: Literal["rejected", "deferred"]
+    reason: str | pd.Series
+    code: str | None = None
+    column: str | None = None
+    value: pd.Series | None = None
+
+
+JUDGED = [field.name for field in fields(Judgement)]
+
+
+def _judge(rows: pd.DataFrame, mask: pd.Series, judgement: Judgement) -> pd.DataFrame:
+    """Judge the rows of `mask` so, but for those that were judged before."""
     mask = mask.fillna(False).astype(bool) & rows["verdict"].isna()
     if not mask.any():
         return rows
-    said = dict(zip(JUDGED, (verdict, reason, *error), strict=False))
+    said = {name: value for name, value in vars(judgement).items() if value is not None}
     return rows.assign(
         **{
             name: rows[name].mask(mask, value if isinstance(value, str) else value.reindex(rows.index))
@@ -45,176 +130,112 @@ def _judge(rows: pd.DataFrame, mask: pd.Series, verdict: str, reason: Any, *erro
     )
 
 
-def place_rows(connection: Connection, source: str, product_type: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """Find the course of each row, and whether the feed may touch it.
+def place_rows(rows: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
+    """Find the course of each row among `courses`, which is `Standing.courses`.
 
-    Adds: `course`, a number that is the id of a standing course, or below zero for a new one; `course_id`,
-    `organization_id`, `standing_key`, `base_key` (which new runs are named after), `standing_identifier`, the verdict
-    and what belongs to it.
+    Adds `course`, which is the id of a standing course, or a number below zero for a new one; the columns of
+    `courses`; and those of JUDGED, with nothing said against any row yet.
     """
+    keys = fold(rows["course_key"])
+    placed = courses.reindex(keys.unique())
+    new = pd.Series(-1 - np.arange(len(placed)), placed.index, dtype="Int64")
+    placed = placed.assign(course=placed["course_id"].fillna(new).astype("int64"))
+    unjudged = dict.fromkeys(JUDGED, pd.Series(None, rows.index, dtype=TEXT))
+    return rows.join(placed.reindex(keys).set_axis(rows.index)).assign(**unjudged)
+
+
+def _judge_courses(rows: pd.DataFrame, feed: FeedName) -> pd.DataFrame:
+    """Judge whether the feed may make or change the course of each row."""
     folded_keys = fold(rows["course_key"])
-    types = {"folded": "text", "organization": "text", "number": "text"}
-    courses = rows[["course_key", "organization", "number"]].assign(folded=folded_keys).drop_duplicates("folded")
-    create_staging(connection, "fed_key", types)
-    copy_frame(connection, "fed_key", courses[list(types)])
-    analyze(connection, "fed_key")
-    found = read_frame(connection, FOUND_COURSES, FOUND_TYPES).set_index("folded")
-    courses = courses.set_index("folded", drop=False).join(found)
-    new = pd.Series(-1 - np.arange(len(courses)), courses.index, dtype="Int64")
-    courses["course"] = courses["course_id"].fillna(new).astype("int64")
-    courses = _judge_courses(unjudged(courses), source, product_type)
-    return rows.join(courses[[*PLACED, *JUDGED]].reindex(folded_keys).set_axis(rows.index))
-
-
-PLACED = ("course", "course_id", "organization_id", "standing_key", "base_key", "standing_identifier")
-
-
-def _judge_courses(courses: pd.DataFrame, source: str, product_type: str) -> pd.DataFrame:
+    courses = rows.assign(folded=folded_keys).drop_duplicates("folded")
     courses = _judge(
         courses,
         courses["organization_id"].isna() & courses["course_id"].isna(),
-        "rejected",
-        "The catalog has no organization " + courses["organization"] + ". Correct it, or add the organization first.",
-        *("MISSING_ORGANIZATION", "organization", courses["organization"]),
+        Judgement(
+            "rejected",
+            "The catalog has no organization " + courses["organization"] + ". Correct it, or add the organization"
+            " first.",
+            *("MISSING_ORGANIZATION", "organization", courses["organization"]),
+        ),
     )
     courses = _judge(
         courses,
         (fold(courses["standing_key"]) == courses["folded"]) & (courses["standing_key"] != courses["course_key"]),
-        "rejected",
-        "The course's key differs only in case from " + courses["standing_key"] + ", which stands. Write it as that.",
-        *("CASE_COLLISION", "number", courses["number"]),
+        Judgement(
+            "rejected",
+            "The course's key differs only in case from " + courses["standing_key"] + ", which stands. Write it as"
+            " that.",
+            *("CASE_COLLISION", "number", courses["number"]),
+        ),
     )
     owner = courses["owner"].fillna("") + ("/" + courses["owner_type"]).fillna("")
-    other_type = (courses["owner"] == source) & (courses["owner_type"] != product_type)
-    return _judge(
+    other_type = (courses["owner"] == feed.source) & (courses["owner_type"] != feed.product_type)
+    courses = _judge(
         courses,
-        courses["owner"].notna() & ((courses["owner"] != source) | other_type.fillna(False)),
-        "deferred",
-        courses["standing_key"].fillna("") + " belongs to " + owner + ", which must let go of it first.",
-        *("OWNERSHIP_CONFLICT", "number", courses["number"]),
+        courses["owner"].notna() & ((courses["owner"] != feed.source) | other_type.fillna(False)),
+        Judgement(
+            "deferred",
+            courses["standing_key"].fillna("") + " belongs to " + owner + ", which must let go of it first.",
+            *("OWNERSHIP_CONFLICT", "number", courses["number"]),
+        ),
     )
-
-
-FOUND_TYPES = {
-    "folded": LARGE_TEXT,
-    "organization_id": BIG,
-    "course_id": BIG,
-    "standing_key": LARGE_TEXT,
-    "base_key": LARGE_TEXT,
-    "owner": LARGE_TEXT,
-    "owner_type": LARGE_TEXT,
-    "standing_identifier": LARGE_TEXT,
-}
-# The organization may have a course of this code under another key.
-FOUND_COURSES = f"""
-    SELECT f.folded, o.id, c.id, c.key, coalesce(c.key_for_reruns, c.key), c.product_source, c.course_type,
-           c.external_identifier
-    FROM fed_key f
-    LEFT JOIN catalog.organization o ON {folded("o.key")} = {folded("f.organization")}
-    LEFT JOIN catalog.catalog_course k ON {folded("k.key")} = f.folded
-    LEFT JOIN catalog.catalog_course p ON k.id IS NULL AND p.organization_id = o.id
-        AND {folded("p.course_code")} = {folded("f.number")}
-    LEFT JOIN catalog.catalog_course c ON c.id = coalesce(k.id, p.id)"""
+    return rows.assign(**courses.set_index("folded")[JUDGED].reindex(folded_keys).set_axis(rows.index))
 
 
 def listed_variants(validated: ValidatedFeed) -> pd.Series:
-    """All variants that the feed names: a rejected row's run keeps its variant too."""
+    """All variants that the feed names. Those of rejected rows count: their runs keep them."""
     return pd.concat([validated.rows["variant_id"], validated.errors["variant_id"]]).dropna().astype(TEXT)
 
 
-def current_variants(connection: Connection, source: str, product_type: str) -> pd.Series:
-    """The variants that the current feeds of a source and type list: a correction leaves those that it does not."""
-    query = f"""
-        SELECT DISTINCT r.variant_id FROM ops.feed_row r JOIN {CURRENT_FEEDS} c ON c.id = r.feed_id
-        JOIN ops.feed f ON f.id = r.feed_id
-        WHERE r.variant_id IS NOT NULL AND f.source = :source AND f.product_type = :product_type"""
-    found = connection.execute(text(query), {"source": source, "product_type": product_type}).scalars()
-    return pd.Series(list(found), dtype=TEXT)
-
-
 def match_rows(
-    connection: Connection, rows: pd.DataFrame, listed: pd.Series, as_of: pd.Timestamp
+    rows: pd.DataFrame, standing: Standing, listed: pd.Series, as_of: pd.Timestamp
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Decide the run of each row; also returns the runs that stand for the rows, null where none does.
+    """Decide the run of each row, and judge whether the feed may make or change it.
 
-    Adds `decision`, and `run`, its id where one stands. The runs have the columns of STANDING_TYPES and `listed`.
+    Adds `decision`, `reason`, and `run`, the id of the run that stands. Also returns these runs, one for each row, by
+    the columns of `Standing.runs`; null where none stands.
     """
-    runs = _standing_runs(connection, rows)
+    listed = pd.concat([listed, standing.current_variants], ignore_index=True)
+    rows, reasons = _matched(rows, standing.runs, listed, as_of)
+    runs = standing.runs.set_index("run", drop=False)
+    runs = runs.reindex(rows["run"].fillna(0).astype("int64")).set_axis(rows.index)
+    rows = _judge_schedules(rows, runs)
+    return rows.assign(reason=rows["reason"].fillna(reasons)), runs
+
+
+def _matched(
+    rows: pd.DataFrame, runs: pd.DataFrame, listed: pd.Series, as_of: pd.Timestamp
+) -> tuple[pd.DataFrame, pd.Series]:
     free = rows[["row", "course", "start", "end"]].assign(variant=rows["variant_id"])[rows["verdict"].isna()]
     # Runs get their ids in the order in which they are made.
     decided = match_runs(free, runs.assign(variant=runs["variant_id"], created=runs["run"]), listed, as_of)
     nowhere = decided["other_run"].map(runs[runs["course"] == 0].set_index("run")["key"]).astype(TEXT)
     alone = "The variant is on " + nowhere + ", a run of no course. Associate it with one first."
-    decided["reason"] = alone.fillna(decided["reason"])
+    reasons = alone.fillna(decided["reason"])
     rows = rows.assign(run=decided["run"], decision=decided["decision"])
     for decision, code in MATCHING_CODES.items():
-        mask = rows["decision"] == decision
-        rows = _judge(rows, mask, "rejected", decided["reason"], code, "variant_id", rows["variant_id"])
-    standing = runs.set_index("run", drop=False).reindex(rows["run"].fillna(0).astype("int64")).set_axis(rows.index)
-    rows = _judge(
-        rows,
-        standing["status"].isin(["review_by_legal", "review_by_internal"]),
-        "deferred",
-        standing["key"] + " is in review, and is not changed until that has ended.",
-    )
-    start, end = (rows[name].fillna(standing[name]) for name in ("start", "end"))
-    rows = _judge(
-        rows,
-        end < start,
-        "rejected",
-        "With what stands, the run would end before it starts. Give both dates.",
-        *("COURSE_RUN_UPDATE_ERROR", "end_date"),
-    )
-    rows = _judge(
-        rows,
-        (rows["decision"] == NEW) & rows["start"].isna(),
-        "rejected",
-        "A new run needs a start. Give start_date.",
-        *("MISSING_REQUIRED_DATA", "start_date"),
-    )
-    return rows.assign(reason=rows["reason"].fillna(decided["reason"])), standing
+        judgement = Judgement("rejected", reasons, code, "variant_id", rows["variant_id"])
+        rows = _judge(rows, rows["decision"] == decision, judgement)
+    return rows, reasons
 
 
-def _standing_runs(connection: Connection, rows: pd.DataFrame) -> pd.DataFrame:
-    """The runs of the courses of the feed, and those that have one of its variants, by STANDING_TYPES and `listed`."""
-    create_staging(connection, "fed_course", {"id": "bigint"})
-    create_staging(connection, "fed_variant", {"id": "uuid"})
-    copy_frame(connection, "fed_course", pd.DataFrame({"id": rows["course_id"].dropna().unique()}))
-    copy_frame(connection, "fed_variant", pd.DataFrame({"id": rows["variant_id"].dropna().unique()}))
-    analyze(connection, "fed_course", "fed_variant")
-    runs = read_frame(connection, STANDING_RUNS, STANDING_TYPES).astype({"run": "int64", "course": "int64"})
-    return runs.assign(listed=runs["listed_by_id"].notna() & runs["missing_since"].isna())
+def _judge_schedules(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    in_review = runs["key"] + " is in review, and is not changed until that has ended."
+    rows = _judge(rows, runs["status"].isin(IN_REVIEW), Judgement("deferred", in_review))
+    start, end = (rows[name].fillna(runs[name]) for name in ("start", "end"))
+    early = "With what stands, the run would end before it starts. Give both dates."
+    rows = _judge(rows, end < start, Judgement("rejected", early, "COURSE_RUN_UPDATE_ERROR", "end_date"))
+    no_start = (rows["decision"] == NEW) & rows["start"].isna()
+    needs_start = "A new run needs a start. Give start_date."
+    return _judge(rows, no_start, Judgement("rejected", needs_start, "MISSING_REQUIRED_DATA", "start_date"))
 
 
-STANDING_TYPES = {
-    **dict.fromkeys(("run", "course", "listed_by_id"), BIG),
-    **dict.fromkeys(("key", "variant_id", "title", "status", "pacing", "language", "restriction_type"), LARGE_TEXT),
-    **dict.fromkeys(("start", "end", "enrollment_end", "go_live", "upgrade_deadline", "missing_since"), INSTANT),
-    "price": pa.decimal128(12, 2),
-    "currency": LARGE_TEXT,
-}
-STANDING_RUNS = """
-    SELECT r.id, coalesce(a.catalog_course_id, 0), r.listed_by_id, r.run_key, v.variant_id, r.title,
-           r.status, r.pacing, r.language, r.restriction_type, r.start, r."end", r.enrollment_end, r.go_live,
-           r.upgrade_deadline, r.missing_since, r.price, r.currency
-    FROM catalog.course_run r
-    LEFT JOIN catalog.run_association a ON a.course_run_id = r.id
-    LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id
-    WHERE r.superseded_by_id IS NULL AND a.catalog_course_id IN (SELECT id FROM fed_course)
-       OR v.variant_id IN (SELECT id FROM fed_variant)"""
+def settle_identifiers(rows: pd.DataFrame, holders: pd.DataFrame) -> pd.DataFrame:
+    """Let one course have each product number of this source and type: the one that has it, else the first in the file.
 
-
-def settle_identifiers(connection: Connection, source: str, product_type: str, rows: pd.DataFrame) -> pd.DataFrame:
-    """One course for each product number of this source and type: who has it, or is first in the file, keeps it."""
-    wanted = rows["external_identifier"].dropna().unique()
-    held = connection.execute(
-        text(
-            "SELECT id, key, external_identifier FROM catalog.catalog_course WHERE product_source = :source"
-            " AND course_type = :product_type AND external_identifier = ANY(:wanted)"
-        ),
-        {"source": source, "product_type": product_type, "wanted": list(wanted)},
-    )
-    holders = pd.DataFrame(held.all(), columns=["course", "key", "identifier"])
+    `holders` is `Standing.holders`. Rejecting a row may free a number for another, so this goes on until no two
+    courses want the same.
+    """
     named = ["course", "course_key", "external_identifier", "standing_identifier"]
     while True:
         first = rows.loc[rows["verdict"].isna(), named].drop_duplicates("course")
@@ -222,44 +243,74 @@ def settle_identifiers(connection: Connection, source: str, product_type: str, r
         claims["identifier"] = first["external_identifier"].fillna(first["standing_identifier"])
         settled = holders[~holders["course"].isin(claims["course"])]
         claims = pd.concat([settled, claims.dropna(subset="identifier")])
-        owner = claims.drop_duplicates("identifier").set_index("identifier")["course"]
-        losers = claims[claims["identifier"].map(owner) != claims["course"]]
+        winners = claims.drop_duplicates("identifier").set_index("identifier")
+        losers = claims[claims["identifier"].map(winners["course"]) != claims["course"]]
         if losers.empty:
             return rows
-        other = claims.drop_duplicates("identifier").set_index("identifier")["key"]
-        by_course = losers.set_index("course")["identifier"]
-        identifier = rows["course"].map(by_course)
-        rows = _judge(
-            rows,
-            identifier.notna(),
-            "rejected",
-            identifier.map(other).astype(TEXT) + " has this product number already. Correct one of them.",
-            *("COURSE_UPDATE_ERROR", "external_identifier", identifier.astype(TEXT)),
-        )
+        identifier = rows["course"].map(losers.set_index("course")["identifier"]).astype(TEXT)
+        reason = identifier.map(winners["key"]).astype(TEXT) + " has this product number already. Correct one of them."
+        judgement = Judgement("rejected", reason, "COURSE_UPDATE_ERROR", "external_identifier", identifier)
+        rows = _judge(rows, identifier.notna(), judgement)
 
 
-def name_new_runs(connection: Connection, rows: pd.DataFrame) -> pd.DataFrame:
-    """Add `run_key` and its parts to the rows that make a run; reject those whose course's key no run's may have."""
-    named = ["base_key", "course_key", "start"]
-    new = rows.loc[rows["verdict"].isna() & (rows["decision"] == NEW), named]
-    # A `key_for_reruns` that is no course's key names no run.
-    parts = parse_keys(new["base_key"])[["org", "course"]].fillna(parse_keys(new["course_key"]))
+def name_new_runs(rows: pd.DataFrame, taken_names: pd.DataFrame) -> pd.DataFrame:
+    """Add `run_key` and its parts to the rows that make a run; reject those of whose course no run's key can be made.
+
+    `taken_names` is `Standing.taken_names`.
+    """
+    new = rows.loc[rows["verdict"].isna() & (rows["decision"] == NEW), ["base_key", "course_key", "start"]]
+    parts = run_key_parts(new["base_key"], new["course_key"])
+    reason = "No run's key can be made of " + rows["course_key"] + ". Give the course a key for reruns that can."
     rows = _judge(
         rows,
         parts["org"].isna().reindex(rows.index, fill_value=False),
-        "rejected",
-        "No run's key can be made of " + rows["course_key"] + ". Give the course a key for reruns that can.",
-        *("COURSE_RUN_UPDATE_ERROR", "number", rows["number"]),
+        Judgement("rejected", reason, "COURSE_RUN_UPDATE_ERROR", "number", rows["number"]),
     )
     runs = pd.DataFrame({"org": parts["org"], "number": parts["course"], "start": new["start"]}).dropna(subset="org")
-    create_staging(connection, "new_number", {"folded": "text"})
-    copy_frame(connection, "new_number", pd.DataFrame({"folded": fold(runs["number"]).unique()}))
-    taken = read_frame(
-        connection,
-        f"SELECT r.key_course, r.key_run FROM catalog.course_run r JOIN new_number n ON n.folded ="
-        f" {folded('r.key_course')}",
-        {"key_course": LARGE_TEXT, "key_run": LARGE_TEXT},
-    )
-    names = new_run_names(runs, taken)
+    names = new_run_names(runs, taken_names)
     keys = "course-v1:" + runs["org"] + "+" + runs["number"] + "+" + names
     return rows.assign(run_key=keys, key_org=runs["org"], key_course=runs["number"], key_run=names)
+
+
+def _decided(rows: pd.DataFrame, runs: pd.DataFrame, as_of: pd.Timestamp) -> Decisions:
+    """Work out what the accepted rows make of their courses and runs. `runs`: as `match_rows` returns them."""
+    rows, texts = rows.drop(columns=TEXTS), rows[TEXTS]
+    is_accepted = rows["verdict"].isna()
+    accepted, runs = rows[is_accepted], runs[is_accepted]
+    first = accepted.drop_duplicates("course")
+    titles = accepted["course"].map(first.set_index("course")["title"])
+    values = run_values(accepted.assign(title=titles), runs, as_of)
+    changed = accepted["run"].isna() | differs(values, runs) | runs["missing_since"].notna()
+    return Decisions(
+        left=rows[~is_accepted],
+        accepted=accepted.assign(standing_run=runs["key"]),
+        courses=_courses(first.join(texts), accepted, values),
+        runs=_runs(accepted[changed], values[changed], runs[changed]),
+    )
+
+
+def _courses(first: pd.DataFrame, accepted: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
+    """The first row of each course, with what the others add to it."""
+    # The course's price has no column of its own.
+    public = accepted[values["restriction_type"].isna() & accepted["price"].notna()].drop_duplicates("course")
+    price = first["course"].map(public.set_index("course")["price"])
+    priced = price.map('"verified_price":"{}"'.format, na_action="ignore").astype(TEXT)
+    comma = pd.Series(",", first.index).where(first["attributes"] != "{}", "")
+    return first.assign(
+        attributes=("{" + priced + comma + first["attributes"].str[1:]).fillna(first["attributes"]),
+        published=first["course"].isin(accepted.loc[values["status"] == "published", "course"]),
+    )
+
+
+def _runs(rows: pd.DataFrame, values: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
+    listed = standing["listed"].fillna(False).astype(bool)
+    return (
+        rows[["row", "course", "run_key", "key_org", "key_course", "key_run"]]
+        .join(values)
+        .assign(
+            id=rows["run"],
+            is_new=rows["run"].isna(),
+            missing_since=pd.NaT,
+            listed_by_id=standing["listed_by_id"].where(listed),
+        )
+    )

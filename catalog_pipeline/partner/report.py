@@ -1,51 +1,167 @@
-"""Tells of a feed what became of it: one dict for the command's JSON, its tables, and the summary mail."""
+"""Tells what became of a feed: one report for the command, its JSON, and the summary mail."""
 
+# pyright: reportAttributeAccessIssue=false
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, text
 
+from catalog_pipeline.database.rows import Row
+from catalog_pipeline.database.rows import rows as read_rows
 from catalog_pipeline.errors import ExitCode, UsageError
 from catalog_pipeline.models.feed import FEED_COUNTS
-from catalog_pipeline.partner.apply import ARCHIVED, REACTIVATED, keep_rows
-from catalog_pipeline.partner.plan import FeedName, Plan
-from catalog_pipeline.partner.staging import TOLD_COLUMNS
+from catalog_pipeline.partner.columns import FeedName
+from catalog_pipeline.partner.plan import FeedPlan, Product
+from catalog_pipeline.partner.staging import TOLD_COLUMNS, TOLD_ROWS
 from catalog_pipeline.sources.documents import decompress
 
-Report = dict[str, Any]
+
+@dataclass
+class RowError:
+    """Why a row was rejected or deferred."""
+
+    code: str
+    value: str | None
+    column: str | None
+    message: str
 
 
-def report(connection: Connection, feed_id: int, shown: int | None = None) -> Report:
-    """What became of an ingested feed; with `shown`, only its first rows, and none that is unchanged.
+@dataclass
+class RowWarning:
+    """What a row, or the feed as a whole, says that was not followed."""
 
-    `feed` (name, source, product_type, sha256), `feed_id`, `dry_run`, `outcome` and `detail` of the feed as a whole,
-    `refused` (the detail, where nothing was written), `counts` (rows, rows by outcome, archived, reactivated),
-    `warnings` (of the feed as a whole), `rows` (row, outcome, reason, course_key, run_key, variant_id, title,
-    external_identifier, restriction_type, is_future_variant, changes by field as [old, new], errors, warnings),
-    `archived` and `reactivated` (course_key, title, external_identifier, reason).
-    """
+    code: str
+    column: str | None
+    message: str
+
+
+# Not frozen: a feed may have a million rows, and frozen ones take three times as long to make.
+@dataclass
+class RowReport:
+    """What became of one row of a feed."""
+
+    row: int
+    """The line that a spreadsheet shows."""
+    outcome: str
+    reason: str
+    course_key: str | None
+    run_key: str | None
+    variant_id: str | None
+    title: str | None
+    external_identifier: str | None
+    restriction_type: str | None
+    is_future_variant: bool
+    changes: dict[str, list[Any]]
+    """By field: [old, new]."""
+    errors: list[RowError]
+    warnings: list[RowWarning]
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as a JSON object."""
+        return {**vars(self), "errors": [*map(vars, self.errors)], "warnings": [*map(vars, self.warnings)]}
+
+
+@dataclass(frozen=True)
+class FeedReport:
+    """What became of a feed, or in a dry run would become of it."""
+
+    feed: FeedName
+    feed_id: int | None
+    """Null in a dry run."""
+    outcome: str
+    """applied, superseded, held or refused."""
+    detail: str | None
+    """Why it was not applied, or what was left undone."""
+    counts: dict[str, int]
+    """Rows, rows by outcome, archived and reactivated courses."""
+    warnings: list[RowWarning] = field(default_factory=list)
+    """Warnings about the feed as a whole."""
+    rows: list[RowReport] = field(default_factory=list)
+    archived: list[Product] = field(default_factory=list)
+    reactivated: list[Product] = field(default_factory=list)
+    is_dry_run: bool = False
+    skipped: bool = False
+    """Whether nothing was decided, because the same bytes are current already."""
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether the feed was written into the catalog, or would be."""
+        return self.outcome == "applied"
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit status that tells what became of the feed."""
+        if not self.is_applied:
+            return ExitCode.REFUSED
+        left = self.counts["rejected"] + self.counts["deferred"]
+        return ExitCode.SOME_ROWS_LEFT if left else ExitCode.DONE
+
+    def to_json(self) -> dict[str, Any]:
+        """The report as a JSON object. `refused` is the detail, where nothing was written."""
+        return {
+            "feed": {name: getattr(self.feed, name) for name in ("name", "source", "product_type", "sha256")},
+            "feed_id": self.feed_id,
+            "dry_run": self.is_dry_run,
+            "outcome": self.outcome,
+            "detail": self.detail,
+            "refused": None if self.is_applied else self.detail,
+            "counts": self.counts,
+            "warnings": [*map(vars, self.warnings)],
+            "rows": [row.to_json() for row in self.rows],
+            "archived": [*map(vars, self.archived)],
+            "reactivated": [*map(vars, self.reactivated)],
+            **({"skipped": True} if self.skipped else {}),
+        }
+
+
+def report(connection: Connection, feed_id: int, shown: int | None = None) -> FeedReport:
+    """What became of an ingested feed; with `shown`, only its first rows, and none that is unchanged."""
     feed = connection.execute(text("SELECT * FROM ops.feed WHERE id = :id"), {"id": feed_id}).one()
-    return {
-        "feed": {name: getattr(feed, name) for name in ("name", "source", "product_type", "sha256")},
-        "feed_id": feed.id,
-        "dry_run": False,
-        **_whole(feed.outcome, feed.detail),
-        "counts": _counts(feed.counts),
-        "warnings": feed.warnings,
-        "rows": _rows(connection, "SELECT * FROM ops.feed_row WHERE feed_id = :id", shown, id=feed_id),
-        "archived": feed.archived,
-        "reactivated": feed.reactivated,
-    }
-
-
-def feeds(connection: Connection, limit: int) -> list[Report]:
-    """The last ingested feeds, newest first."""
-    found = connection.execute(
-        text("""
-            SELECT id, name, source, product_type, sha256, received_at, as_of, ingested_at, outcome, detail, counts
-            FROM ops.feed ORDER BY id DESC LIMIT :limit"""),
-        {"limit": limit},
+    return FeedReport(
+        feed=FeedName(feed.name, feed.source, feed.product_type, feed.sha256, feed.received_at),
+        feed_id=feed.id,
+        outcome=feed.outcome,
+        detail=feed.detail,
+        counts=_counts(feed.counts),
+        warnings=[RowWarning(**warning) for warning in feed.warnings],
+        rows=_read(connection, "SELECT * FROM ops.feed_row WHERE feed_id = :id", shown, id=feed_id),
+        archived=[Product(**product) for product in feed.archived],
+        reactivated=[Product(**product) for product in feed.reactivated],
     )
-    return [{**row, "counts": _counts(row["counts"])} for row in found.mappings()]
+
+
+def planned_report(connection: Connection, plan: FeedPlan, shown: int | None = None) -> FeedReport:
+    """What would become of a feed that is planned in this transaction; as `report`, without an id."""
+    rows = _read(connection, TOLD_ROWS, shown)
+    if shown is None:
+        rows = sorted([*rows, *_unchanged(plan)], key=lambda told: told.row)
+    return FeedReport(
+        feed=plan.feed,
+        feed_id=None,
+        outcome=plan.outcome,
+        detail=plan.detail,
+        counts=_counts(plan.counts),
+        warnings=[RowWarning(**warning) for warning in plan.warnings],
+        rows=rows,
+        archived=plan.archived_products,
+        reactivated=plan.reactivated_products,
+        is_dry_run=True,
+    )
+
+
+def feeds(connection: Connection, limit: int) -> list[Row]:
+    """The last ingested feeds, newest first: id, name, source, product_type, sha256, when, outcome, detail, counts."""
+    found = read_rows(
+        connection,
+        """
+        SELECT id, name, source, product_type, sha256, received_at, as_of, ingested_at, outcome, detail, counts
+        FROM ops.feed ORDER BY id DESC LIMIT :limit""",
+        limit=limit,
+    )
+    return [{**row, "counts": _counts(row["counts"])} for row in found]
 
 
 def find_feed(connection: Connection, wanted: str) -> int:
@@ -76,56 +192,32 @@ def read_document(connection: Connection, feed_id: int) -> tuple[str, bytes]:
     return row.name, decompress(row.payload)
 
 
-def planned_report(
-    connection: Connection,
-    feed: FeedName,
-    plan: Plan,
-    outcome: str,
-    detail: str | None,
-    warnings: list[Any],
-    shown: int | None = None,
-) -> Report:
-    """What would become of a feed that is planned in this transaction; as `report`, without an id."""
-    connection.execute(text("CREATE TEMP TABLE told_row (LIKE ops.feed_row INCLUDING DEFAULTS) ON COMMIT DROP"))
-    keep_rows(connection, plan, 0, "told_row")
-    applied = outcome == "applied"
-    archived = ARCHIVED if applied and plan.counts["archived"] else "'[]'::jsonb"
-    reactivated = REACTIVATED if applied else "'[]'::jsonb"
-    products = connection.execute(text(f"SELECT {archived} AS archived, {reactivated} AS reactivated")).one()
-    return {
-        "feed": {name: getattr(feed, name) for name in ("name", "source", "product_type", "sha256")},
-        "feed_id": None,
-        "dry_run": True,
-        **_whole(outcome, detail),
-        "counts": _counts(plan.counts),
-        "warnings": warnings,
-        "rows": _rows(connection, "SELECT * FROM told_row", shown),
-        "archived": products.archived,
-        "reactivated": products.reactivated,
-    }
-
-
-def exit_code(found: Report) -> ExitCode:
-    """The exit status that tells what became of a feed."""
-    if found["outcome"] != "applied":
-        return ExitCode.REFUSED
-    left = found["counts"]["rejected"] + found["counts"]["deferred"]
-    return ExitCode.SOME_ROWS_LEFT if left else ExitCode.DONE
-
-
-def _whole(outcome: str, detail: str | None) -> Report:
-    return {"outcome": outcome, "detail": detail, "refused": None if outcome == "applied" else detail}
-
-
 def _counts(counts: dict[str, int]) -> dict[str, int]:
     return {name: counts.get(name, 0) for name in ("rows", *FEED_COUNTS)}
 
 
-def _rows(connection: Connection, query: str, shown: int | None, **parameters: Any) -> list[Report]:
+def _read(connection: Connection, query: str, shown: int | None, **parameters: Any) -> list[RowReport]:
     some = f"WHERE outcome <> 'unchanged' ORDER BY row LIMIT {shown}" if shown is not None else "ORDER BY row"
     told = text(f"SELECT {', '.join(TOLD_COLUMNS)} FROM ({query}) AS told {some}")
-    found = connection.execute(told, parameters).mappings()
+    return _rows(connection.execute(told, parameters))
+
+
+def _unchanged(plan: FeedPlan) -> list[RowReport]:
+    """The rows that change nothing, which are not staged."""
+    rows = plan.unchanged.assign(changes=None)[list(TOLD_COLUMNS)].astype(object)
+    rows = rows.where(rows.notna(), None)
+    rows["warnings"] = rows["warnings"].map(orjson.loads, na_action="ignore")
+    return _rows(rows.itertuples(index=False, name=None))
+
+
+def _rows(found: Iterable[Any]) -> list[RowReport]:
+    """Rows by TOLD_COLUMNS as reports."""
     return [
-        {**row, "changes": row["changes"] or {}, "errors": row["errors"] or [], "warnings": row["warnings"] or []}
-        for row in found
+        RowReport(
+            *told,
+            changes=changes or {},
+            errors=[RowError(**error) for error in errors or ()],
+            warnings=[RowWarning(**warning) for warning in warnings or ()],
+        )
+        for *told, changes, errors, warnings in found
     ]

@@ -1,7 +1,7 @@
 """The mail about an ingested partner feed: what became of its rows, told to who manages the partner."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -15,10 +15,10 @@ from catalog_pipeline.notifications.outbox import enqueue
 from catalog_pipeline.notifications.text import one_line
 from catalog_pipeline.partner.columns import CLEARS
 from catalog_pipeline.partner.configuration import PartnerRules
+from catalog_pipeline.partner.plan import Product
+from catalog_pipeline.partner.report import FeedReport, RowError, RowReport, RowWarning
 from catalog_pipeline.settings import Settings
 
-Row = Mapping[str, Any]
-Details = Callable[[Row], list[str]]
 KIND = "ingestion_summary"
 LISTED = 25
 """Entries of a list that the mail shows; a longer list is attached whole."""
@@ -79,14 +79,14 @@ class Summary:
     sections: list[Section]
 
 
-def summarizer(settings: Settings, rules: PartnerRules) -> Callable[[Connection, Row], int | None]:
-    """What `loading.partner.ingest` calls with each report: queues its mail, in the transaction that keeps the feed.
+def summarizer(settings: Settings, rules: PartnerRules) -> Callable[[Connection, FeedReport], int | None]:
+    """What `ingest` calls with each report: it queues the report's mail, in the transaction that keeps the feed.
 
     Returns the mail's id in the outbox; None, and no mail, where the rules name nobody for the source and type.
     """
 
-    def summarize(connection: Connection, report: Row) -> int | None:
-        source, product_type = report["feed"]["source"], report["feed"]["product_type"]
+    def summarize(connection: Connection, report: FeedReport) -> int | None:
+        source, product_type = report.feed.source, report.feed.product_type
         recipients = rules.recipients_of(product_type, source)
         if not recipients:
             return None
@@ -99,13 +99,15 @@ def summarizer(settings: Settings, rules: PartnerRules) -> Callable[[Connection,
     return summarize
 
 
-def compose_summary(report: Row, *, title: str, sender: str, recipients: Sequence[str], at: datetime) -> EmailMessage:
-    """The mail about a report, as `loading.partner_report` makes it. Raises UsageError for a wrong address.
+def compose_summary(
+    report: FeedReport, *, title: str, sender: str, recipients: Sequence[str], at: datetime
+) -> EmailMessage:
+    """The mail about a report. Raises UsageError for a wrong address.
 
-    Of a feed that was not applied it tells what is wrong with it, and nothing that did not come to pass.
+    If the feed was not applied, the mail tells what is wrong with it, and nothing of what applying it would have done.
     """
-    lists = [(one, rows) for one in LISTS if (rows := one.rows_of(report))]
-    summary = _summary(report, title, [one.section(rows) for one, rows in lists], at)
+    lists = [(one, items) for one in LISTS if (items := one.items_of(report))]
+    summary = _summary(report, title, [one.section(items) for one, items in lists], at)
     return compose(
         Path(__file__).with_suffix(""),
         summary,
@@ -113,30 +115,15 @@ def compose_summary(report: Row, *, title: str, sender: str, recipients: Sequenc
         sender=sender,
         recipients=recipients,
         at=at,
-        attachments=[one.attachment(rows) for one, rows in lists if one.is_attached(rows)],
+        attachments=[one.attachment(items) for one, items in lists if one.is_attached(items)],
     )
 
 
-def _problem(problem: Row) -> str:
-    column = f" in {problem['column']}" if problem.get("column") else ""
-    value = f" (found: {_value(problem['value'])})" if problem.get("value") is not None else ""
-    return f"{problem['code']}{column}: {one_line(problem['message'])}{value}"
-
-
-def _errors(row: Row) -> list[str]:
-    return [_problem(error) for error in row["errors"]]
-
-
-def _warnings(row: Row) -> list[str]:
-    return [_problem(warning) for warning in row["warnings"]]
-
-
-def _changes(row: Row) -> list[str]:
-    return [f"{field}: {_value(old)} → {_value(new)}" for field, (old, new) in row["changes"].items()]
-
-
-def _reason(row: Row) -> list[str]:
-    return [one_line(row["reason"])] if row.get("reason") else []
+def _problem(problem: RowError | RowWarning) -> str:
+    column = f" in {problem.column}" if problem.column else ""
+    value = problem.value if isinstance(problem, RowError) else None
+    found = f" (found: {_value(value)})" if value is not None else ""
+    return f"{problem.code}{column}: {one_line(problem.message)}{found}"
 
 
 def _value(value: Any) -> str:
@@ -146,55 +133,97 @@ def _value(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class List:
-    """A list of the mail: the outcome or key that it shows of a report, and what it says of each row."""
+class Item:
+    """A row of the feed, a product, or the feed itself, with what a list of the mail says of it."""
+
+    about: RowReport | Product | None
+    """None for the feed itself."""
+    details: list[str]
+    problems: Sequence[RowError | RowWarning] = ()
+
+    def cells(self) -> dict[str, Any]:
+        """Its cells in an attachment, by IDENTITY."""
+        return {name: getattr(self.about, name, None) for name in IDENTITY}
+
+
+def _rejected(row: RowReport) -> Item:
+    return Item(row, [_problem(error) for error in row.errors], row.errors)
+
+
+def _changed(row: RowReport) -> Item:
+    return Item(row, [f"{name}: {_value(old)} → {_value(new)}" for name, (old, new) in row.changes.items()])
+
+
+def _explained(about: RowReport | Product) -> Item:
+    return Item(about, [one_line(about.reason)] if about.reason else [])
+
+
+def _warned(about: RowReport | None, warnings: Sequence[RowWarning]) -> Item:
+    return Item(about, [_problem(warning) for warning in warnings])
+
+
+def _with(outcome: str, item: Callable[[RowReport], Item]) -> Callable[[FeedReport], list[Item]]:
+    """The rows of an outcome."""
+    return lambda report: [item(row) for row in report.rows if row.outcome == outcome]
+
+
+def _all_warnings(report: FeedReport) -> list[Item]:
+    of_the_feed = [_warned(None, report.warnings)] if report.warnings else []
+    return [*of_the_feed, *(_warned(row, row.warnings) for row in report.rows if row.warnings)]
+
+
+@dataclass(frozen=True)
+class MailList:
+    """A list of the mail: its key, which names its attachment, how it looks, and what it takes from a report."""
 
     key: str
     title: str
     tone: str
     note: str
-    details: Details
+    items: Callable[[FeedReport], list[Item]]
     is_told_always: bool = False
+    """Whether it is shown although the feed was not applied."""
 
-    def rows_of(self, report: Row) -> list[Row]:
-        """The rows or products of a report that belong here."""
-        if not (self.is_told_always or report["outcome"] == "applied"):
-            return []
-        if self.key == "warnings":
-            of_the_feed = [{"title": "The feed", "warnings": report["warnings"]}] if report["warnings"] else []
-            return [*of_the_feed, *(row for row in report["rows"] if row["warnings"])]
-        if self.key in ("archived", "reactivated"):
-            return report[self.key]
-        return [row for row in report["rows"] if row["outcome"] == self.key]
+    def items_of(self, report: FeedReport) -> list[Item]:
+        """What the mail about this report lists here."""
+        return self.items(report) if self.is_told_always or report.is_applied else []
 
-    def is_attached(self, rows: Sequence[Row]) -> bool:
+    def is_attached(self, items: Sequence[Item]) -> bool:
         """Whether the whole list goes with the mail: rejects always, the others when the mail cuts them."""
-        return self.key == "rejected" or len(rows) > LISTED
+        return self.key == "rejected" or len(items) > LISTED
 
-    def section(self, rows: Sequence[Row]) -> Section:
+    def section(self, items: Sequence[Item]) -> Section:
         """The list as the mail shows it."""
-        entries = [_entry(row, self.details(row)) for row in rows[:LISTED]]
-        attached = f"{self.key}.csv" if self.is_attached(rows) else None
-        return Section(self.title, self.tone, self.note, len(rows), entries, len(rows) - len(entries), attached)
+        entries = [_entry(item) for item in items[:LISTED]]
+        attached = f"{self.key}.csv" if self.is_attached(items) else None
+        return Section(self.title, self.tone, self.note, len(items), entries, len(items) - len(entries), attached)
 
-    def attachment(self, rows: Sequence[Row]) -> Attachment:
-        """The whole list, one line a row; of rejects, one line an error."""
+    def attachment(self, items: Sequence[Item]) -> Attachment:
+        """The whole list, one line an item; of rejects, one line an error."""
         if self.key == "rejected":
-            lines = [{**_fields(row, IDENTITY), **error} for row in rows for error in row["errors"]]
+            lines = [{**item.cells(), **vars(error)} for item in items for error in item.problems]
             return Attachment(self.key, [*IDENTITY, *PROBLEM], lines)
-        lines = [{**_fields(row, IDENTITY), "details": "\n".join(self.details(row))} for row in rows]
+        lines = [{**item.cells(), "details": "\n".join(item.details)} for item in items]
         return Attachment(self.key, [*IDENTITY, "details"], lines)
 
 
 LISTS = [
-    List("rejected", "Rejected", "bad", "Nothing of these was taken. Correct them and feed them again.", _errors, True),
-    List("deferred", "Deferred", "held", "Nothing of these rows is lost: they are decided again every night.", _reason),
-    List("new_product", "New products", "new", "Courses that the catalog did not have.", _reason),
-    List("new_variant", "New variants", "new", "New runs of courses that the catalog had.", _reason),
-    List("updated", "Updated", "good", "The fields that changed, with their old and new values.", _changes),
-    List("reactivated", "Reactivated", "good", "Archived products that the feed lists again.", _reason),
-    List("archived", "Archived", "held", "Products that the feed no longer lists.", _reason),
-    List("warnings", "Warnings", "held", "None of this stopped a row. Look whether it is meant.", _warnings, True),
+    MailList("rejected", "Rejected", "bad", "Nothing of these was taken. Correct them and feed them again.",
+             _with("rejected", _rejected), is_told_always=True),
+    MailList("deferred", "Deferred", "held", "Nothing of these rows is lost: they are decided again every night.",
+             _with("deferred", _explained)),
+    MailList("new_product", "New products", "new", "Courses that the catalog did not have.",
+             _with("new_product", _explained)),
+    MailList("new_variant", "New variants", "new", "New runs of courses that the catalog had.",
+             _with("new_variant", _explained)),
+    MailList("updated", "Updated", "good", "The fields that changed, with their old and new values.",
+             _with("updated", _changed)),
+    MailList("reactivated", "Reactivated", "good", "Archived products that the feed lists again.",
+             lambda report: [_explained(product) for product in report.reactivated]),
+    MailList("archived", "Archived", "held", "Products that the feed no longer lists.",
+             lambda report: [_explained(product) for product in report.archived]),
+    MailList("warnings", "Warnings", "held", "None of this stopped a row. Look whether it is meant.",
+             _all_warnings, is_told_always=True),
 ]  # fmt: skip
 
 COUNTED = {
@@ -213,20 +242,20 @@ OUTCOMES = {"applied": "Ingested", "superseded": "Superseded", "held": "Held bac
 """Of a feed as a whole; all but the first leave the catalog as it was."""
 
 
-def _summary(report: Row, title: str, sections: list[Section], at: datetime) -> Summary:
-    feed, counts, applied = report["feed"], report["counts"], report["outcome"] == "applied"
+def _summary(report: FeedReport, title: str, sections: list[Section], at: datetime) -> Summary:
+    feed, counts, applied = report.feed, report.counts, report.is_applied
     told = COUNTED | COUNTED_PRODUCTS if applied else {"rejected": COUNTED["rejected"]}
     tiles = [Count(_plural(label, counts[key]), counts[key], tone) for key, (label, tone) in told.items()]
     some = [f"{tile.n:,} {tile.label}" for tile in tiles if tile.n and tile.tone != "quiet"]
     return Summary(
         title=one_line(title),
-        headline=(", ".join(some) or "nothing changed") if applied else OUTCOMES[report["outcome"]].lower(),
-        feed=one_line(feed["name"], 120),
-        sha256=feed["sha256"],
-        outcome=OUTCOMES[report["outcome"]],
+        headline=(", ".join(some) or "nothing changed") if applied else OUTCOMES[report.outcome].lower(),
+        feed=one_line(feed.name, 120),
+        sha256=feed.sha256,
+        outcome=OUTCOMES[report.outcome],
         at=f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         applied=applied,
-        detail=one_line(report["detail"], 1000) if report["detail"] else None,
+        detail=one_line(report.detail, 1000) if report.detail else None,
         rows=counts["rows"],
         counts=tiles if counts["rows"] else [],
         sections=sections,
@@ -237,23 +266,26 @@ def _plural(label: str, n: int) -> str:
     return label if n == 1 or not label.startswith("new") else f"{label}s"
 
 
-def _entry(row: Row, details: list[str]) -> Entry:
-    number, restriction = row.get("external_identifier"), row.get("restriction_type")
-    more = len(details) - DETAILS
-    return Entry(
-        row=f"Row {row['row']}" if row.get("row") is not None else "",
-        product=[
-            *(one_line(row[key], 200) for key in ("title", "course_key", "run_key") if row.get(key)),
-            *([f"Product {one_line(number, 80)}"] if number else []),
-        ],
-        variant=[
-            *([f"Variant {one_line(row['variant_id'], 80)}"] if row.get("variant_id") else []),
-            *([f"Restriction {one_line(restriction, 80)}"] if restriction not in (None, CLEARS) else []),
-            *(["Future variant"] if row.get("is_future_variant") else []),
-        ],
-        details=[*details[:DETAILS], *([f"and {more} more"] if more > 0 else [])],
-    )
+def _entry(item: Item) -> Entry:
+    about, more = item.about, len(item.details) - DETAILS
+    details = [*item.details[:DETAILS], *([f"and {more} more"] if more > 0 else [])]
+    if about is None:
+        return Entry(row="", product=["The feed"], variant=[], details=details)
+    number = [f"Product {one_line(about.external_identifier, 80)}"] if about.external_identifier else []
+    if isinstance(about, Product):
+        return Entry("", [*_lines(about.title, about.course_key), *number], [], details)
+    product = [*_lines(about.title, about.course_key, about.run_key), *number]
+    return Entry(f"Row {about.row}", product, _variant(about), details)
 
 
-def _fields(row: Row, names: Sequence[str]) -> Row:
-    return {name: row.get(name) for name in names}
+def _lines(*values: str | None) -> list[str]:
+    return [one_line(value, 200) for value in values if value]
+
+
+def _variant(row: RowReport) -> list[str]:
+    restriction = row.restriction_type
+    return [
+        *([f"Variant {one_line(row.variant_id, 80)}"] if row.variant_id else []),
+        *([f"Restriction {one_line(restriction, 80)}"] if restriction not in (None, CLEARS) else []),
+        *(["Future variant"] if row.is_future_variant else []),
+    ]

@@ -1,48 +1,36 @@
-"""Why a run or a course is as it is: who decided what, who owns which field, what others would have put there."""
+# pyright: reportArgumentType=false
+"""Why a run or a course has its values: who decided what, who owns which field, and what other sources say."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 from sqlalchemy import Connection
 
+from catalog_pipeline.database import events
+from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import UsageError
-from catalog_pipeline.loading.ownership import COURSE_COLUMNS, CURRENT_FEEDS, RUN_COLUMNS
-from catalog_pipeline.models.base import FOLD_COLLATION
+from catalog_pipeline.loading.ownership import CURRENT_FEEDS
+from catalog_pipeline.loading.pending import PENDING
+from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, Field, carried_by_feeds, schedule, written_by
 from catalog_pipeline.rules.course_keys import fold
 from catalog_pipeline.schemas.catalog import FRAMES, RECORD_KEYS
 from catalog_pipeline.schemas.parsing import TEXT, parse
 from catalog_pipeline.sources.documents import decode, decompress
 from catalog_pipeline.sources.upstreams import SOURCES
 
-RUN_FIELDS = [
-    *("title", "status", "pacing", "language", "start", "end", "enrollment_start", "enrollment_end", "go_live"),
-    *("upgrade_deadline", "restriction_type", "price", "currency", "has_seats"),
-]
-COURSE_FIELDS = [
-    *("title", "short_description", "full_description", "topic", "language", "course_type", "product_source"),
-    *("product_status", "key_for_reruns", "external_identifier"),
-]
 NOBODY = "nobody: made here"
-SCHEDULE = ["status", "start", "end", "enrollment_start", "enrollment_end", "go_live"]
-FOLDED_KEY = f"lower(CAST(:key AS text) COLLATE {FOLD_COLLATION})"
-DOCUMENT = "d.source, d.kind, d.key, d.changed_at, d.missing_since"
+COURSE_HISTORY = ("key", "title", "status", "organization_id")
+WANTED = folded("CAST(:key AS text)")
+"""SQL of the key that is asked for, in the form in which keys are compared."""
 
 
 def explain(connection: Connection, key: str) -> Row:
-    """What is known of why a run or course is as it is, part by part. Raises UsageError when there is none."""
-    run = rows(
-        connection,
-        f"SELECT * FROM catalog.course_run WHERE lower(run_key COLLATE {FOLD_COLLATION}) = {FOLDED_KEY}",
-        key=key,
-    )
+    """Why a run or course has its values; `_run` and `_course` name the parts. Raises UsageError for an unknown key."""
+    run = rows(connection, f"SELECT * FROM catalog.course_run WHERE {folded('run_key')} = {WANTED}", key=key)
     if run:
         return _run(connection, run[0])
-    course = rows(
-        connection,
-        f"SELECT * FROM catalog.catalog_course WHERE lower(key COLLATE {FOLD_COLLATION}) = {FOLDED_KEY}",
-        key=key,
-    )
+    course = rows(connection, f"SELECT * FROM catalog.catalog_course WHERE {folded('key')} = {WANTED}", key=key)
     if course:
         return _course(connection, course[0])
     raise UsageError(
@@ -54,19 +42,19 @@ def _run(connection: Connection, run: Row) -> Row:
     association = rows(
         connection,
         """SELECT c.key AS course_key, a.source, a.reason, a.decided_at,
-                  (SELECT e.actor FROM ops.change_event e WHERE e.entity = 'run_association' AND e.entity_id = a.id
+                  (SELECT e.actor FROM ops.column_change e WHERE e.entity = 'run_association' AND e.entity_id = a.id
                    ORDER BY e.id DESC LIMIT 1) AS decided_by
            FROM catalog.run_association a JOIN catalog.catalog_course c ON c.id = a.catalog_course_id
            WHERE a.course_run_id = :id""",
         id=run["id"],
     )
     feeds = _feeds(connection, "course_run_id", run["id"])
-    owners = _owners(connection, run, RUN_FIELDS, RUN_COLUMNS, feeds)
+    owners = _owners(connection, run, RUN_FIELDS, feeds)
     return {
         "association": association[0] if association else {"course_key": None, "reason": "It has no course."},
         "owners": _grouped({**owners, "course": association[0]["source"] if association else NOBODY}),
         "other_values": _other_values(connection, "course_run", run, run["run_key"], owners),
-        "schedule_history": _history(connection, "course_run", run["id"], SCHEDULE),
+        "schedule_history": events.of_columns(connection, "course_run", run["id"], schedule(RUN_FIELDS)),
         "documents": _documents(connection, run),
         "feeds": feeds,
         "rejects": _rejects(connection, run["run_key"]),
@@ -75,7 +63,7 @@ def _run(connection: Connection, run: Row) -> Row:
 
 def _course(connection: Connection, course: Row) -> Row:
     feeds = _feeds(connection, "catalog_course_id", course["id"])
-    owners = _owners(connection, course, COURSE_FIELDS, COURSE_COLUMNS, feeds)
+    owners = _owners(connection, course, COURSE_FIELDS, feeds)
     return {
         "course": {"key": course["key"], "status": course["status"], "because": _status_reason(course)},
         "owners": _grouped(owners),
@@ -87,7 +75,7 @@ def _course(connection: Connection, course: Row) -> Row:
                WHERE a.catalog_course_id = :id ORDER BY r.start, r.run_key""",
             id=course["id"],
         ),
-        "history": _history(connection, "catalog_course", course["id"], ["key", "title", "status", "organization_id"]),
+        "history": events.of_columns(connection, "catalog_course", course["id"], COURSE_HISTORY),
         "documents": _documents(connection, course),
         "feeds": feeds,
         "rejects": _rejects(connection, course["key"]),
@@ -95,7 +83,7 @@ def _course(connection: Connection, course: Row) -> Row:
 
 
 def _feeds(connection: Connection, column: str, row_id: int) -> list[Row]:
-    """The last feeds with a row about it, newest first; `current` ones own what they carry."""
+    """The last ten feed rows about a run or course, newest first; `current` feeds own the fields they carry."""
     return rows(
         connection,
         f"""SELECT f.source || '/' || f.product_type || '/' || f.name AS feed, f.ingested_at, r.row, r.outcome,
@@ -107,14 +95,13 @@ def _feeds(connection: Connection, column: str, row_id: int) -> list[Row]:
     )
 
 
-def _owners(
-    connection: Connection, listed: Row, fields: Sequence[str], carried: Sequence[str], feeds: list[Row]
-) -> dict[str, str]:
-    """The owner of each field: the source that lists the row, or the current feed for what feeds carry."""
+def _owners(connection: Connection, listed: Row, fields: Sequence[Field], feeds: list[Row]) -> dict[str, str]:
+    """The owner of each field: the source that lists the row, or the current feed for the fields that feeds carry."""
     found = rows(connection, "SELECT source FROM landing.document WHERE id = :id", id=listed["listed_by_id"])
     owner = found[0]["source"] if found else NOBODY
     feed = next((feed["feed"] for feed in feeds if feed["current"]), owner)
-    return {field: feed if field in carried else owner for field in fields}
+    carried = carried_by_feeds(fields)
+    return {field: feed if field in carried else owner for field in written_by(fields, "discovery")}
 
 
 def _grouped(owners: dict[str, str]) -> list[Row]:
@@ -133,13 +120,13 @@ def _status_reason(course: Row) -> str:
 
 
 def _documents(connection: Connection, listed: Row) -> list[Row]:
-    """The documents that list it, newest first."""
+    """The documents that list a run or course, newest first."""
     return rows(
         connection,
-        f"""SELECT {DOCUMENT}, d.payload_hash IS NOT DISTINCT FROM d.settled_hash AS decided,
+        f"""SELECT d.source, d.kind, d.key, d.changed_at, d.missing_since, NOT {PENDING} AS decided,
                    d.id = CAST(:id AS bigint) AS owns
             FROM landing.document d
-            WHERE d.id = :id OR kind = 'course_run' AND lower(d.key COLLATE {FOLD_COLLATION}) = {FOLDED_KEY}
+            WHERE d.id = :id OR d.kind = 'course_run' AND {folded("d.key")} = {WANTED}
             ORDER BY d.changed_at DESC""",
         id=listed["listed_by_id"],
         key=listed.get("run_key", ""),
@@ -147,25 +134,25 @@ def _documents(connection: Connection, listed: Row) -> list[Row]:
 
 
 def _other_values(connection: Connection, table: str, row: Row, key: str, owners: dict[str, str]) -> list[Row]:
-    """What documents say otherwise of fields that they do not own; that is shown here, and written nowhere."""
+    """The values that documents give for fields they do not own, where they differ; they are not written anywhere."""
     others = rows(
         connection,
         f"""SELECT source, kind, payload FROM landing.document d
             WHERE d.missing_since IS NULL
-              AND (d.id = :id OR kind = 'course_run' AND lower(d.key COLLATE {FOLD_COLLATION}) = {FOLDED_KEY})""",
+              AND (d.id = :id OR d.kind = 'course_run' AND {folded("d.key")} = {WANTED})""",
         key=key,
         id=row["listed_by_id"],
     )
     return [
         {"field": field, "value": row[field], "source": other["source"], "says": value}
         for other in others
-        for field, value in _said(other, table, key).items()
+        for field, value in _values(other, table, key).items()
         if field in owners and owners[field] != other["source"] and value is not None and value != row[field]
     ]
 
 
-def _said(document: Row, table: str, key: str) -> Row:
-    """What a document says of a run or course, by field."""
+def _values(document: Row, table: str, key: str) -> Row:
+    """The values that a document gives for a run or course, by field."""
     picked = SOURCES[document["source"]].pick_columns(document["kind"], [(0, decode(decompress(document["payload"])))])
     if table not in picked.tables:
         return {}
@@ -174,23 +161,10 @@ def _said(document: Row, table: str, key: str) -> Row:
     return {} if here.empty else here.where(here.notna(), None).iloc[0].to_dict()
 
 
-def _history(connection: Connection, entity: str, row_id: int, fields: list[str]) -> list[Row]:
-    return rows(
-        connection,
-        """SELECT e.at, c.key AS field, c.value ->> 0 AS "from", c.value ->> 1 AS "to", e.actor AS by
-           FROM ops.change_event e, jsonb_each(e.changes) AS c
-           WHERE e.entity = :entity AND e.entity_id = :id AND c.key = ANY(:fields)
-           ORDER BY e.id, array_position(:fields, c.key)""",
-        entity=entity,
-        id=row_id,
-        fields=fields,
-    )
-
-
 def _rejects(connection: Connection, key: str) -> list[Row]:
     return rows(
         connection,
         f"""SELECT table_name, column_name, rule, value, message, rejected_at FROM ops.rejected_record
-            WHERE cleared_at IS NULL AND lower(record_key COLLATE {FOLD_COLLATION}) = {FOLDED_KEY} ORDER BY id""",
+            WHERE cleared_at IS NULL AND {folded("record_key")} = {WANTED} ORDER BY id""",
         key=key,
     )

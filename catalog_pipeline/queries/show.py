@@ -2,25 +2,25 @@
 
 from sqlalchemy import Connection, text
 
+from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import UsageError
-from catalog_pipeline.models.base import FOLD_COLLATION
 from catalog_pipeline.sources.documents import decode, decompress
+
+WANTED = folded("CAST(:key AS text)")
+"""SQL of the key that is asked for, in the form in which keys are compared."""
 
 
 def show(connection: Connection, key: str) -> Row:
     """What the catalog holds under a run's, course's, organization's key or a uuid. Raises UsageError if nothing."""
-    folded = f"lower(CAST(:key AS text) COLLATE {FOLD_COLLATION})"
-    run = rows(
-        connection, f"SELECT * FROM catalog.run WHERE lower(run_key COLLATE {FOLD_COLLATION}) = {folded}", key=key
-    )
+    run = rows(connection, f"SELECT * FROM catalog.run WHERE {folded('run_key')} = {WANTED}", key=key)
     if run:
         return {"run": run[0]}
     course = rows(
         connection,
         f"""SELECT c.*, o.key AS organization_key FROM catalog.catalog_course c
             JOIN catalog.organization o ON o.id = c.organization_id
-            WHERE lower(c.key COLLATE {FOLD_COLLATION}) = {folded} OR c.uuid::text = {folded}""",
+            WHERE {folded("c.key")} = {WANTED} OR c.uuid::text = {WANTED}""",
         key=key,
     )
     if course:
@@ -31,7 +31,7 @@ def show(connection: Connection, key: str) -> Row:
     organization = rows(
         connection,
         f"""SELECT * FROM catalog.organization
-            WHERE lower(key COLLATE {FOLD_COLLATION}) = {folded} OR uuid::text = {folded}""",
+            WHERE {folded("key")} = {WANTED} OR uuid::text = {WANTED}""",
         key=key,
     )
     if organization:
@@ -46,9 +46,7 @@ def document(connection: Connection, key: str) -> list[Row]:
     """The landed documents that are, or list, what has this key. Raises UsageError if there is none."""
     keys = {"course_run": "run_key", "catalog_course": "key", "organization": "key"}
     listing = " UNION ALL ".join(
-        f"SELECT listed_by_id FROM catalog.{table} WHERE lower({column} COLLATE {FOLD_COLLATION})"
-        f" = lower(CAST(:key AS text) COLLATE {FOLD_COLLATION})"
-        for table, column in keys.items()
+        f"SELECT listed_by_id FROM catalog.{table} WHERE {folded(column)} = {WANTED}" for table, column in keys.items()
     )
     found = connection.execute(
         text(

@@ -1,4 +1,4 @@
-"""How things stand: rows, crawls, loads, what is pending, what was rejected, which mail waits."""
+"""The state of the catalog: rows, crawls, loads, pending documents, rejects and unsent mail."""
 
 from dataclasses import asdict
 
@@ -6,6 +6,7 @@ from sqlalchemy import Connection, text
 
 from catalog_pipeline.database import events
 from catalog_pipeline.database.rows import Row, rows
+from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.models import metadata
 from catalog_pipeline.notifications import outbox
 
@@ -31,14 +32,15 @@ def loaded_since(connection: Connection, load_id: int) -> dict[str, Row]:
 
 
 def association_outcomes(connection: Connection, load_id: int) -> dict[str, int]:
-    """Runs by what became of their association in all loads after `load_id`; named as in a plan."""
+    """Number of runs by the outcome of their association in all loads after `load_id`; outcomes as in a plan."""
     found = rows(
         connection,
         """
         WITH written AS (
-            SELECT e.entity, e.entity_id FROM ops.change_event e JOIN ops.load l ON e.actor = 'load:' || l.id
-            WHERE l.id > :load_id AND e.entity IN ('run_association', 'catalog_course')
-              AND (e.action = 'created' OR jsonb_exists(e.changes, 'catalog_course_id')))
+            SELECT e.entity, e.entity_id FROM ops.column_change e JOIN ops.load l ON e.actor = 'load:' || l.id
+            WHERE l.id > :load_id
+              AND (e.entity = 'run_association' AND e."column" = 'catalog_course_id'
+                   OR e.entity = 'catalog_course' AND e."column" = 'key' AND e.action = 'created'))
         SELECT CASE WHEN a.source = 'manual' THEN 'kept_manual'
                     WHEN w.entity_id IS NULL THEN 'already_linked'
                     WHEN a.source = 'key' AND c.listed_by_id IS NULL
@@ -64,7 +66,7 @@ def last_load(connection: Connection) -> int:
 
 
 def status(connection: Connection) -> Row:
-    """Tables, crawls, loads, what is pending and rejected, and mail that is not sent."""
+    """Row counts, last crawls and loads, pending documents, waiting events, open rejects and unsent mail."""
     return {
         "tables": table_counts(connection),
         "crawls": rows(
@@ -79,8 +81,8 @@ def status(connection: Connection) -> Row:
         ),
         "pending": rows(
             connection,
-            "SELECT source, kind, count(*) AS documents FROM landing.document"
-            " WHERE payload_hash IS DISTINCT FROM settled_hash GROUP BY 1, 2 ORDER BY 1, 2",
+            f"SELECT source, kind, count(*) AS documents FROM landing.document d WHERE {PENDING}"
+            " GROUP BY 1, 2 ORDER BY 1, 2",
         ),
         "waiting_events": asdict(events.waiting(connection)),
         "open_rejects": rows(

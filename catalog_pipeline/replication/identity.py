@@ -1,8 +1,10 @@
-"""Tells which standing row each staged row is: by the upstream's uuid, else by its folded key. Collisions are rejects.
+"""Finds which row of the catalog each staged row is: the one with the upstream's uuid, else with the folded key.
 
-After `resolve`, `resolved_<table>` holds the staged rows that may be merged, one for each row of the table, with the
-`id` of the standing row or a new one. Keys that rows of this load give up for one another are parked, so that even
-rows that swap their keys can be merged one after the other.
+`resolve` makes `resolved_<table>` of `staged_<table>`: the staged rows that may be merged, each with the `id` of the
+row that it is, or of a new one. No two have the same id. What collides is rejected.
+
+A row may take the key of another row that gets a new key in the same load. So before the merge each key that is given
+up in this way is replaced by one that nobody has ("parked"); rows can then even exchange their keys, one by one.
 """
 
 from dataclasses import dataclass
@@ -19,15 +21,16 @@ class Identity:
     table: str
     key: str
     same: str
-    """Columns in which a repeated row is the same: it is a duplicate, not a collision."""
+    """The columns of a duplicate: a staged row that equals another one in all of these does not collide with it."""
+    counts_duplicates: bool = True
     extra: str = ""
     """Further columns to select, as SQL over s (the staged row)."""
     order: str = ""
-    """Which of two staged rows that claim one place goes first, as SQL over s; before the order of keys."""
+    """Which of two staged rows with one key or uuid goes first, as SQL over s; before the order of keys."""
     rejects: str = "true"
-    """Which losers are worth a reject, as SQL over the resolved row."""
+    """Which of the rows that collide are recorded as rejects, as SQL over the resolved row."""
     parked: tuple[str, ...] = ()
-    """Columns besides the key that a parked row gives up."""
+    """The unique columns besides the key that are parked with it."""
 
 
 def _organization(column: str, value: str) -> str:
@@ -38,6 +41,7 @@ ORGANIZATION = Identity(
     "organization",
     "key",
     "uuid, folded, listed",
+    counts_duplicates=False,  # thousands of courses repeat their owners
     order="NOT s.listed, ",
     rejects="listed",
 )
@@ -45,7 +49,7 @@ CATALOG_COURSE = Identity(
     "catalog_course",
     "key",
     "document_id, uuid, key",
-    # The organization of the key's first part, else the first owner; one of them exists by now.
+    # The organization in the key, else the first owner. The load has made sure that one of them exists.
     extra=f"""coalesce(
         {_organization(folded("o.key"), folded("s.key_org"))},
         {_organization(folded("o.key"), folded("s.first_owner"))},
@@ -59,37 +63,14 @@ COURSE_RUN = Identity("course_run", "run_key", "document_id, uuid, run_key, vari
 def resolve(publication: Publication, identity: Identity) -> None:
     """Make `resolved_<table>` from `staged_<table>`; reject what collides; count repeated rows as duplicates.
 
-    What stands already goes before what comes, then the lower key: never the time of arrival.
+    Of rows that collide, the one that stands already goes first, then the lower key; never the one that came first.
     """
-    table, key = identity.table, identity.key
+    table = identity.table
     sequence = publication.scalar("SELECT pg_get_serial_sequence(:table, 'id')", table=f"catalog.{table}")
-    order = f'NOT s.holds, s.uuid_id IS NULL, {identity.order}s.{key} COLLATE "C", s.uuid, s.document_id'
     publication.execute(
         f"""
         CREATE TEMP TABLE resolved_{table} ON COMMIT DROP AS
-        WITH once AS (
-            SELECT DISTINCT ON ({identity.same}) s.*, {identity.extra} true AS staged
-            FROM staged_{table} s ORDER BY {identity.same}, s.document_id
-        ), renamed AS (
-            SELECT DISTINCT t.id FROM once s JOIN catalog.{table} t ON t.uuid = s.uuid
-            WHERE {folded(f"t.{key}")} <> s.folded
-        ), found AS (
-            SELECT s.*, u.id AS uuid_id, CASE WHEN n.id IS NULL THEN k.id END AS key_id,
-                   u.{key} AS uuid_key, k.{key} AS standing_key,
-                   {_stands("u")} AS uuid_stands, {_stands("k")} AS key_stands,
-                   coalesce(u.listed_by_id, k.listed_by_id) IS NOT DISTINCT FROM s.document_id AS holds
-            FROM once s
-            LEFT JOIN catalog.{table} u ON u.uuid = s.uuid {_listing("u")}
-            LEFT JOIN catalog.{table} k ON {folded(f"k.{key}")} = s.folded {_listing("k")}
-            LEFT JOIN renamed n ON n.id = k.id
-        ), ranked AS (
-            SELECT s.*, first_value(s.{key}) OVER by_key AS first_key, row_number() OVER by_key AS key_rank,
-                   first_value(s.{key}) OVER by_uuid AS first_uuid_key,
-                   CASE WHEN s.uuid IS NULL THEN 1 ELSE row_number() OVER by_uuid END AS uuid_rank
-            FROM found s
-            WINDOW by_key AS (PARTITION BY s.folded ORDER BY {order}),
-                   by_uuid AS (PARTITION BY s.uuid ORDER BY {order})
-        )
+        WITH {_once(identity)}, {_found(identity)}, {_ranked(identity)}
         SELECT r.*, coalesce(uuid_id, key_id) AS found_id,
                CASE WHEN key_rank > 1 THEN first_key
                     WHEN uuid_rank > 1 THEN first_uuid_key
@@ -100,9 +81,10 @@ def resolve(publication: Publication, identity: Identity) -> None:
         FROM ranked r""",
         source=publication.report.source,
     )
-    staged = publication.scalar(f"SELECT count(*) FROM staged_{table}")
-    resolved = publication.scalar(f"SELECT count(*) FROM resolved_{table}")
-    publication.count(f"catalog.{table}", {"duplicate": staged - resolved} if table != "organization" else {})
+    if identity.counts_duplicates:
+        staged = publication.scalar(f"SELECT count(*) FROM staged_{table}")
+        resolved = publication.scalar(f"SELECT count(*) FROM resolved_{table}")
+        publication.count(f"catalog.{table}", {"duplicate": staged - resolved})
     _reject_collisions(publication, identity)
     while _mark_taken(publication, identity):
         _reject_collisions(publication, identity)
@@ -110,20 +92,70 @@ def resolve(publication: Publication, identity: Identity) -> None:
     analyze(publication.connection, f"resolved_{table}")
 
 
+def _once(identity: Identity) -> str:
+    """SQL of `once`: the staged rows, each but once."""
+    return f"""
+        once AS (
+            SELECT DISTINCT ON ({identity.same}) s.*, {identity.extra} true AS staged
+            FROM staged_{identity.table} s ORDER BY {identity.same}, s.document_id)"""
+
+
+def _found(identity: Identity) -> str:
+    """SQL of `found`: with each row, the row of the catalog that has its uuid (u) and the one that has its key (k).
+
+    A row that has the key is another one if the load gives it a new key (it is in `renamed`). `holds` tells whether
+    the row that is found is listed by the same document already.
+    """
+    table, key = identity.table, identity.key
+    return f"""
+        renamed AS (
+            SELECT DISTINCT t.id FROM once s JOIN catalog.{table} t ON t.uuid = s.uuid
+            WHERE {folded(f"t.{key}")} <> s.folded
+        ), found AS (
+            SELECT s.*, u.id AS uuid_id, CASE WHEN n.id IS NULL THEN k.id END AS key_id,
+                   u.{key} AS uuid_key, k.{key} AS standing_key,
+                   {_stands("u")} AS uuid_stands, {_stands("k")} AS key_stands,
+                   coalesce(u.listed_by_id, k.listed_by_id) IS NOT DISTINCT FROM s.document_id AS holds
+            FROM once s
+            LEFT JOIN catalog.{table} u ON u.uuid = s.uuid {_listing("u")}
+            LEFT JOIN catalog.{table} k ON {folded(f"k.{key}")} = s.folded {_listing("k")}
+            LEFT JOIN renamed n ON n.id = k.id)"""
+
+
+def _ranked(identity: Identity) -> str:
+    """SQL of `ranked`: with each row, its place among the staged rows of its key, and among those of its uuid."""
+    key = identity.key
+    order = f'NOT s.holds, s.uuid_id IS NULL, {identity.order}s.{key} COLLATE "C", s.uuid, s.document_id'
+    return f"""
+        ranked AS (
+            SELECT s.*, first_value(s.{key}) OVER by_key AS first_key, row_number() OVER by_key AS key_rank,
+                   first_value(s.{key}) OVER by_uuid AS first_uuid_key,
+                   CASE WHEN s.uuid IS NULL THEN 1 ELSE row_number() OVER by_uuid END AS uuid_rank
+            FROM found s
+            WINDOW by_key AS (PARTITION BY s.folded ORDER BY {order}),
+                   by_uuid AS (PARTITION BY s.uuid ORDER BY {order}))"""
+
+
 def _listing(row: str) -> str:
-    """SQL that joins the document which lists a row, and whether this load decides it."""
+    """SQL that joins the document that lists a row, and its entry in `pending` if this load decides it."""
     return f"""
         LEFT JOIN landing.document {row}_by ON {row}_by.id = {row}.listed_by_id
         LEFT JOIN pending {row}_pending ON {row}_pending.id = {row}.listed_by_id AND NOT {row}_pending.rejected"""
 
 
 def _stands(row: str) -> str:
-    """SQL of whether a row stands. One whose document this load decides does not: it competes by its staged row."""
+    """SQL of whether a row keeps its key and uuid: it is listed by a document that this load does not decide.
+
+    If the load decides its document, the row competes for them by its staged row.
+    """
     return f"({row}.missing_since IS NULL AND {row}_by.source = :source AND {row}_pending.id IS NULL)"
 
 
 def _mark_taken(publication: Publication, identity: Identity) -> int:
-    """Mark rows whose key is that of a row outside this load; returns how many. May take several rounds."""
+    """Mark rows whose key a row outside this load has; returns how many.
+
+    Rejecting them leaves more rows outside the load, so this is repeated until none is found.
+    """
     table, key = identity.table, identity.key
     return publication.execute(f"""
         UPDATE resolved_{table} r SET collides_with = t.{key} FROM catalog.{table} t
@@ -150,6 +182,7 @@ def _reject_collisions(publication: Publication, identity: Identity) -> None:
 
 
 def _park_keys(publication: Publication, identity: Identity) -> None:
+    """Replace the keys that rows of this load give up for others of it by keys that nobody has."""
     table, key = identity.table, identity.key
     parked = ", ".join(f"{column} = '~~~' || t.id" for column in (key, *identity.parked))
     publication.execute(f"""

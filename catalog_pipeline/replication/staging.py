@@ -1,8 +1,9 @@
-"""Brings the pending documents of a source into typed, valid staging tables, one for each table they fill."""
+# pyright: reportArgumentType=false
+"""Reads the pending documents of a source into staging tables: typed, validated, one for each table that they fill."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 from sqlalchemy import text
@@ -15,7 +16,7 @@ from catalog_pipeline.rules.course_keys import fold, parse_keys
 from catalog_pipeline.schemas.catalog import FRAMES, RECORD_KEYS
 from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT, no_failures, parse, validate
 from catalog_pipeline.sources.documents import decode, decompress, seldom_collected
-from catalog_pipeline.sources.listing import Listing, Picked
+from catalog_pipeline.sources.listing import Picked, Source
 
 CHUNK = 5_000
 SQL_TYPES = {TEXT: "text", INSTANT: "timestamptz", MONEY: "numeric(12, 2)", FLAG: "boolean", NUMBER: "bigint"}
@@ -25,7 +26,7 @@ MAIN_TABLES = {
     "course_run": "course_run",
     "program": "program",
 }
-"""The table that a document of a kind is above all about."""
+"""The table with one row for each document of a kind."""
 DERIVED = {
     "organization": {"listed": "boolean", "folded": "text"},
     "catalog_course": {"key_org": "text", "course_code": "text", "folded": "text"},
@@ -33,18 +34,7 @@ DERIVED = {
     "program": {"folded": "text"},
     "program_course": {"folded": "text"},
 }
-
-
-class Source(Protocol):
-    """A module of `sources`: what it lists, and how its documents become columns."""
-
-    SOURCE: str
-    LISTINGS: tuple[Listing, ...]
-
-    @staticmethod
-    def pick_columns(kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
-        """The cells of documents, by table."""
-        ...
+"""The columns of each staging table that are not picked but derived, with their SQL types."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +57,7 @@ NEXT_PENDING = f"""
 
 
 def stage(publication: Publication, source: Source, reject_share: float) -> None:
-    """Fill `pending` (the documents this load decides) and `staged_<table>` from them; record what is rejected.
+    """Fill `pending` with the documents that this load decides, and `staged_<table>` from them; record the rejects.
 
     Raises LoadRefusedError when more than `reject_share` of what the source lists is bad.
     """
@@ -86,10 +76,11 @@ def stage(publication: Publication, source: Source, reject_share: float) -> None
                 _stage_chunk(publication, source, chunk)
     analyze(publication.connection, "pending", *(f"staged_{table}" for table in FRAMES))
     _clear_rejects(publication)
-    _guard(publication, source.SOURCE, reject_share)
+    _refuse_if_too_bad(publication, source.SOURCE, reject_share)
 
 
 def _chunks(publication: Publication, source: str, kind: str) -> Iterator[Chunk]:
+    """The pending documents of a kind, CHUNK at a time; counts them, and adds the missing ones to `pending`."""
     after = 0
     while True:
         rows = publication.connection.execute(
@@ -98,14 +89,14 @@ def _chunks(publication: Publication, source: str, kind: str) -> Iterator[Chunk]
         if not rows:
             return
         publication.report.documents += len(rows)
-        # A document that is missing upstream has no hash, and no rows.
+        # A document that upstream no longer lists has no hash, and gives no rows.
         here = [row for row in rows if row.payload_hash is not None]
-        _pend(publication, kind, [row for row in rows if row.payload_hash is None], set())
+        _add_pending(publication, kind, [row for row in rows if row.payload_hash is None], set())
         yield Chunk(kind, here)
         after = rows[-1].id
 
 
-def _pend(publication: Publication, kind: str, documents: Sequence[Any], bad: set[int]) -> None:
+def _add_pending(publication: Publication, kind: str, documents: Sequence[Any], bad: set[int]) -> None:
     hashes = [None if d.payload_hash is None else f"\\x{d.payload_hash.hex()}" for d in documents]
     ids = [d.id for d in documents]
     frame = pd.DataFrame({"id": ids, "kind": kind, "payload_hash": hashes, "rejected": [i in bad for i in ids]})
@@ -123,7 +114,7 @@ def _stage_chunk(publication: Publication, source: Source, chunk: Chunk) -> None
     found = pd.concat([frame for frame in rejects if not frame.empty] or [rejects[0]], ignore_index=True)
     bad = set(found["document_id"])
     publication.count(f"catalog.{MAIN_TABLES[chunk.kind]}", {"rejected": len(picked.misfits)})
-    _pend(publication, chunk.kind, chunk.documents, bad)
+    _add_pending(publication, chunk.kind, chunk.documents, bad)
     publication.report.rejected_documents += len(bad)
     if bad:
         publication.reject_frame(found)
@@ -133,7 +124,7 @@ def _stage_chunk(publication: Publication, source: Source, chunk: Chunk) -> None
         publication.count(f"catalog.{table}", {"rejected": int((~kept).sum())} if table != "organization" else {})
         staged = frame.assign(document_id=document_id)[kept]
         if table == "organization":
-            # Thousands of courses repeat their owners.
+            # Thousands of courses repeat their owners: most of the repetition is left out here, cheaply.
             staged = staged.assign(listed=chunk.kind == "organization").drop_duplicates(
                 ["uuid", "key", "name", "listed"]
             )
@@ -141,28 +132,17 @@ def _stage_chunk(publication: Publication, source: Source, chunk: Chunk) -> None
 
 
 def _typed(table: str, columns: dict[str, list[Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Parse, validate and derive: (frame, failures)."""
+    """Parse and validate the cells of a table, and add the columns of DERIVED: (frame, failures)."""
     frame, unparsed = parse(columns, FRAMES[table])
     invalid = validate(frame, FRAMES[table])
     if not unparsed.empty and not invalid.empty:
-        # A cell that did not parse is null by now: that it is also missing is no news.
+        # A cell that did not parse is null from here on. It is not rejected a second time because it is missing.
         known = pd.MultiIndex.from_frame(unparsed[["row", "column"]])
         invalid = invalid[~pd.MultiIndex.from_frame(invalid[["row", "column"]]).isin(known)]
     failures = [unparsed, invalid]
     if table == "course_run":
         keys = parse_keys(frame["run_key"])
-        wrong = (~keys["valid"] & frame["run_key"].notna()).to_numpy()
-        failures.append(
-            pd.DataFrame(
-                {
-                    "row": wrong.nonzero()[0],
-                    "column": "run_key",
-                    "rule": keys["kind"][wrong].eq("library").map({True: "not_a_course", False: "invalid_key"}),
-                    "value": frame["run_key"][wrong],
-                    "message": keys["reason"][wrong],
-                }
-            )
-        )
+        failures.append(_wrong_keys(frame["run_key"], keys))
         frame = frame.assign(
             run_key=keys["stored"].fillna(frame["run_key"]),
             key_org=keys["org"],
@@ -176,6 +156,20 @@ def _typed(table: str, columns: dict[str, list[Any]]) -> tuple[pd.DataFrame, pd.
     frame = frame.assign(folded=fold(frame[RECORD_KEYS[table]]))
     filled = [failure for failure in failures if not failure.empty]
     return frame, pd.concat(filled, ignore_index=True) if filled else no_failures()
+
+
+def _wrong_keys(run_keys: pd.Series, keys: pd.DataFrame) -> pd.DataFrame:
+    """The failures of the keys that are no run's; `keys` is what `parse_keys` says of them."""
+    wrong = ~keys["valid"] & run_keys.notna()
+    return pd.DataFrame(
+        {
+            "row": wrong.to_numpy().nonzero()[0],
+            "column": "run_key",
+            "rule": (keys["kind"] == "library").map({True: "not_a_course", False: "invalid_key"})[wrong],
+            "value": run_keys[wrong],
+            "message": keys["reason"][wrong],
+        }
+    )
 
 
 REJECT_COLUMNS = ["document_id", "table_name", "record_key", "column_name", "rule", "value", "message"]
@@ -209,7 +203,7 @@ def _rejects(
 
 
 def _clear_rejects(publication: Publication) -> None:
-    """The earlier rejects of the documents that are decided anew are no longer open."""
+    """Close the earlier rejects of the documents that this load decides."""
     publication.execute(
         "UPDATE ops.rejected_record SET cleared_at = now() WHERE cleared_at IS NULL AND load_id <> :load_id"
         " AND document_id IN (SELECT id FROM pending)",
@@ -217,7 +211,7 @@ def _clear_rejects(publication: Publication) -> None:
     )
 
 
-def _guard(publication: Publication, source: str, reject_share: float) -> None:
+def _refuse_if_too_bad(publication: Publication, source: str, reject_share: float) -> None:
     report = publication.report
     listed = publication.scalar(
         "SELECT count(*) FROM landing.document WHERE source = :source AND missing_since IS NULL", source=source

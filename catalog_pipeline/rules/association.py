@@ -1,4 +1,4 @@
-"""Which course a run belongs to, and why: a person's word goes before discovery's, and discovery's before the key's."""
+"""Which course a run belongs to, and why. A person goes before discovery, and discovery before the run's key."""
 
 import numpy as np
 import pandas as pd
@@ -9,11 +9,11 @@ OUTCOMES = (
     *("linked_by_discovery", "linked_by_key", "already_linked", "course_created"),
     *("ambiguous", "invalid_key", "not_a_course", "case_collision", "kept_manual"),
 )
-"""What may become of a run; `case_collision` only of one that never reached the catalog."""
+"""The outcomes of a run; only a run that is not in the catalog can have `case_collision`."""
 LINKING = ("linked_by_discovery", "linked_by_key", "course_created")
-"""Outcomes that write an association."""
+"""The outcomes that write an association."""
 UNLINKED = ("ambiguous", "invalid_key", "not_a_course")
-"""Outcomes that leave a run to a person."""
+"""The outcomes that a person has to resolve."""
 
 
 def decide(runs: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
@@ -27,10 +27,30 @@ def decide(runs: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
     """
     keys = parse_keys(runs["run_key"])
     by_key = associate_by_key(keys, courses)
+    outcome, by = _first_case(runs, keys, by_key)
+    return pd.DataFrame(
+        {
+            "outcome": outcome,
+            "course_key": runs["previous_key"]
+            .mask(outcome.isin(["linked_by_key", "course_created"]), by_key["decided_key"])
+            .mask(outcome.eq("linked_by_discovery"), runs["listed_key"]),
+            "source": by,
+            "reason": by_key["reason"]
+            .mask(~keys["valid"], keys["reason"])
+            .mask(outcome.eq("already_linked"), runs["previous_reason"])
+            .mask(outcome.eq("linked_by_discovery"), "discovery lists the run under " + runs["listed_key"] + ".")
+            .mask(outcome.eq("kept_manual"), "Set by hand: nothing else changes it."),
+            "org": keys["org"],
+            "course": keys["course"],
+        }
+    )
+
+
+def _first_case(runs: pd.DataFrame, keys: pd.DataFrame, by_key: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """The outcome and the source of each run: those of the first case that applies to it."""
     listed, previous, source = runs["listed_key"], runs["previous_key"], runs["previous_source"].fillna("")
     by_discovery = source.eq("discovery")
-    stays = source.eq("key") & fold(previous).eq(fold(by_key["decided_key"])).fillna(False)
-    # The first that applies; the last is what the key tells of a valid key.
+    unchanged = source.eq("key") & fold(previous).eq(fold(by_key["decided_key"])).fillna(False)
     cases = {
         ("kept_manual", "manual"): source.eq("manual"),
         ("linked_by_discovery", "discovery"): listed.notna() & ~(by_discovery & previous.eq(listed).fillna(False)),
@@ -38,29 +58,13 @@ def decide(runs: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
         ("not_a_course", "key"): ~keys["valid"] & keys["kind"].isin(["library", "course"]),
         ("invalid_key", "key"): ~keys["valid"],
         ("ambiguous", "key"): by_key["outcome"].eq("ambiguous"),
-        ("already_linked", "key"): stays,
+        ("already_linked", "key"): unchanged,
         ("course_created", "key"): by_key["outcome"].eq("course_created"),
-        ("linked_by_key", "key"): stays | True,
     }
-    case = np.select(list(cases.values()), range(len(cases)))
-    outcome, by = (pd.Series(np.array(names)[case], runs.index, dtype=TEXT) for names in zip(*cases, strict=True))
-
-    decided = outcome.isin(["linked_by_key", "course_created"])
-    course_key = previous.mask(decided, by_key["decided_key"]).mask(outcome.eq("linked_by_discovery"), listed)
-    reason = by_key["reason"].mask(~keys["valid"], keys["reason"])
-    reason = reason.mask(outcome.eq("already_linked"), runs["previous_reason"])
-    reason = reason.mask(outcome.eq("linked_by_discovery"), "discovery lists the run under " + listed + ".")
-    reason = reason.mask(outcome.eq("kept_manual"), "Set by hand: nothing else changes it.")
-    return pd.DataFrame(
-        {
-            "outcome": outcome,
-            "course_key": course_key,
-            "source": by,
-            "reason": reason,
-            "org": keys["org"],
-            "course": keys["course"],
-        }
-    )
+    names = [*cases, ("linked_by_key", "key")]
+    case = np.select(list(cases.values()), range(len(cases)), default=len(cases))
+    outcome, by = (pd.Series(np.array(part)[case], runs.index, dtype=TEXT) for part in zip(*names, strict=True))
+    return outcome, by
 
 
 def associate_by_key(keys: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +101,9 @@ def associate_by_key(keys: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
 
 
 def _looked_up(wanted: pd.Series, keys: pd.Series, values: pd.Series) -> pd.Series:
-    """The value at each wanted key, null where there is none. Of keys that are the same, the first counts: only such
-    are, by the database's constraints, that no run's key can name."""
+    """The value at each wanted key, null where there is none. Where keys fold alike, the first counts.
+
+    The database keeps the keys that a run's key can name unique, so that this never decides a run's course.
+    """
     first = ~fold(keys).duplicated()
     return wanted.map(pd.Series(values[first].to_numpy(), index=fold(keys)[first].to_numpy())).astype(TEXT)

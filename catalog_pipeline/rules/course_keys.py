@@ -1,6 +1,6 @@
-"""What a course key says: its form, its parts, how it is stored, and when it is refused, why.
+"""Reads keys of courses and runs: their form, their parts, how they are stored, and why one is not valid.
 
-A key suggests a course but does not decide it: a run may belong to another course than its key names.
+A run's key suggests a course but does not decide it: a run may belong to another course than its key names.
 """
 
 # pyarrow makes its compute functions at import, where pyright does not see them.
@@ -12,24 +12,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 TEXT = pd.StringDtype("pyarrow", na_value=np.nan)
-"""The dtype of all text here: pandas' `str`, surely Arrow-backed."""
+"""The dtype of all text in frames: pandas' `str`, always stored by Arrow."""
 
-_LARGE = pa.large_string()  # what pandas keeps its text in
+_LARGE = pa.large_string()  # the Arrow type in which pandas stores its text
 
 LONGEST = 255
 """Characters that fit the key columns of the platform, of discovery and of this catalog."""
 
-# RE2's syntax, not Python's: its \w is ASCII, so letters and digits are named by their Unicode class; `$` is
-# the very end, never before a last newline. Which characters are letters is pyarrow's to say (Unicode 15 in
-# pyarrow 26), so it is the same under every Python.
+# These patterns are RE2's, not Python's. Its \w is ASCII only, so letters and digits are named by their Unicode class.
+# Its `$` matches at the very end, never before a last newline. pyarrow decides which characters are letters
+# (Unicode 15 in pyarrow 26), so the answer is the same under every version of Python.
 _PART = r"[\pL\pN_~.:-]+"
 _THREE = rf"{_PART}\+{_PART}\+{_PART}"
 _REVISION = rf"(?:\+branch@{_PART})?(?:\+version@[0-9a-fA-F]{{24}})?"
 _BLOCK = rf"(?:\+type@{_PART})?(?:\+block@{_PART})?"
 _OLD_PART = r"[\pL\pN_%.-]+"
 _STRIPPED = r"\+(?:branch|version|type|block)@[^+]*"
-# For keys whose form is known, with a colon before their parts: careless, and so much faster. (A prefix that is
-# spelt out would make it three times slower: RE2 then no longer goes through a key in one pass.)
+# Splits keys whose form is known, and which have a colon before their parts. As the form is known, the pattern can be
+# loose, and is much faster: with the prefix spelled out RE2 needs several passes, and three times as long.
 _PARTS = r"^[^:]*:(?P<org>[^+/]+)[+/](?P<course>[^+/]+)(?:[+/](?P<run>[^+/]+))?"
 
 _FORMS: list[tuple[str, str, str | None]] = [
@@ -61,7 +61,7 @@ _FORMS: list[tuple[str, str, str | None]] = [
         "The old form needs exactly three parts (organization/course/run) of letters, digits and - . % or _",
     ),
     ("none", r"", "This has no form that a key can have"),
-    # Last, so that no key comes here by its pattern: it is the stored key that must not be too long.
+    # This is last so that no key is found by its pattern: it is the stored key that must not be too long.
     ("none", r"", f"The key is longer than {LONGEST} characters"),
 ]
 _KINDS = pa.array([kind for kind, _, _ in _FORMS], _LARGE)
@@ -74,16 +74,17 @@ _REASONS = pa.array(
 
 
 def fold(keys: pd.Series) -> pd.Series:
-    """Keys as they are compared, and never stored: equal when folded is equal, whatever the case.
+    """Keys in the form in which they are compared: two are the same key if they are equal when folded.
 
-    Arrow's `utf8_lower`, which agrees with Postgres's `lower(… COLLATE pg_c_utf8)` on every character that is
-    legal in a key; Python's own `lower` and `casefold` do not. Same index; nulls stay null.
+    A folded key is never stored in the catalog. This is Arrow's `utf8_lower`, which agrees with Postgres's
+    `lower(… COLLATE pg_c_utf8)` on every character that is legal in a key; Python's own `lower` and `casefold` do
+    not. Same index; nulls stay null.
     """
     return keys.astype(TEXT).str.lower()
 
 
 def parse_keys(keys: pd.Series) -> pd.DataFrame:
-    """Tell of each key what it is. Same index as `keys`; all columns text, but for `valid`.
+    """Say what each key is. The result has the index of `keys`; all its columns are text, but for `valid`.
 
     - `kind`: `run` (`course-v1:edX+DemoX+2014`), `legacy` (`edX/DemoX/2014`), `ccx` (a custom course made from
       a run: `ccx-v1:edX+DemoX+2014+ccx@1`), `course` (a catalog course: `edX+DemoX`), `library`, or `none`.
@@ -98,16 +99,11 @@ def parse_keys(keys: pd.Series) -> pd.DataFrame:
     Text with a lone surrogate, which Arrow cannot hold, raises `UnicodeEncodeError`.
     """
     text = pc.fill_null(pa.array(keys.astype(TEXT)), "")
-    form = np.full(len(text), -1)
-    for number, (_, pattern, _) in enumerate(_FORMS):
-        undecided = np.flatnonzero(form == -1)
-        found = np.asarray(pc.match_substring_regex(text.take(undecided), pattern))
-        form[undecided[found]] = number
-
+    form = _form_of(text)
     parts = pc.extract_regex(_joined(_COLON.take(form), text), _PARTS)
     org, course, run = (pc.struct_field(parts, name) for name in ("org", "course", "run"))
     course_key = _joined(org, "+", course)
-    # Building a run's key from its parts is faster than stripping it; so only what is left is stripped.
+    # A run's key is built from its parts, which is faster than stripping; only the other keys are stripped.
     is_run = form == 0
     others = pc.replace_substring_regex(pc.if_else(is_run, "", text), _STRIPPED, "")
     stored = pc.if_else(is_run, _joined("course-v1:", course_key, "+", run), others)
@@ -126,6 +122,16 @@ def parse_keys(keys: pd.Series) -> pd.DataFrame:
     }
     frame = pa.table(columns).to_pandas(types_mapper={_LARGE: TEXT}.get)
     return frame.set_axis(keys.index)
+
+
+def _form_of(text: pa.Array) -> np.ndarray:
+    """The place in _FORMS of each key's form: the first whose pattern is found in the key."""
+    form = np.full(len(text), -1)
+    for number, (_, pattern, _) in enumerate(_FORMS):
+        undecided = np.flatnonzero(form == -1)
+        found = np.asarray(pc.match_substring_regex(text.take(undecided), pattern))
+        form[undecided[found]] = number
+    return form
 
 
 def _joined(*texts: pa.Array | str) -> pa.Array:

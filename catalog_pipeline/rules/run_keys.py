@@ -1,11 +1,20 @@
-"""The names of new runs: the term of the start, with a letter where the term is taken."""
+"""The keys of new runs: named after the term of their start, with a letter behind it if that name is taken."""
 
 import numpy as np
 import pandas as pd
 
-from catalog_pipeline.rules.course_keys import fold
+from catalog_pipeline.rules.course_keys import fold, parse_keys
 
 TERM = r"^(?P<term>[1-3]t[0-9]{4})(?P<suffix>[a-z]{0,9})$"
+
+
+def run_key_parts(base_keys: pd.Series, course_keys: pd.Series) -> pd.DataFrame:
+    """The parts `org` and `course` that the keys of a course's new runs have; null where no run's key can be made.
+
+    `base_keys`: the keys that new runs are to be named after. Where one is null, or is not the key of a course,
+    `course_keys`, the key of the course itself, stands in. Both have the same index, which the result has too.
+    """
+    return parse_keys(base_keys)[["org", "course"]].fillna(parse_keys(course_keys))
 
 
 def new_run_names(runs: pd.DataFrame, taken: pd.DataFrame) -> pd.Series:
@@ -25,7 +34,7 @@ def new_run_names(runs: pd.DataFrame, taken: pd.DataFrame) -> pd.Series:
 
 
 def _used(taken: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Of the names that are made of a term and letters: number and term, and the place of the letters."""
+    """The taken names that are made of a term and letters: their number and term, and the place of the letters."""
     parts = fold(taken["key_run"]).str.extract(TERM).dropna()
     group = fold(taken["key_course"]).loc[parts.index] + "+" + parts["term"]
     place = parts["suffix"].map({suffix: _place(suffix) for suffix in parts["suffix"].unique()})

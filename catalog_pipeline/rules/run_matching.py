@@ -103,7 +103,7 @@ def _match_schedules(rows: pd.DataFrame, runs: pd.DataFrame, listed: pd.Series, 
     """
     asked = active_first(runs, as_of)
     asked = asked.assign(place=asked.groupby(SCHEDULE, dropna=False).cumcount())
-    asked = asked.assign(open=asked["variant"].isna() | ~_is_in(asked["variant"], listed))
+    asked = asked.assign(open=asked["variant"].isna() | ~is_in(asked["variant"], listed))
     asked["nth"] = asked[asked["open"]].groupby(SCHEDULE, dropna=False).cumcount()
     rows = rows.assign(index=rows.index, named=rows["variant"].notna())
     rows["nth"] = rows["named"].astype("int64").groupby([rows[c] for c in SCHEDULE], dropna=False).cumsum()
@@ -120,8 +120,9 @@ def _match_schedules(rows: pd.DataFrame, runs: pd.DataFrame, listed: pd.Series, 
     return found.set_index("index")["run"].astype("Int64")
 
 
-def _is_in(values: pd.Series, known: pd.Series) -> pd.Series:
-    """Arrow's own: pandas makes a list of `known` first."""
+def is_in(values: pd.Series, known: pd.Series) -> pd.Series:
+    """Which of the texts are in `known`; a null is only where `known` has one."""
+    # Arrow's own function: pandas would make a list of `known` first.
     found = pc.is_in(pa.array(values, pa.large_string()), pa.array(known, pa.large_string()))
     return pd.Series(np.asarray(found), values.index)
 

@@ -1,13 +1,13 @@
-"""What the rows of a partner's feed make of their runs. Pure: rows and runs are frames, `as_of` is the only clock."""
+"""The new values of the runs of a partner feed's rows. Pure: rows and runs are frames, `as_of` is the only clock."""
 
 import pandas as pd
 
 CLEARS = "None"
 """The text that clears `restriction_type`."""
 FED = ("start", "end", "enrollment_end", "go_live", "upgrade_deadline", "price", "currency", "variant_id")
-"""What a feed says of a run, whoever lists it."""
+"""The fields that a feed always decides, in addition to `restriction_type`. A blank leaves what stands."""
 UPSTREAMS = ("title", "status", "pacing", "language")
-"""What a feed says of a run only as long as no upstream lists it."""
+"""The fields that a feed decides only while no upstream lists the run."""
 RUN_VALUES = (*UPSTREAMS, "restriction_type", *FED)
 
 

@@ -1,4 +1,4 @@
-"""The courses that a catalog reader trips over, at keys that never move: legal but awkward ones, and bad ones."""
+"""Courses that are hard to read: legal but awkward ones, and bad ones. Their keys are always the same."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,7 +36,7 @@ class Cases:
         self.organizations = {organization.key: organization for organization in organizations}
 
     def awkward(self) -> list[Course]:
-        """Legal, and each against some habit of thought. The order is fixed."""
+        """Legal courses, each of which breaks an assumption that a reader might make. The order is fixed."""
         cases: tuple[Callable[[], list[Course]], ...] = (
             self._repointed,
             self._key_for_reruns,
@@ -51,7 +51,7 @@ class Cases:
         return [course for case in cases for course in case()]
 
     def bad(self) -> list[Course]:
-        """Six documents that no catalog should take: four for one of their runs, two for the course itself."""
+        """Six documents that every catalog should reject: four because of a run, two because of the course itself."""
         ends_early = self._course("PinecrestX", "GEO1", "Reading Maps", ["1T2026"])
         ends_early.runs[0].end = instant(SPRING - timedelta(days=30))
         negative = self._course("PinecrestX", "GEO2", "Rivers and Deltas", ["1T2026"])

@@ -1,4 +1,4 @@
-"""Builds the sample catalog of a size and a seed: the same for ever, without any I/O."""
+"""Builds the sample catalog of a size and a seed. The same size and seed always give the same catalog. No I/O."""
 
 from random import Random
 
@@ -17,7 +17,7 @@ from catalog_pipeline.sample.records import (
 )
 
 COURSES_WITH_BAD_ONES = 50
-"""The size from which a catalog has the bad documents too; a smaller one is all good."""
+"""The smallest size of a catalog that has bad documents; a smaller catalog has none."""
 
 
 def build_catalog(courses: int, seed: int) -> SampleCatalog:

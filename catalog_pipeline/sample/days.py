@@ -97,7 +97,7 @@ class _Day:
         ]
 
     def _take(self, wanted: Callable[[Course], Any]) -> Course | None:
-        """An untouched course that is wanted; nothing else takes it today."""
+        """A course that no change of today has used and that `wanted` accepts; it counts as used from now on."""
         course = next((course for course in self.untouched if wanted(course)), None)
         if course:
             self.untouched.remove(course)
@@ -139,7 +139,7 @@ class _Day:
             yield self._came("run_added", "course_run", run.key, str(course.key))
 
     def _move_dates(self) -> Iterator[Change]:
-        """A run that has not ended starts and ends some days later."""
+        """Move the start and end of a run that has not ended by some days."""
         today = instant(self.catalog.today)
         course = self._take(lambda course: any((run.end or "") > today for run in course.runs))
         if course:
@@ -177,7 +177,7 @@ class _Day:
             yield self._went("run_removed", "course_run", run.key, str(course.key))
 
     def _remove_course(self) -> Iterator[Change]:
-        """A course goes, and its runs with it: no later listing tells so."""
+        """Remove a course and its runs. No list mentions that they are gone."""
         course = self._take(lambda course: course.uuid not in self.in_programs)
         if course:
             self.catalog.courses.remove(course)
@@ -197,7 +197,7 @@ class _Day:
             yield self._came("course_added", "course_run", run.key, str(course.key))
 
     def _change_program(self) -> Iterator[Change]:
-        """A program gains a course; a full one loses its oldest for it."""
+        """Add a course to a program; a program that is full loses its oldest course."""
         programs = [program for program in self.catalog.programs if not program.pinned]
         course = self._take(lambda course: course.uuid not in self.in_programs) if programs else None
         if course:
@@ -209,7 +209,7 @@ class _Day:
             yield Change(self.catalog.day, "program_changed", "program", program.uuid, "courses", old, new)
 
     def _repoint_run(self) -> Iterator[Change]:
-        """A run moves to another course of its organization; its key goes on naming the old one."""
+        """Move a run to another course of its organization. Its key still names the old course."""
         source = self._take(lambda course: len(course.runs) > 1)
         target = source and self._take(lambda course: course.organization is source.organization)
         if source and target:

@@ -8,7 +8,7 @@ from catalog_pipeline.sample.records import Run, key_parts
 
 LMS = "https://lms.sample.example"
 UNDATED_START = "2030-01-01T00:00:00Z"
-"""What the LMS shows as the start of a course that nobody dated."""
+"""What the LMS shows as the start of a course that has no start date."""
 
 
 def organization_of(run: Run) -> str:

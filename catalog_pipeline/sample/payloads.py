@@ -52,6 +52,19 @@ UNUSED_COURSE_FIELDS: Document = {
     "editable": False,
 }
 
+UNUSED_RUN_FIELDS: Document = {
+    "external_key": None,
+    "instructors": [],
+    "reporting_type": "mooc",
+    "license": "",
+    "video": None,
+    "has_ofac_restrictions": False,
+    "ofac_comment": "",
+    "expected_program_type": None,
+    "expected_program_name": "",
+    "ai_languages": None,
+}
+
 
 class View(NamedTuple):
     """What a request asks to see: utm marks on URLs, restricted runs by type, hidden runs."""
@@ -160,23 +173,19 @@ def _seats(run: Run, course: Course) -> list[Document]:
 
 
 def run_document(run: Run, course: Course, view: View, today: datetime) -> Document:
-    """A run inside its course; the list of runs adds `programs`. Only availability, `is_enrollable` and the
-    enrollment counts move with the clock."""
+    """A run inside its course; the list of runs adds `programs`.
+
+    Only `availability`, `is_enrollable` and the enrollment counts change from day to day.
+    """
     executive = course.course_type == EXECUTIVE_EDUCATION
     return {
         "key": run.key,
         "uuid": run.uuid,
         "title": run.title,
-        "external_key": None,
         "fixed_price_usd": run.price if executive else None,
         "marketing_url": marketing_url(view, "course", f"{slugify(run.title)}-{slugify(run.key)}"),
         "seats": _seats(run, course),
-        "start": run.start,
-        "end": run.end,
-        "go_live_date": run.go_live,
-        "enrollment_start": run.enrollment_start,
-        "enrollment_end": run.enrollment_end,
-        "announcement": run.go_live,
+        **_run_schedule(run),
         "weeks_to_complete": run.weeks,
         "pacing_type": run.pacing,
         "restriction_type": run.restriction_type,
@@ -186,23 +195,26 @@ def run_document(run: Run, course: Course, view: View, today: datetime) -> Docum
         "course": course.key,
         "course_uuid": course.uuid,
         "staff": [_person(name) for name in run.staff],
-        "instructors": [],
         "min_effort": run.effort,
         "max_effort": run.effort + 2,
         "estimated_hours": float(run.weeks * (run.effort + 1)),
         "modified": run.modified,
         "hidden": run.hidden,
-        "reporting_type": "mooc",
-        "license": "",
-        "video": None,
-        "has_ofac_restrictions": False,
-        "ofac_comment": "",
-        "expected_program_type": None,
-        "expected_program_name": "",
-        "ai_languages": None,
+        **UNUSED_RUN_FIELDS,
         **_taken_from_course(course, executive),
         **_on_sale(run, course, today),
         **_enrollment_counts(run, today),
+    }
+
+
+def _run_schedule(run: Run) -> Document:
+    return {
+        "start": run.start,
+        "end": run.end,
+        "go_live_date": run.go_live,
+        "enrollment_start": run.enrollment_start,
+        "enrollment_end": run.enrollment_end,
+        "announcement": run.go_live,
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 EPOCH = datetime(2026, 1, 5, tzinfo=UTC)
-"""Midnight of day 0. It never moves, so that a seed gives the same catalog for ever."""
+"""Midnight of day 0. It never changes, so that a seed always gives the same catalog."""
 
 EXECUTIVE_EDUCATION = "executive-education-2u"
 B2B, B2C = "custom-b2b-enterprise", "custom-b2c"

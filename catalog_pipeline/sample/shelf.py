@@ -26,14 +26,14 @@ class BadTimestampError(ValueError):
 
 
 class Shelf:
-    """Lists of records, and the JSON of each. Whatever was made for another day is thrown away."""
+    """Lists of records, and the JSON of each. JSON that was made for another day is thrown away."""
 
     def __init__(self, catalog: SampleCatalog) -> None:
         self.catalog = catalog
         self._day = -1
 
     def _today(self) -> None:
-        """Start afresh when the catalog has moved on."""
+        """Throw away what was made for another day."""
         if self._day == self.catalog.day:
             return
         self._day = self.catalog.day

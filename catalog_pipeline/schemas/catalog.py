@@ -1,7 +1,8 @@
-"""The frames that loads hand to the catalog: one pandera schema per table, typed by Arrow.
+# pyright: reportReturnType=false
+"""What the cells of upstream's documents must be: one pandera schema for each table that they fill.
 
-A row's `document` is its place in the chunk of documents it was read from. Functional schemas rather than classes,
-because the types are values (a decimal of 12 digits, an instant in UTC) that annotations cannot state.
+A row's `document` is the number of its document in the chunk that was read. The schemas are objects rather than
+classes, because their types are values (a decimal of 12 digits, an instant in UTC) that annotations cannot state.
 """
 
 import pandas as pd

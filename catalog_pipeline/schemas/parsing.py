@@ -1,7 +1,9 @@
+# pyarrow makes its compute functions when it is imported, where pyright does not see them.
+# pyright: reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
 """Turns columns of JSON values into typed columns, and says which cells did not parse.
 
-Parsing never guesses: a cell is of its type, or empty, or a reject. Whether a parsed value is *allowed* is the
-schema's business.
+Parsing never guesses: a cell has its type, or is empty, or is rejected. The schema then checks whether the parsed
+value is allowed.
 """
 
 import re

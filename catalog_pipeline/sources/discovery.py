@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from catalog_pipeline.schemas.catalog import FRAMES
-from catalog_pipeline.sources.listing import Document, Listing, Page, Picked, pick
+from catalog_pipeline.sources.listing import Cells, Document, Listing, Page, Picked, pick
 
 SOURCE = "discovery"
 
@@ -43,7 +43,7 @@ LISTINGS = (ORGANIZATIONS, COURSES, PROGRAMS)
 
 
 def pick_columns(kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
-    """The cells of a kind's documents, by table. Owners of courses are organizations too."""
+    """The cells of a kind's documents, by table and column. Owners of courses are organizations too."""
     rows_of = {"organization": _organization_rows, "course": _course_rows, "program": _program_rows}[kind]
     tables = {
         "organization": ["organization"],
@@ -53,74 +53,99 @@ def pick_columns(kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
     return pick(documents, {table: FRAMES[table].columns for table in tables}, rows_of)
 
 
-def _organization_rows(number: int, document: Document) -> Iterator[tuple[str, tuple[Any, ...]]]:
-    yield "organization", (number, document.get("key"), document.get("name"), document.get("uuid"))
+def _organization_rows(number: int, document: Document) -> Iterator[tuple[str, Cells]]:
+    yield "organization", _organization_cells(number, document)
 
 
-def _course_rows(number: int, document: Document) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def _organization_cells(number: int, document: Document) -> Cells:
     get = document.get
-    owners = get("owners") or []
-    runs = get("course_runs") or []
-    subjects = get("subjects") or [{}]
-    details = get("additional_metadata") or {}
-    yield (
-        "catalog_course",
-        (
-            number,
-            get("key"),
-            get("uuid"),
-            get("title"),
-            get("short_description"),
-            get("full_description"),
-            subjects[0].get("name"),
-            _language(document, runs),
-            get("course_type"),
-            (get("product_source") or {}).get("slug"),
-            details.get("product_status"),
-            get("key_for_reruns"),
-            details.get("external_identifier"),
-            owners[0].get("key") if owners else None,
-            owners[0].get("uuid") if owners else None,
-        ),
-    )
+    return {"document": number, "key": get("key"), "name": get("name"), "uuid": get("uuid")}
+
+
+def _course_rows(number: int, document: Document) -> Iterator[tuple[str, Cells]]:
+    owners = document.get("owners") or []
+    runs = document.get("course_runs") or []
+    yield "catalog_course", _course_cells(number, document, owners, runs)
     for owner in owners:
-        yield "organization", (number, owner.get("key"), owner.get("name"), owner.get("uuid"))
+        yield "organization", _organization_cells(number, owner)
     for run in runs:
         yield "course_run", _run_cells(number, run)
 
 
-def _run_cells(number: int, run: Document) -> tuple[Any, ...]:
+def _course_cells(number: int, course: Document, owners: list[Document], runs: list[Document]) -> Cells:
+    get = course.get
+    subjects = get("subjects") or [{}]
+    details = get("additional_metadata") or {}
+    return {
+        "document": number,
+        "key": get("key"),
+        "uuid": get("uuid"),
+        "title": get("title"),
+        "short_description": get("short_description"),
+        "full_description": get("full_description"),
+        "topic": subjects[0].get("name"),
+        "language": _language(course, runs),
+        "course_type": get("course_type"),
+        "product_source": (get("product_source") or {}).get("slug"),
+        "product_status": details.get("product_status"),
+        "key_for_reruns": get("key_for_reruns"),
+        "external_identifier": details.get("external_identifier"),
+        "first_owner": owners[0].get("key") if owners else None,
+        "first_owner_uuid": owners[0].get("uuid") if owners else None,
+    }
+
+
+def _run_cells(number: int, run: Document) -> Cells:
     get = run.get
     seats = get("seats") or []
     price, currency = _highest_price(seats)
-    return (
-        number,
-        get("key"),
-        get("uuid"),
-        get("title"),
-        get("status"),
-        get("pacing_type"),
-        get("content_language"),
-        get("start"),
-        get("end"),
-        get("enrollment_start"),
-        get("enrollment_end"),
-        get("go_live_date"),
-        _last_deadline(seats),
-        get("restriction_type"),
-        price,
-        currency,
-        bool(seats),
-        get("variant_id"),
-    )
+    return {
+        "document": number,
+        "run_key": get("key"),
+        "uuid": get("uuid"),
+        "title": get("title"),
+        "status": get("status"),
+        "pacing": get("pacing_type"),
+        "language": get("content_language"),
+        "start": get("start"),
+        "end": get("end"),
+        "enrollment_start": get("enrollment_start"),
+        "enrollment_end": get("enrollment_end"),
+        "go_live": get("go_live_date"),
+        "upgrade_deadline": _last_deadline(seats),
+        "restriction_type": get("restriction_type"),
+        "price": price,
+        "currency": currency,
+        "has_seats": bool(seats),
+        "variant_id": get("variant_id"),
+    }
 
 
-def _program_rows(number: int, document: Document) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def _program_rows(number: int, document: Document) -> Iterator[tuple[str, Cells]]:
     get = document.get
     uuid = get("uuid")
-    yield "program", (number, uuid, get("title"), get("type"), get("status"), get("marketing_slug"))
+    yield (
+        "program",
+        {
+            "document": number,
+            "uuid": uuid,
+            "title": get("title"),
+            "type": get("type"),
+            "status": get("status"),
+            "marketing_slug": get("marketing_slug"),
+        },
+    )
     for position, course in enumerate(get("courses") or [], 1):
-        yield "program_course", (number, uuid, course.get("uuid"), course.get("key"), position)
+        yield (
+            "program_course",
+            {
+                "document": number,
+                "program_uuid": uuid,
+                "course_uuid": course.get("uuid"),
+                "course_key": course.get("key"),
+                "position": position,
+            },
+        )
 
 
 def _language(document: Document, runs: list[Document]) -> Any:
@@ -131,7 +156,7 @@ def _language(document: Document, runs: list[Document]) -> Any:
 
 
 def _highest_price(seats: list[Document]) -> tuple[Any, Any]:
-    """The price and currency of the dearest seat; an unreadable price is kept, for the parser to reject."""
+    """The price and currency of the most expensive seat; an unreadable price is kept, so that parsing rejects it."""
     best = (None, None, Decimal("-Infinity"))
     for seat in seats:
         try:
@@ -146,5 +171,6 @@ def _highest_price(seats: list[Document]) -> tuple[Any, Any]:
 
 
 def _last_deadline(seats: list[Document]) -> Any:
+    """The latest upgrade deadline of the seats."""
     deadlines = [seat.get("upgrade_deadline_override") or seat.get("upgrade_deadline") for seat in seats]
     return max((deadline for deadline in deadlines if deadline), default=None, key=str)

@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from catalog_pipeline.errors import UpstreamRefusedError
 from catalog_pipeline.sources.documents import NOT_KEPT
 
 Document = dict[str, Any]
+Cells = dict[str, Any]
+"""The cells of one row, by column: JSON values, as a document has them."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +58,29 @@ class Picked:
     misfits: dict[int, str] = field(default_factory=dict)
 
 
+class Source(Protocol):
+    """A module of `sources`: what it lists, and how its documents become columns."""
+
+    SOURCE: str
+    LISTINGS: tuple[Listing, ...]
+
+    @staticmethod
+    def pick_columns(kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
+        """The cells of documents, by table."""
+        ...
+
+
 def pick(
     documents: Iterable[tuple[int, Any]],
     columns: Mapping[str, Iterable[str]],
-    rows_of: Callable[[int, Document], Iterable[tuple[str, tuple[Any, ...]]]],
+    rows_of: Callable[[int, Document], Iterable[tuple[str, Cells]]],
 ) -> Picked:
-    """Ask `rows_of` for each document's rows (table, cells in the order of `columns`).
+    """Ask `rows_of` for each document's rows (table, cells by column). A column that a row lacks is null there.
 
     A document in which a list or an object is not one is a misfit, with the reason, and gives no rows. So is what
     stands in the place of a document that could not be kept.
     """
-    rows: dict[str, list[tuple[Any, ...]]] = {table: [] for table in columns}
+    rows: dict[str, list[Cells]] = {table: [] for table in columns}
     misfits = {}
     for number, document in documents:
         if isinstance(document, dict) and NOT_KEPT in document:
@@ -80,10 +94,7 @@ def pick(
         for table, cells in found:
             rows[table].append(cells)
     tables = {
-        table: dict(zip(names, map(list, zip(*rows[table], strict=True)), strict=True))
-        if rows[table]
-        else {name: [] for name in names}
-        for table, names in columns.items()
+        table: {name: [cells.get(name) for cells in rows[table]] for name in names} for table, names in columns.items()
     }
     return Picked(tables, misfits)
 

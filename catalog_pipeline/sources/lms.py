@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from catalog_pipeline.schemas.catalog import FRAMES
-from catalog_pipeline.sources.listing import Document, Listing, Page, Picked, pick
+from catalog_pipeline.sources.listing import Cells, Document, Listing, Page, Picked, pick
 
 SOURCE = "lms"
 PACINGS = {"instructor": "instructor_paced", "self": "self_paced"}
@@ -24,24 +24,26 @@ LISTINGS = (RUNS,)
 
 
 def pick_columns(_kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
-    """The cells of the list's elements: one run each."""
+    """The cells of the list's elements, by table and column: one run each."""
     return pick(documents, {"course_run": FRAMES["course_run"].columns}, _rows)
 
 
-def _rows(number: int, document: Document) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def _rows(number: int, document: Document) -> Iterator[tuple[str, Cells]]:
     get = document.get
     pacing = get("pacing")
-    cells = {
-        "document": number,
-        "run_key": _key(document),
-        "title": get("name"),
-        # The list says no status: what it shows is published, what it hides is not.
-        "status": "unpublished" if get("hidden") else "published",
-        "pacing": PACINGS.get(pacing, pacing),
-        # A course that nobody dated comes with 2030-01-01 and the start type `empty`.
-        "start": None if get("start_type") == "empty" else get("start"),
-        "end": get("end"),
-        "enrollment_start": get("enrollment_start"),
-        "enrollment_end": get("enrollment_end"),
-    }
-    yield "course_run", tuple(cells.get(column) for column in FRAMES["course_run"].columns)
+    yield (
+        "course_run",
+        {
+            "document": number,
+            "run_key": _key(document),
+            "title": get("name"),
+            # The list has no status. A run that it shows counts as published, one that it hides as unpublished.
+            "status": "unpublished" if get("hidden") else "published",
+            "pacing": PACINGS.get(pacing or "", pacing),
+            # A course without a start date comes with 2030-01-01 and the start type `empty`.
+            "start": None if get("start_type") == "empty" else get("start"),
+            "end": get("end"),
+            "enrollment_start": get("enrollment_start"),
+            "enrollment_end": get("enrollment_end"),
+        },
+    )

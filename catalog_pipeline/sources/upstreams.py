@@ -5,16 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources import discovery, lms
 from catalog_pipeline.sources.http import ApiClient
-from catalog_pipeline.sources.listing import Listing
+from catalog_pipeline.sources.listing import Listing, Source
 from catalog_pipeline.sources.tokens import Credentials
 
-SOURCES: dict[str, ModuleType] = {discovery.SOURCE: discovery, lms.SOURCE: lms}
+SOURCES: dict[str, Source] = {discovery.SOURCE: discovery, lms.SOURCE: lms}
 """Module by name, in the order in which they are loaded: discovery owns what both list."""
 
 
@@ -62,6 +61,7 @@ def upstreams(settings: Settings) -> Iterator[Upstreams]:
 
     catalog = build_catalog(settings.sample_courses, settings.sample_seed)
     catalog.advance(sample_day(settings))
+    deliver_sample_feeds(settings)
     with SampleServer(catalog) as server:
         credentials = Credentials(f"{server.url}/oauth2/access_token", server.client_id, server.client_secret)
         yield Upstreams(settings, dict.fromkeys(SOURCES, server.url), credentials)

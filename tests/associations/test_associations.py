@@ -10,24 +10,24 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from support.catalog import Catalog, Upstream, course, lms_run, run
 
-from catalog_pipeline.associations.manual import Said, read_file, set_courses, unset_courses
-from catalog_pipeline.associations.planning import Plan, PlanChangedError, associate, plan
+from catalog_pipeline.associations.manual import ManualChanges, read_file, set_courses, unset_courses
+from catalog_pipeline.associations.planning import AssociationPlan, PlanChangedError, associate, plan
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.queries.explain import explain
 
 
-def planned(catalog: Catalog) -> Plan:
+def planned(catalog: Catalog) -> AssociationPlan:
     with connected(catalog.engine) as connection:
         return plan(connection)
 
 
-def outcomes(found: Plan | Said) -> dict[str, tuple[str, str | None]]:
-    rows = found.rows() if isinstance(found, Plan) else found.rows
+def outcomes(found: AssociationPlan | ManualChanges) -> dict[str, tuple[str, str | None]]:
+    rows = found.rows() if isinstance(found, AssociationPlan) else found.rows
     return {row["run_key"]: (row["outcome"], row["course_key"]) for row in rows}
 
 
-def set_course(catalog: Catalog, *pairs: tuple[str, str]) -> Said:
+def set_course(catalog: Catalog, *pairs: tuple[str, str]) -> ManualChanges:
     wanted = pd.DataFrame([(n, *pair) for n, pair in enumerate(pairs, 1)], columns=["line", "run_key", "course_key"])
     return set_courses(catalog.engine, wanted, actor="cli:ann")
 

@@ -20,7 +20,7 @@ def external(
 
 
 def outcomes(catalog: FedCatalog, *, apply: bool = True) -> list[tuple[str, str, str]]:
-    found = backpopulate(catalog.engine, apply=apply, as_of=NOW)
+    found = backpopulate(catalog.engine, apply=apply, as_of=NOW).to_json()
     return [(row["course_key"], row["outcome"], row["run_key"]) for row in found["rows"]]
 
 
@@ -57,7 +57,7 @@ def test_a_course_whose_key_no_run_may_have_is_rejected_and_stops_no_other(
 ) -> None:
     upstream.courses = [external("it's"), external("2", named="w")]
     fed_catalog.refresh()
-    found = backpopulate(fed_catalog.engine, apply=True, as_of=NOW)
+    found = backpopulate(fed_catalog.engine, apply=True, as_of=NOW).to_json()
     assert {row["course_key"]: row["outcome"] for row in found["rows"]} == {"A+2": "new_variant", "A+it's": "rejected"}
     (error,) = next(row["errors"] for row in found["rows"] if row["outcome"] == "rejected")
     assert error["message"] == ("No run's key can be made of A+it's. Give the course a key for reruns that can.")
@@ -108,7 +108,7 @@ def test_a_course_that_a_feed_carries_is_left_to_the_feed(fed_catalog: FedCatalo
 def test_bad_metadata_is_rejected_with_its_reason(fed_catalog: FedCatalog, upstream: Upstream) -> None:
     upstream.courses = [external("1", start_date="soon"), external("2", variant_id="none"), external("3", start=None)]
     fed_catalog.refresh()
-    found = backpopulate(fed_catalog.engine, apply=True, as_of=NOW)
+    found = backpopulate(fed_catalog.engine, apply=True, as_of=NOW).to_json()
     assert [(row["outcome"], row["errors"][0]["code"]) for row in found["rows"]] == [
         ("rejected", "INVALID_DATE"),
         ("rejected", "INVALID_VARIANT_ID"),

@@ -14,7 +14,7 @@ from catalog_pipeline.errors import ExitCode, FeedRefusedError
 from catalog_pipeline.partner.configuration import SHIPPED
 from catalog_pipeline.partner.ingestion import ingest_waiting
 from catalog_pipeline.partner.reading import Limits, parse_feed
-from catalog_pipeline.partner.report import exit_code, report
+from catalog_pipeline.partner.report import report
 
 
 def without(found: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def test_applying_gives_exactly_what_the_dry_run_shows(fed_catalog: FedCatalog) 
 def test_the_report_of_a_kept_feed_can_be_told_again(fed_catalog: FedCatalog) -> None:
     found = fed_catalog.feed(fed("1", "v"), fed("1", "v"))
     with connected(fed_catalog.engine) as connection:
-        assert report(connection, found["feed_id"]) == found
+        assert report(connection, found["feed_id"]).to_json() == found
     assert set(found["rows"][0]) >= {"row", "outcome", "reason", "course_key", "run_key", "variant_id", "changes",
                                      "errors", "warnings", "restriction_type", "is_future_variant"}  # fmt: skip
 
@@ -116,7 +116,7 @@ def test_the_night_decides_anew_what_was_deferred(fed_catalog: FedCatalog) -> No
     fed_catalog.feed(fed("1", "v", "2026-10-01"), fed("2"))
     fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
     (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
-    assert [row["outcome"] for row in found["rows"]] == ["updated", "unchanged"]
+    assert [row.outcome for row in found.rows] == ["updated", "unchanged"]
     assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
 
 
@@ -142,19 +142,19 @@ def test_the_night_tells_of_a_rejected_row_that_now_waits_for_something_else(fed
         INSERT INTO catalog.catalog_course (organization_id, course_code, key, title, product_source)
         SELECT id, '9', 'New+9', 'Owned', 'edx' FROM catalog.organization WHERE key = 'New'""")
     (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
-    assert found["rows"][0]["outcome"] == "deferred"
+    assert found.rows[0].outcome == "deferred"
     assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
 
 
 def test_a_feed_that_is_older_than_the_last_applied_writes_nothing(fed_catalog: FedCatalog) -> None:
     fed_catalog.feed(fed("1", "v"))
     before = fed_catalog.written()
-    old = fed_catalog.feed(fed("1", "v", "2026-10-01"), received_at=NOW)
-    assert old["outcome"] == "superseded"
-    assert "1.csv" in old["detail"]
-    assert old["rows"][0]["outcome"] == "updated"
+    old = fed_catalog.ingest(fed("1", "v", "2026-10-01"), received_at=NOW)
+    assert old.outcome == "superseded"
+    assert "1.csv" in str(old.detail)
+    assert old.rows[0].outcome == "updated"
     assert fed_catalog.written() == before
-    assert exit_code(old) == ExitCode.REFUSED
+    assert old.exit_code == ExitCode.REFUSED
 
 
 def test_force_applies_an_older_feed(fed_catalog: FedCatalog) -> None:
@@ -235,12 +235,13 @@ def test_an_archival_over_the_share_holds_the_whole_feed_back(fed_catalog: FedCa
     before = fed_catalog.written()
     rows = [fed("0"), fed("1"), fed("2", title="New")]
     for dry_run in (True, False):
-        found = fed_catalog.feed(*rows, accept_removals=False, dry_run=dry_run)
+        held = fed_catalog.ingest(*rows, accept_removals=False, dry_run=dry_run)
+        found = held.to_json()
         assert found["outcome"] == "held"
         assert "--accept-removals" in found["refused"]
         assert found["counts"]["archived"] == 0
         assert found["archived"] == []
-        assert exit_code(found) == ExitCode.REFUSED
+        assert held.exit_code == ExitCode.REFUSED
     assert fed_catalog.written() == before
     assert fed_catalog.feed(*rows)["counts"]["archived"] == 1
 
@@ -259,9 +260,9 @@ def test_of_a_mostly_rejected_feed_that_misses_nothing_there_is_nothing_to_say(f
 
 
 def test_what_is_left_undone_has_an_exit_status_of_its_own(fed_catalog: FedCatalog) -> None:
-    assert exit_code(fed_catalog.feed(fed("1", "v"))) == ExitCode.DONE
-    assert exit_code(fed_catalog.feed(fed("1", "v"), source="edx")) == ExitCode.SOME_ROWS_LEFT  # deferred
-    assert exit_code(fed_catalog.feed(fed("1", "v"), fed("1", "v"))) == ExitCode.SOME_ROWS_LEFT  # rejected
+    assert fed_catalog.ingest(fed("1", "v")).exit_code == ExitCode.DONE
+    assert fed_catalog.ingest(fed("1", "v"), source="edx").exit_code == ExitCode.SOME_ROWS_LEFT  # deferred
+    assert fed_catalog.ingest(fed("1", "v"), fed("1", "v")).exit_code == ExitCode.SOME_ROWS_LEFT  # rejected
 
 
 def test_a_feed_that_cannot_be_read_is_kept_as_refused(fed_catalog: FedCatalog) -> None:
@@ -269,8 +270,8 @@ def test_a_feed_that_cannot_be_read_is_kept_as_refused(fed_catalog: FedCatalog) 
     with pytest.raises(FeedRefusedError):
         fed_catalog.feed(data=b"organization,number\n", summarize=lambda _, found: told.append(found))
     assert fed_catalog.value("SELECT outcome FROM ops.feed") == "refused"
-    assert told[0]["refused"]
-    assert told[0]["rows"] == []
+    assert told[0].to_json()["refused"]
+    assert told[0].rows == []
 
 
 def test_an_unknown_source_is_refused_before_anything_is_kept(fed_catalog: FedCatalog) -> None:
@@ -340,7 +341,7 @@ def test_a_feed_of_corrections_does_not_end_the_waiting_of_the_feed_before(fed_c
     assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
     fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
     (told,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
-    assert (told["counts"]["rows"], told["counts"]["updated"], told["archived"]) == (1, 1, [])
+    assert (told.counts["rows"], told.counts["updated"], told.archived) == (1, 1, [])
     assert fed_catalog.runs()[0][1] == "2026-10-01"
     # What was put right since, the old file does not undo; and what has come to pass does not come again.
     assert fed_catalog.rows("SELECT title FROM catalog.catalog_course ORDER BY key")[2] == ("Third",)
@@ -390,7 +391,7 @@ def test_rejected_rows_of_product_json_can_be_corrected_as_a_csv(
     fed_catalog: FedCatalog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = json_of(product("1", presented("v", finalPrice="dear")))
-    found = fed_catalog.feed(data=data)
+    found = fed_catalog.ingest(data=data)
     print_rejects(found, parse_feed(data, "1.json", Limits.of(fed_catalog.settings), NOW), as_json=False)
     corrected = fed_catalog.feed(data=capsys.readouterr().out.replace("dear", "10", 1).encode())
     assert [row["outcome"] for row in corrected["rows"]] == ["new_product"]
@@ -407,7 +408,7 @@ def test_an_organization_that_a_partner_calls_otherwise_is_waited_for_by_its_key
     assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
     fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('C', 'C')")
     (told,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
-    assert [row["course_key"] for row in told["rows"]] == ["C+1"]
+    assert [row.course_key for row in told.rows] == ["C+1"]
 
 
 def test_the_same_bytes_that_are_skipped_count_as_arrived(fed_catalog: FedCatalog) -> None:

@@ -1,4 +1,4 @@
-"""Loads that are killed, databases that are restarted under them: what is there is whole, and the next load heals."""
+"""Loads that are killed, and loads whose database is restarted: nothing is half published, and the next load heals."""
 
 import multiprocessing
 import os
@@ -217,21 +217,20 @@ def restart(postgres: EmbeddedPostgres, how: signal.Signals) -> None:
     postgres.release()
 
 
-def test_a_database_restarted_at_any_moment_ends_the_load_and_the_next_one_heals(
-    own_server: EmbeddedPostgres, upstream: SampleServer
-) -> None:
-    rng = random.Random(2026)
-    made = []
-    for name in ("killed", "spared"):
-        with psycopg.connect(own_server.url(), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
-        engine = make_engine(Server(own_server.url(name)))
-        migrate(engine)
-        engine.dispose()
-        made.append(own_server.url(name))
-    twins = Twins(upstream, *made)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CATALOG_")} | {
-        "CATALOG_HOME": str(own_server.home),
+def make_database(server: EmbeddedPostgres, name: str) -> str:
+    """Make a migrated database; returns its URL."""
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    engine = make_engine(Server(server.url(name)))
+    migrate(engine)
+    engine.dispose()
+    return server.url(name)
+
+
+def command_environment(home: Path, twins: Twins, upstream: SampleServer) -> dict[str, str]:
+    """The environment in which the command loads the upstream into the database that is killed."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("CATALOG_")} | {
+        "CATALOG_HOME": str(home),
         "CATALOG_DATABASE_URL": twins.killed,
         "CATALOG_DISCOVERY_URL": upstream.url,
         "CATALOG_OAUTH_TOKEN_URL": twins.credentials.token_url,
@@ -239,6 +238,14 @@ def test_a_database_restarted_at_any_moment_ends_the_load_and_the_next_one_heals
         "CATALOG_DISCOVERY_CLIENT_SECRET": twins.credentials.client_secret,
         "CATALOG_REMOVAL_SHARE": "1",
     }
+
+
+def test_a_database_restarted_at_any_moment_ends_the_load_and_the_next_one_heals(
+    own_server: EmbeddedPostgres, upstream: SampleServer
+) -> None:
+    rng = random.Random(2026)
+    twins = Twins(upstream, *(make_database(own_server, name) for name in ("killed", "spared")))
+    environment = command_environment(own_server.home, twins, upstream)
     codes = []
     for number in range(RESTARTS):
         twins.load(twins.spared)

@@ -51,7 +51,7 @@ KEYS = st.builds("{}+{}".format, st.sampled_from(["A", "a", "B", "é", "É"]), s
 COURSES = st.lists(st.tuples(KEYS, st.none() | KEYS), max_size=8, unique_by=lambda course: course[0].lower())
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(KEYS, max_size=12), COURSES, st.integers(0, 2**32))
 @example([], [], 0)
 @example(["A+x"], [], 0)
@@ -69,7 +69,7 @@ def test_many_runs_are_decided_as_each_would_be_by_hand(keys: list[str], courses
     assert set(decided["outcome"]) <= set(OUTCOMES)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(KEYS, max_size=6), COURSES)
 def test_what_was_decided_once_is_decided_again_when_the_courses_exist(keys: list[str], courses: list[Course]) -> None:
     first = decide(keys, *courses)
@@ -149,7 +149,7 @@ def one(
     return outcome, course
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(RUNS, CLAIMS)
 def test_a_person_goes_before_discovery_and_discovery_before_the_key(
     runs: list[tuple[str, str | None, tuple[str | None, str | None]]], courses: list[Course]

@@ -270,7 +270,7 @@ KEYS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=50)  # no test asserts a time
+@settings(max_examples=50)
 @given(st.lists(KEYS, min_size=20, max_size=60), st.lists(ANY_TEXT))
 def test_many_keys_at_once_are_read_as_each_would_be_by_hand(keys, texts):
     keys += texts

@@ -7,8 +7,9 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog_pipeline.models.fields import RUN_FIELDS, left_to_upstreams, written_by
 from catalog_pipeline.rules.course_keys import TEXT
-from catalog_pipeline.rules.run_values import CLEARS, FED, RUN_VALUES, differs, run_values
+from catalog_pipeline.rules.run_values import CLEARS, FED, RUN_VALUES, UPSTREAMS, differs, run_values
 from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY
 
 Record = dict[str, Any]
@@ -144,3 +145,8 @@ def test_none_clears_a_restriction_and_a_blank_leaves_it() -> None:
     stands = {**NOTHING, "restriction_type": "custom-b2c", "listed": True}
     cleared, left = made([{**FED_ALL, "restriction_type": CLEARS}, FED_ALL], [stands, stands])[0]
     assert (cleared["restriction_type"], left["restriction_type"]) == (None, "custom-b2c")
+
+
+def test_a_feed_says_exactly_the_fields_that_the_registry_gives_to_feeds() -> None:
+    assert set(RUN_VALUES) == {*written_by(RUN_FIELDS, "feed"), "variant_id"}
+    assert set(UPSTREAMS) == set(left_to_upstreams(RUN_FIELDS))

@@ -126,7 +126,6 @@ AMOUNTS = st.one_of(
         (parse_number, number_by_hand, st.integers(-(2**63), 2**63 - 1), NUMBER),
     ],
 )
-@settings(deadline=None)
 @given(data=st.data())
 def test_a_column_is_parsed_as_each_of_its_cells_would_be_by_hand(
     parser: Callable[[list[Any]], Any], by_hand: Callable[[Any], Any], usual: st.SearchStrategy, dtype: Any, data: Any
@@ -270,7 +269,7 @@ def test_each_row_column_and_rule_fails_once() -> None:
     ]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(*[st.booleans()] * 4), min_size=1, max_size=12))
 @example([(True,) * 4] * 3)
 def test_no_failure_hides_another(wrong: list[tuple[bool, ...]]) -> None:
@@ -371,7 +370,6 @@ def test_a_value_is_shown_short_and_harmless(value: Any, text: str | None) -> No
     assert shown(value) == text
 
 
-@settings(deadline=None)
 @given(STRANGE)
 def test_any_value_can_be_shown_in_a_database_and_a_terminal(value: Any) -> None:
     text = shown(value)

@@ -3,66 +3,71 @@
 import gzip
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster import DagsterInstance, build_sensor_context
-from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster import DagsterInstance
 from support.feeds import TYPE, FedCatalog, csv_of, fed
 
-from assets.feeds import FEEDS, KEY, partner_feed
-from catalog_pipeline.definitions import defs
+from assets.feeds import FEEDS, KEY
 from catalog_pipeline.partner.configuration import SHIPPED
 from catalog_pipeline.settings import Settings
-from resources.database import CatalogDatabase
-from sensors import feed_files
-
-SETTINGS = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+from sensors.feed_files import feed_files
 
 
 class Daemon:
-    """Ticks the sensor; starts what it requests at once, unless it is told to leave it."""
+    """Ticks the sensor; starts what it requests at once, unless it is told to leave it. It may die after a tick."""
 
-    def __init__(self, instance: DagsterInstance) -> None:
+    def __init__(self, defs: dg.Definitions, instance: DagsterInstance) -> None:
+        self.defs = defs
         self.instance = instance
-        self.sensor = feed_files.sensor(SETTINGS)
         self.cursor: str | None = None
 
     def tick(self, *, start: bool = True, dies: bool = False) -> list[str]:
-        with (
-            build_sensor_context(
-                instance=self.instance, cursor=self.cursor, definitions=defs, resources={"database": CatalogDatabase()}
-            ) as context,
-            partition_loading_context(dynamic_partitions_store=self.instance),  # as the daemon does
-        ):
-            self.result = self.sensor.evaluate_tick(context)
+        """The partitions that a tick requests runs of."""
+        with dg.build_sensor_context(
+            instance=self.instance, cursor=self.cursor, definitions=self.defs, resources=self.defs.resources
+        ) as context:
+            self.result = feed_files.evaluate_tick(context)
         if dies:
             return []
+        for request in self.result.dynamic_partitions_requests or []:
+            self.instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
         self.cursor = self.result.cursor
         keys = [str(request.partition_key) for request in self.result.run_requests or []]
-        if start:
-            for key in keys:
-                ingest(self.instance, key)
+        for key in keys if start else []:
+            self.ingest(key)
         return keys
 
+    def ingest(self, key: str, **config: bool) -> dg.ExecuteInProcessResult:
+        """Run the job of one feed."""
+        given = {"ops": {"feeds__partner": {"config": config}}} if config else None
+        job = self.defs.resolve_job_def("ingest_feed")
+        return job.execute_in_process(instance=self.instance, partition_key=key, run_config=given, raise_on_error=False)
 
-def ingest(instance: DagsterInstance, key: str, **config: bool) -> dg.ExecuteInProcessResult:
-    given = {"ops": {"feeds__partner": {"config": config}}} if config else None
-    resources = {"database": CatalogDatabase()}
-    return dg.materialize(
-        [partner_feed],
-        instance=instance,
-        partition_key=key,
-        resources=resources,
-        run_config=given,
-        raise_on_error=False,
-    )
+    def ingest_by_night(self) -> dg.ExecuteInProcessResult:
+        """Run the job of the night."""
+        job = self.defs.resolve_job_def("ingest_feeds")
+        return job.execute_in_process(instance=self.instance, raise_on_error=False)
 
 
 @pytest.fixture
-def folder(instance: DagsterInstance, settings: Settings) -> Path:
-    made = settings.home / "feeds" / "2u" / TYPE
+def instance() -> Iterator[DagsterInstance]:
+    """An instance with files: of one in memory, a tick does not see the partitions that it requests itself."""
+    with DagsterInstance.local_temp() as made:
+        yield made
+
+
+@pytest.fixture
+def daemon(defs: dg.Definitions, instance: DagsterInstance) -> Daemon:
+    return Daemon(defs, instance)
+
+
+@pytest.fixture
+def folder(deployed: Settings) -> Path:
+    made = deployed.feeds_folder / "2u" / TYPE
     made.mkdir(parents=True)
     return made
 
@@ -72,9 +77,8 @@ def partitions(instance: DagsterInstance) -> list[str]:
 
 
 def test_a_file_is_ingested_when_two_looks_find_it_the_same(
-    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, daemon: Daemon
 ) -> None:
-    daemon = Daemon(instance)
     file = folder / "feed.csv"
     whole = csv_of(fed("1", "v"), fed("1", "w", verified_price="bad"))
     file.write_bytes(whole[:100])
@@ -97,19 +101,18 @@ def test_a_file_is_ingested_when_two_looks_find_it_the_same(
 
 
 def test_files_of_one_source_and_type_are_started_one_after_the_other(
-    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, daemon: Daemon
 ) -> None:
-    daemon = Daemon(instance)
     for number, name in enumerate(("z.csv", "a.csv", "m.csv.gz")):
         content = csv_of(fed("1", "v", verified_price=str(100 + number)))
         (folder / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
         time.sleep(0.02)  # a file system's clock may tick as seldom as every hundredth of a second
     daemon.tick()
     (first,) = daemon.tick(start=False)
-    run = instance.create_run_for_job(defs.resolve_job_def("ingest_feed"), tags={"dagster/partition": first})
+    run = instance.create_run_for_job(daemon.defs.resolve_job_def("ingest_feed"), tags={"dagster/partition": first})
     assert daemon.tick() == []
     instance.report_run_failed(run)
-    ingest(instance, first)
+    daemon.ingest(first)
     assert len(daemon.tick() + daemon.tick()) == 2
     assert fed_catalog.rows("SELECT name, outcome FROM ops.feed ORDER BY id") == [
         ("z.csv", "applied"),
@@ -120,24 +123,24 @@ def test_files_of_one_source_and_type_are_started_one_after_the_other(
 
 
 def test_a_backfill_of_an_old_feed_writes_nothing_unless_it_is_forced(
-    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, daemon: Daemon
 ) -> None:
-    daemon = Daemon(instance)
     for number in (1, 2):
         (folder / f"{number}.csv").write_bytes(csv_of(fed("1", "v", verified_price=str(number))))
         daemon.tick()
         daemon.tick()
     old, _ = partitions(instance)
     (folder / "1.csv").unlink()
-    assert ingest(instance, old).success
+    assert daemon.ingest(old).success
     assert fed_catalog.rows("SELECT price FROM catalog.course_run") == [(2,)]
     assert fed_catalog.value("SELECT outcome FROM ops.feed ORDER BY id DESC LIMIT 1") == "superseded"
-    assert ingest(instance, old, force=True).success
+    assert daemon.ingest(old, force=True).success
     assert fed_catalog.rows("SELECT price FROM catalog.course_run") == [(1,)]
 
 
-def test_what_is_no_feed_is_left_and_told(fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path) -> None:
-    daemon = Daemon(instance)
+def test_what_is_no_feed_is_left_and_told(
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, daemon: Daemon
+) -> None:
     feed = csv_of(fed("1", "v"))
     strange = folder.parents[1] / "nobody" / TYPE
     strange.mkdir(parents=True)
@@ -161,21 +164,21 @@ def test_what_is_no_feed_is_left_and_told(fed_catalog: FedCatalog, instance: Dag
     assert not any(name in told for name in (".part", "hidden", "README"))
 
 
-def test_a_name_may_end_in_capitals(fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path) -> None:
+def test_a_name_may_end_in_capitals(
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, daemon: Daemon
+) -> None:
     (folder / "FEED.CSV").write_bytes(csv_of(fed("1", "v")))
-    daemon = Daemon(instance)
     assert len(daemon.tick() + daemon.tick()) == 1
     assert fed_catalog.rows("SELECT name, outcome FROM ops.feed") == [("FEED.CSV", "applied")]
 
 
 def test_a_feed_that_is_refused_whole_fails_its_run_and_is_not_started_again(
-    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, daemon: Daemon
 ) -> None:
-    daemon = Daemon(instance)
     (folder / "feed.csv").write_bytes(b"\x00\x01\x02 no csv")
     daemon.tick()
     (key,) = daemon.tick(start=False)
-    result = ingest(instance, key)
+    result = daemon.ingest(key)
     assert not result.success
     failure = result.failure_data_for_node("feeds__partner")
     assert failure
@@ -186,32 +189,30 @@ def test_a_feed_that_is_refused_whole_fails_its_run_and_is_not_started_again(
 
 
 def test_a_feed_that_is_held_back_fails_its_run_until_the_removals_are_accepted(
-    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, monkeypatch: pytest.MonkeyPatch
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CATALOG_REMOVAL_SHARE", "0.2")
-    daemon = Daemon(instance)
     for numbers in ("12", "1"):
         (folder / f"{numbers}.csv").write_bytes(csv_of(*(fed(number, number) for number in numbers)))
         daemon.tick()
         (key,) = daemon.tick(start=False)
-        held = ingest(instance, key)
+        held = daemon.ingest(key)
     assert not held.success
     failure = held.failure_data_for_node("feeds__partner")
     assert failure
     assert failure.user_failure_data
     assert "--accept-removals" in str(failure.user_failure_data.description)
-    assert ingest(instance, key, accept_removals=True).success
+    assert daemon.ingest(key, accept_removals=True).success
     assert fed_catalog.rows("SELECT key FROM catalog.catalog_course WHERE status = 'archived'") == [("A+2",)]
     (folder / "2.csv").write_bytes(csv_of(fed("2", "2")))
-    night = defs.resolve_job_def("ingest_feeds").execute_in_process(instance=instance, raise_on_error=False)
-    assert not night.success
+    assert not daemon.ingest_by_night().success
     assert [outcome for (outcome,) in fed_catalog.rows("SELECT outcome FROM ops.feed ORDER BY id")] == [
         *("applied", "held", "applied", "held")
     ]
 
 
 def test_the_night_sends_a_mail_when_waiting_ended_and_none_when_it_goes_on(
-    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, monkeypatch: pytest.MonkeyPatch
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = folder.parents[2] / "rules.yaml"
     rules.write_text(
@@ -219,10 +220,9 @@ def test_the_night_sends_a_mail_when_waiting_ended_and_none_when_it_goes_on(
     )
     monkeypatch.setenv("CATALOG_PARTNER_RULES", str(rules))
     (folder / "1.csv").write_bytes(csv_of(fed("1", "v"), fed("9", "w", organization="Later")))
-    night = defs.resolve_job_def("ingest_feeds")
 
     def mails_after_a_night() -> int:
-        assert night.execute_in_process(instance=instance).success
+        assert daemon.ingest_by_night().success
         return int(fed_catalog.value("SELECT count(*) FROM ops.outbox"))
 
     assert mails_after_a_night() == 1
@@ -236,9 +236,8 @@ def test_the_night_sends_a_mail_when_waiting_ended_and_none_when_it_goes_on(
 
 
 def test_a_tick_that_dies_after_it_kept_a_file_loses_and_doubles_nothing(
-    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, daemon: Daemon
 ) -> None:
-    daemon = Daemon(instance)
     (folder / "feed.csv").write_bytes(csv_of(fed("1", "v")))
     daemon.tick()
     daemon.tick(dies=True)
@@ -248,20 +247,18 @@ def test_a_tick_that_dies_after_it_kept_a_file_loses_and_doubles_nothing(
 
 
 def test_the_night_ingests_what_waits_and_decides_anew_what_was_deferred(
-    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, daemon: Daemon
 ) -> None:
     (folder / "1.csv").write_bytes(csv_of(fed("1", "v"), fed("9", "w", organization="Later")))
     (folder / "2.csv").write_bytes(b"nothing of a feed")
-    night = defs.resolve_job_def("ingest_feeds")
-    first = night.execute_in_process(instance=instance, raise_on_error=False)
-    assert not first.success
+    assert not daemon.ingest_by_night().success
     assert fed_catalog.rows("SELECT name, outcome FROM ops.feed ORDER BY id") == [
         ("1.csv", "applied"),
         ("2.csv", "refused"),
     ]
     assert len(partitions(instance)) == 2
-    assert night.execute_in_process(instance=instance).success
+    assert daemon.ingest_by_night().success
     assert fed_catalog.value("SELECT count(*) FROM ops.feed") == 2
     fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('Later', 'Later')")
-    assert night.execute_in_process(instance=instance).success
+    assert daemon.ingest_by_night().success
     assert fed_catalog.rows("SELECT key FROM catalog.catalog_course ORDER BY 1") == [("A+1",), ("Later+9",)]

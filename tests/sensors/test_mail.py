@@ -1,29 +1,18 @@
 """The outbox in Dagster: a sensor that starts one run at a time when mail is due, and a job that tells no names."""
 
-from collections.abc import Iterator
-
 import dagster as dg
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus
+from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from catalog_pipeline.database.engine import Server, connected
-from catalog_pipeline.definitions import defs
+from catalog_pipeline.database.engine import connected
+from catalog_pipeline.definitions import build_defs
 from catalog_pipeline.settings import Settings
-from resources.database import CatalogDatabase
-from sensors import outbox
+from sensors.outbox import outbox
 
 INSERT = """INSERT INTO ops.outbox (message_id, kind, subject, sender, recipients, content)
             VALUES (:id, 'test', 'Subject', 'c@example.org', '{ann@example.org}', 'Message-ID: <1@x>')"""
-
-
-@pytest.fixture
-def instance(monkeypatch: pytest.MonkeyPatch, server: Server, settings: Settings) -> Iterator[DagsterInstance]:
-    """An instance whose runs and sensors find the test's database and home."""
-    monkeypatch.setenv("CATALOG_DATABASE_URL", server.url("postgresql"))
-    monkeypatch.setenv("CATALOG_HOME", str(settings.home))
-    with DagsterInstance.ephemeral() as made:
-        yield made
 
 
 def queue(engine: Engine, name: str = "<1@x>") -> None:
@@ -31,39 +20,38 @@ def queue(engine: Engine, name: str = "<1@x>") -> None:
         connection.execute(text(INSERT), {"id": name})
 
 
-def tick(instance: DagsterInstance) -> list[str | None]:
+def tick(defs: dg.Definitions, instance: DagsterInstance) -> list[str | None]:
     """The run keys that a tick of the sensor requests."""
-    sensor = outbox.sensor(Settings(_env_file=None))  # pyright: ignore[reportCallIssue]
-    with dg.build_sensor_context(
-        instance=instance, definitions=defs, resources={"database": CatalogDatabase()}
-    ) as context:
-        return [run.run_key for run in sensor.evaluate_tick(context).run_requests or []]
+    with dg.build_sensor_context(instance=instance, definitions=defs, resources=defs.resources) as context:
+        return [run.run_key for run in outbox.evaluate_tick(context).run_requests or []]
 
 
 def test_the_sensor_asks_for_a_run_when_mail_is_due_by_one_key_until_it_is_tried(
-    instance: DagsterInstance, engine: Engine
+    defs: dg.Definitions, instance: DagsterInstance, engine: Engine
 ) -> None:
-    assert tick(instance) == []
+    assert tick(defs, instance) == []
     queue(engine)
-    (asked,) = tick(instance)
-    assert tick(instance) == [asked]
+    (asked,) = tick(defs, instance)
+    assert tick(defs, instance) == [asked]
     assert defs.resolve_job_def("send_mail").execute_in_process(instance=instance).success
-    assert tick(instance) == []
+    assert tick(defs, instance) == []
     queue(engine, "<2@x>")
-    (next_one,) = tick(instance)
+    (next_one,) = tick(defs, instance)
     assert next_one != asked
 
 
 @pytest.mark.parametrize("status", [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTED])
 def test_the_sensor_asks_for_no_second_run_while_one_works(
-    instance: DagsterInstance, engine: Engine, status: DagsterRunStatus
+    defs: dg.Definitions, instance: DagsterInstance, engine: Engine, status: DagsterRunStatus
 ) -> None:
     queue(engine)
     instance.create_run_for_job(defs.resolve_job_def("send_mail"), status=status)
-    assert tick(instance) == []
+    assert tick(defs, instance) == []
 
 
-def test_the_job_sends_what_is_due_and_counts_it(instance: DagsterInstance, engine: Engine, settings: Settings) -> None:
+def test_the_job_sends_what_is_due_and_counts_it(
+    defs: dg.Definitions, instance: DagsterInstance, engine: Engine, settings: Settings
+) -> None:
     queue(engine)
     result = defs.resolve_job_def("send_mail").execute_in_process(instance=instance)
     (output,) = [event for event in result.all_events if event.is_successful_output]
@@ -72,11 +60,13 @@ def test_the_job_sends_what_is_due_and_counts_it(instance: DagsterInstance, engi
 
 
 def test_a_mail_that_cannot_be_sent_fails_the_run_which_says_why_and_names_nobody(
-    instance: DagsterInstance, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    deployed: Settings, instance: DagsterInstance, engine: Engine
 ) -> None:
-    monkeypatch.setenv("CATALOG_SMTP_URL", "smtps://ann:hunter2@127.0.0.1:9")
+    unreachable = deployed.model_copy(update={"smtp_url": SecretStr("smtps://ann:hunter2@127.0.0.1:9")})
     queue(engine)
-    result = defs.resolve_job_def("send_mail").execute_in_process(instance=instance, raise_on_error=False)
+    result = (
+        build_defs(unreachable).resolve_job_def("send_mail").execute_in_process(instance=instance, raise_on_error=False)
+    )
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     told = failure.step_failure_data.user_failure_data
     assert told is not None
@@ -87,9 +77,3 @@ def test_a_mail_that_cannot_be_sent_fails_the_run_which_says_why_and_names_nobod
     log = "".join(str(record) for record in instance.all_logs(result.run_id))
     assert "hunter2" not in log
     assert "ann@example.org" not in log
-
-
-@pytest.mark.parametrize("automation", [True, False])
-def test_the_sensor_starts_by_itself_only_where_that_is_asked(automation: bool) -> None:
-    settings = Settings(_env_file=None, automation=automation)  # pyright: ignore[reportCallIssue]
-    assert (outbox.sensor(settings).default_status == dg.DefaultSensorStatus.RUNNING) is automation

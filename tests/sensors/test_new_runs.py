@@ -10,31 +10,27 @@ from support.catalog import Catalog, Upstream, course, run
 
 from assets.catalog import CAUSE_TAG
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.definitions import defs
-from catalog_pipeline.settings import Settings
-from resources.database import CatalogDatabase
-from sensors import new_runs, outside_writes
-from sensors.new_runs import AFTER_TAG
-
-SETTINGS = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+from sensors.new_runs import AFTER_TAG, new_runs
+from sensors.outside_writes import outside_writes
 
 
 class Daemon:
     """Ticks a sensor, starts what it requests, and remembers its cursor; it may die before the latter."""
 
-    def __init__(self, instance: DagsterInstance, sensor: dg.SensorDefinition) -> None:
+    def __init__(self, defs: dg.Definitions, instance: DagsterInstance, sensor: dg.SensorDefinition) -> None:
+        self.defs = defs
         self.instance = instance
         self.sensor = sensor
         self.cursor: str | None = None
 
     def tick(self, *, dies: bool = False, start: bool = True) -> list[dg.DagsterRun]:
         with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, definitions=defs, resources={"database": CatalogDatabase()}
+            instance=self.instance, cursor=self.cursor, definitions=self.defs, resources=self.defs.resources
         ) as context:
             self.result = self.sensor.evaluate_tick(context)
         runs = [
             self.instance.create_run_for_job(
-                defs.resolve_job_def(request.job_name or "associate_runs"),
+                self.defs.resolve_job_def(request.job_name or "associate_runs"),
                 tags=request.tags,
                 run_config=request.run_config,
             )
@@ -47,7 +43,7 @@ class Daemon:
         return runs
 
     def work(self, one: dg.DagsterRun) -> None:
-        job = defs.resolve_job_def(one.job_name)
+        job = self.defs.resolve_job_def(one.job_name)
         done = job.execute_in_process(
             instance=self.instance, run_config=one.run_config, run_id=None, tags=dict(one.tags)
         )
@@ -55,9 +51,9 @@ class Daemon:
 
 
 def test_a_run_that_psql_inserts_is_associated_once_and_the_cause_is_told(
-    catalog: Catalog, instance: DagsterInstance
+    catalog: Catalog, defs: dg.Definitions, instance: DagsterInstance
 ) -> None:
-    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+    daemon = Daemon(defs, instance, new_runs)
     assert daemon.tick() == []
     catalog.add_run("course-v1:A+1+r")
     (requested,) = daemon.tick()
@@ -73,8 +69,10 @@ def test_a_run_that_psql_inserts_is_associated_once_and_the_cause_is_told(
     assert daemon.tick() == []
 
 
-def test_just_the_runs_of_the_range_are_associated(catalog: Catalog, instance: DagsterInstance) -> None:
-    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+def test_just_the_runs_of_the_range_are_associated(
+    catalog: Catalog, defs: dg.Definitions, instance: DagsterInstance
+) -> None:
+    daemon = Daemon(defs, instance, new_runs)
     daemon.tick()
     catalog.add_run("course-v1:A+1+first")
     (requested,) = daemon.tick(start=False)
@@ -85,8 +83,10 @@ def test_just_the_runs_of_the_range_are_associated(catalog: Catalog, instance: D
     assert catalog.courses_of_runs() == {"course-v1:A+1+first": "A+1", "course-v1:A+1+second": "A+1"}
 
 
-def test_many_that_appear_while_the_sensor_is_down_are_one_run(catalog: Catalog, instance: DagsterInstance) -> None:
-    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+def test_many_that_appear_while_the_sensor_is_down_are_one_run(
+    catalog: Catalog, defs: dg.Definitions, instance: DagsterInstance
+) -> None:
+    daemon = Daemon(defs, instance, new_runs)
     daemon.tick()
     catalog.execute("""
         INSERT INTO catalog.course_run (run_key, key_org, key_course, key_run, title, status)
@@ -99,9 +99,9 @@ def test_many_that_appear_while_the_sensor_is_down_are_one_run(catalog: Catalog,
 
 
 def test_a_run_whose_transaction_commits_late_is_associated_all_the_same(
-    catalog: Catalog, instance: DagsterInstance
+    catalog: Catalog, defs: dg.Definitions, instance: DagsterInstance
 ) -> None:
-    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+    daemon = Daemon(defs, instance, new_runs)
     daemon.tick()
     with catalog.engine.connect() as late, late.begin():
         late.execute(
@@ -115,9 +115,9 @@ def test_a_run_whose_transaction_commits_late_is_associated_all_the_same(
 
 
 def test_a_sensor_that_dies_between_request_and_cursor_requests_nothing_twice_and_misses_nothing(
-    catalog: Catalog, instance: DagsterInstance
+    catalog: Catalog, defs: dg.Definitions, instance: DagsterInstance
 ) -> None:
-    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+    daemon = Daemon(defs, instance, new_runs)
     daemon.tick()
     catalog.add_run("course-v1:A+1+r")
     assert len(daemon.tick(dies=True, start=False)) == 1
@@ -133,10 +133,10 @@ def test_a_sensor_that_dies_between_request_and_cursor_requests_nothing_twice_an
 
 
 def test_after_a_restore_what_is_left_without_a_course_is_reconciled(
-    catalog: Catalog, instance: DagsterInstance
+    catalog: Catalog, defs: dg.Definitions, instance: DagsterInstance
 ) -> None:
     catalog.add_run("course-v1:A+1+r")
-    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+    daemon = Daemon(defs, instance, new_runs)
     (first,) = daemon.tick()
     assert "1 runs without a course when the sensor began" in first.tags[CAUSE_TAG]
     catalog.execute("DELETE FROM catalog.run_association")
@@ -147,9 +147,9 @@ def test_after_a_restore_what_is_left_without_a_course_is_reconciled(
 
 
 def test_what_a_load_associated_itself_or_nobody_can_place_starts_nothing(
-    catalog: Catalog, upstream: Upstream, instance: DagsterInstance
+    catalog: Catalog, upstream: Upstream, defs: dg.Definitions, instance: DagsterInstance
 ) -> None:
-    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+    daemon = Daemon(defs, instance, new_runs)
     daemon.tick()
     upstream.courses = [
         course("A+1", run("course-v1:A+1+r"), key_for_reruns="C+1"),
@@ -163,9 +163,9 @@ def test_what_a_load_associated_itself_or_nobody_can_place_starts_nothing(
 
 
 def test_a_run_that_comes_again_is_placed_though_nobody_could_place_the_first(
-    catalog: Catalog, upstream: Upstream, instance: DagsterInstance
+    catalog: Catalog, upstream: Upstream, defs: dg.Definitions, instance: DagsterInstance
 ) -> None:
-    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+    daemon = Daemon(defs, instance, new_runs)
     upstream.courses = [course("A+1", key_for_reruns="C+1"), course("B+1", key_for_reruns="C+1")]
     catalog.refresh()
     catalog.add_run("course-v1:C+1+r")
@@ -179,9 +179,9 @@ def test_a_run_that_comes_again_is_placed_though_nobody_could_place_the_first(
 
 
 def test_who_writes_the_same_association_at_the_same_time_costs_the_others_nothing(
-    catalog: Catalog, instance: DagsterInstance
+    catalog: Catalog, defs: dg.Definitions, instance: DagsterInstance
 ) -> None:
-    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+    daemon = Daemon(defs, instance, new_runs)
     catalog.add_run("course-v1:A+1+r")
     daemon.tick()
     catalog.add_run("course-v1:A+1+s")
@@ -202,8 +202,10 @@ def test_who_writes_the_same_association_at_the_same_time_costs_the_others_nothi
     assert catalog.value("SELECT count(*) FROM catalog.run WHERE association_source = 'manual'") == 1
 
 
-def test_an_association_that_psql_deletes_is_made_anew(catalog: Catalog, instance: DagsterInstance) -> None:
-    daemon = Daemon(instance, new_runs.sensor(SETTINGS))
+def test_an_association_that_psql_deletes_is_made_anew(
+    catalog: Catalog, defs: dg.Definitions, instance: DagsterInstance
+) -> None:
+    daemon = Daemon(defs, instance, new_runs)
     catalog.add_run("course-v1:A+1+r")
     daemon.tick()
     catalog.execute("DELETE FROM catalog.run_association")
@@ -212,9 +214,9 @@ def test_an_association_that_psql_deletes_is_made_anew(catalog: Catalog, instanc
 
 
 def test_tables_that_something_else_than_dagster_wrote_are_materialized_and_others_not(
-    catalog: Catalog, upstream: Upstream, instance: DagsterInstance
+    catalog: Catalog, upstream: Upstream, defs: dg.Definitions, instance: DagsterInstance
 ) -> None:
-    daemon = Daemon(instance, outside_writes.sensor(SETTINGS))
+    daemon = Daemon(defs, instance, outside_writes)
     daemon.tick()
     upstream.courses = [course("A+1", run("course-v1:A+1+r"))]
     catalog.refresh()

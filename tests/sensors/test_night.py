@@ -12,6 +12,7 @@ from sensors import nightly
 from sensors.nightly import NIGHT_TAG, Stage, next_stage, stages
 
 SUCCESS, FAILURE, STARTED = DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.STARTED
+SETTINGS = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
 A, B, C = Stage("a"), Stage("b"), Stage("c", needs=("b",))
 
 
@@ -50,13 +51,12 @@ def test_a_stage_whose_source_is_not_configured_is_left_out(configured: dict[str
 
 
 def test_the_sensor_walks_the_night_stage_by_stage_and_requests_none_twice() -> None:
-    sensor = nightly.sensor(Settings(_env_file=None))  # pyright: ignore[reportCallIssue]
     night = f"{datetime.now(UTC):%Y-%m-%d}"
     with DagsterInstance.ephemeral() as instance:
 
         def tick() -> list[str | None]:
-            context = build_sensor_context(instance=instance, definitions=defs)
-            return [run.run_key for run in sensor.evaluate_tick(context).run_requests or []]
+            context = build_sensor_context(instance=instance, definitions=defs, resources={"settings": SETTINGS})
+            return [run.run_key for run in nightly.night.evaluate_tick(context).run_requests or []]
 
         assert tick() == []
         for stage, following in zip(nightly.NIGHT, [*nightly.NIGHT[1:], None], strict=True):
@@ -67,7 +67,7 @@ def test_the_sensor_walks_the_night_stage_by_stage_and_requests_none_twice() -> 
 
 
 def test_the_schedule_names_the_nights_date_in_key_and_tag() -> None:
-    schedule = nightly.schedule(Settings(_env_file=None))  # pyright: ignore[reportCallIssue]
+    schedule = nightly.nightly_schedule(SETTINGS)
     context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 3, 1, 2, 15, tzinfo=UTC))
     request = schedule.evaluate_tick(context).run_requests[0]  # pyright: ignore[reportOptionalSubscript]
     assert (request.run_key, request.tags[NIGHT_TAG]) == ("2026-03-01:refresh_discovery", "2026-03-01")

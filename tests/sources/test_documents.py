@@ -58,25 +58,25 @@ def written(document: Any) -> str:
     return json.dumps(document, sort_keys=True)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(MIXED)
 def test_volatile_fields_do_not_count_at_any_depth(document: Any) -> None:
     assert content_hash(document) == content_hash(without_volatile(document))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(MIXED)
 def test_the_order_of_keys_does_not_count(document: Any) -> None:
     assert content_hash(document) == content_hash(reordered(document))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(STEADY, STEADY)
 def test_everything_else_counts(one: Any, other: Any) -> None:
     assert (content_hash(one) == content_hash(other)) == (written(one) == written(other))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(STEADY.filter(lambda document: isinstance(document, dict)), STEADY_NAMES, SCALARS)
 def test_a_field_more_counts(document: dict[str, Any], name: str, value: Any) -> None:
     changed = {**document, name: value}
@@ -101,13 +101,13 @@ def test_each_volatile_field_is_one(name: str) -> None:
     assert content_hash({"a": [{name: 1}]}) == content_hash({"a": [{name: 2}]}) == content_hash({"a": [{}]})
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(documents(st.text(max_size=5)))
 def test_what_is_kept_is_what_came(document: Any) -> None:
     assert written(decode(decompress(compress(encode(document))))) == written(document)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(documents(TEXTS, SCALARS | st.text(st.characters(categories=["Cs"]), min_size=1, max_size=2)))
 def test_a_page_with_half_a_surrogate_pair_is_read_kept_and_hashed(document: Any) -> None:
     page = decode(json.dumps(document).encode())
@@ -116,7 +116,7 @@ def test_a_page_with_half_a_surrogate_pair_is_read_kept_and_hashed(document: Any
     assert len(content_hash(page)) == 16
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(-(10**300), 10**300))
 def test_whole_numbers_of_any_size_are_read_kept_and_hashed(number: int) -> None:
     page = decode(b'{"n": %d}' % number)
@@ -153,7 +153,7 @@ def test_keeping_is_compact_and_safe_from_several_threads() -> None:
     assert failed == []
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(MIXED)
 def test_hashing_leaves_a_document_as_it_was(document: Any) -> None:
     before = written(document)

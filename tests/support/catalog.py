@@ -1,4 +1,4 @@
-"""An upstream of the test's own making, over HTTP: what is put into its lists is served as discovery and the LMS do."""
+"""An upstream over HTTP for each test: it serves the documents in its lists as discovery and the LMS would."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from pytest_httpserver import HTTPServer
 from sqlalchemy import Engine, text
 from werkzeug import Request, Response
 
-from catalog_pipeline.associations.planning import Plan, associate
+from catalog_pipeline.associations.planning import AssociationPlan, associate
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.replication.refresh import refresh
@@ -113,7 +113,7 @@ class Upstream:
             page: Document = {"results": here, "count": len(listed), "next": following}
             if name == "lms":
                 page = {"results": here, "pagination": {"count": len(listed), "next": following}}
-            # Half a surrogate pair is JSON, but not for orjson: put in as text.
+            # JSON allows half a surrogate pair, but orjson does not write it: it replaces a marker.
             body = orjson.dumps(page).replace(b"HALF", b"\\ud800")
             for served, instead in self.replaced.items():
                 body = body.replace(served, instead)
@@ -157,7 +157,7 @@ class Catalog:
             connection.execute(text(statement), parameters)
 
     def add_run(self, run_key: str, **values: Any) -> None:
-        """Insert a run as a person would with psql: nothing but the row."""
+        """Insert a run as a person would with psql: only the row, without an association."""
         row = {
             "run_key": run_key,
             "key_org": "",
@@ -172,7 +172,7 @@ class Catalog:
             f"INSERT INTO catalog.course_run ({names}) VALUES ({', '.join(f':{name}' for name in row)})", **row
         )
 
-    def associate(self) -> Plan:
+    def associate(self) -> AssociationPlan:
         """Apply the plan of every run."""
         return associate(self.engine)[1]
 
@@ -186,7 +186,7 @@ class Catalog:
         return dict(self.rows("SELECT run_key, course_key FROM catalog.run"))  # pyright: ignore[reportArgumentType]
 
     def versions(self) -> list[tuple[Any, ...]]:
-        """Which transaction wrote each row of the catalog and the landing: what was not touched stays the same."""
+        """The transaction that last wrote each row of the catalog and of landing."""
         tables = self.rows(
             "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
             " WHERE schemaname = 'catalog' OR (schemaname, tablename) = ('landing', 'document')"

@@ -1,19 +1,31 @@
-"""A Dagster instance in memory, whose resources find the test's database."""
+"""A Dagster instance in memory, and the code location built for the test's database."""
 
 from collections.abc import Iterator
 
+import dagster as dg
 import pytest
 from dagster import DagsterInstance
+from pydantic import SecretStr
 
 from catalog_pipeline.database.engine import Server
+from catalog_pipeline.definitions import build_defs
 from catalog_pipeline.settings import Settings
 
 
 @pytest.fixture
-def instance(server: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
-    """An instance in memory, and the environment by which resources find the test's database."""
-    monkeypatch.setenv("CATALOG_DATABASE_URL", server.url("postgresql"))
-    monkeypatch.setenv("CATALOG_HOME", str(settings.home))
-    monkeypatch.setenv("CATALOG_PARTNER_FEEDS", str(settings.home / "feeds"))
+def deployed(server: Server, settings: Settings) -> Settings:
+    """The settings of a pipeline on the test's database."""
+    return settings.model_copy(update={"database_url": SecretStr(server.url("postgresql"))})
+
+
+@pytest.fixture
+def defs(deployed: Settings) -> dg.Definitions:
+    """The code location by those settings."""
+    return build_defs(deployed)
+
+
+@pytest.fixture
+def instance() -> Iterator[DagsterInstance]:
+    """A Dagster instance in memory."""
     with DagsterInstance.ephemeral() as made:
         yield made

@@ -12,8 +12,9 @@ import orjson
 import pytest
 from sqlalchemy import Engine
 
-from catalog_pipeline.partner.ingestion import Options, ingest
-from catalog_pipeline.partner.plan import FeedName
+from catalog_pipeline.partner.columns import FeedName
+from catalog_pipeline.partner.ingestion import Options, Summarize, ingest
+from catalog_pipeline.partner.report import FeedReport
 from catalog_pipeline.settings import Settings
 from support.catalog import Catalog, Upstream
 
@@ -106,22 +107,27 @@ class FedCatalog(Catalog):
 
     arrivals = 0
 
-    def feed(
+    def ingest(
         self,
         *rows: Cells,
         data: bytes | None = None,
         source: str = "2u",
         product_type: str = TYPE,
         received_at: datetime | None = None,
-        summarize: Any = None,
+        summarize: Summarize | None = None,
         **options: Any,
-    ) -> Any:
+    ) -> FeedReport:
+        """Ingest a feed of these rows, or of these bytes."""
         data = csv_of(*rows) if data is None else data
         self.arrivals += 1
         arrived = received_at or NOW + timedelta(hours=self.arrivals)
         name = FeedName(f"{self.arrivals}.csv", source, product_type, hashlib.sha256(data).hexdigest(), arrived)
         options = {"as_of": NOW, "accept_removals": True, **options}
         return ingest(self.engine, data, name, self.settings, Options(**options), summarize)
+
+    def feed(self, *rows: Cells, **options: Any) -> dict[str, Any]:
+        """Ingest a feed, as `ingest` does; returns the report as JSON."""
+        return self.ingest(*rows, **options).to_json()
 
     def outcomes(self, *rows: Cells, **options: Any) -> list[str]:
         return [row["outcome"] for row in self.feed(*rows, **options)["rows"]]

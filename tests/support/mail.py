@@ -1,4 +1,4 @@
-"""A real SMTP server for each test, which takes mail, or refuses it as the test says."""
+"""A real SMTP server for each test, which accepts mail or refuses it, as the test sets it up."""
 
 import socket
 import ssl
@@ -22,7 +22,7 @@ USER, PASSWORD = "catalog", "p@ss: word"
 
 @dataclass
 class Received:
-    """One mail as the server got it."""
+    """One mail, as the server received it."""
 
     sender: str
     recipients: list[str]
@@ -36,7 +36,7 @@ class Received:
 
 
 class Mailbox:
-    """What the server got, and what it answers: by recipient, to the mail as a whole, and to the farewell."""
+    """What the server received, and what it answers: for each recipient, for a mail, and for QUIT."""
 
     def __init__(self) -> None:
         self.mails: list[Received] = []
@@ -69,7 +69,7 @@ class Mailbox:
 
     @property
     def deliveries(self) -> list[tuple[str, str]]:
-        """Message-ID and recipient of everything that was taken, in order."""
+        """Message-ID and recipient of all that was accepted, in order."""
         return [(str(mail.message["Message-ID"]), to) for mail in self.mails for to in mail.recipients]
 
 

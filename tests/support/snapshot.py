@@ -1,4 +1,4 @@
-"""What a catalog says, whatever its ids and times: two that say the same are the same."""
+"""The content of a catalog without ids and times, so that two catalogs can be compared."""
 
 from typing import Any
 
@@ -33,9 +33,9 @@ QUERIES = {
 
 
 def snapshot(engine: Engine) -> dict[str, list[str]]:
-    """What each table says, in an order of its own."""
+    """The rows of each table, as text, sorted."""
     with connected(engine) as connection:
-        # One look at all tables, as one query has: what is published in between is not in it.
+        # All tables are read as of one moment, whatever is published in between.
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         return {
             name: sorted(_shown(row) for row in connection.execute(text(query)).all())

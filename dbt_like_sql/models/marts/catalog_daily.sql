@@ -33,38 +33,35 @@ WITH wanted AS (
     FROM marts.days() AS days (day)
 ),
 
--- An event is told as of when its transaction began: one that waited for a later one did not come before it.
+-- What each event set, a column each: JSON's null where it set none, null where it left the value alone.
+-- An event counts from when its transaction began, but not before the events that it waited for.
 happened AS (
     SELECT
-        entity,
-        entity_id,
-        id,
-        action,
-        changes,
-        max(at) OVER (ORDER BY id) AS at
-    FROM ops.change_event
+        change.entity,
+        change.entity_id,
+        change.id,
+        change.action = 'deleted' AS deleted,
+        max(change.at) OVER (ORDER BY change.id) AS at,
+        any_value(change.new) FILTER (WHERE change."column" = 'status') AS status,
+        any_value(change.new) FILTER (WHERE change."column" = 'organization_id') AS organization_id,
+        any_value(change.new) FILTER (WHERE change."column" = 'course_run_id') AS course_run_id,
+        any_value(change.new) FILTER (WHERE change."column" = 'catalog_course_id') AS catalog_course_id
+    FROM ops.column_change AS change
     WHERE
-        entity IN ('course_run', 'catalog_course', 'run_association')
-        AND (
-            action <> 'updated'
-            OR jsonb_exists_any(changes, ARRAY['status', 'organization_id', 'course_run_id', 'catalog_course_id'])
-        )
+        change.entity IN ('course_run', 'catalog_course', 'run_association')
+        AND change."column" IN ('status', 'organization_id', 'course_run_id', 'catalog_course_id')
+    GROUP BY change.entity, change.entity_id, change.id, change.action, change.at
 ),
 
 -- Each event numbers the values that it sets: a value holds until the next event that sets it anew.
 event AS (
     SELECT
-        entity,
-        entity_id,
-        id,
-        at,
-        changes,
+        happened.*,
         lead(at) OVER life AS valid_to,
-        action = 'deleted' AS deleted,
-        count(changes -> 'status') OVER life AS status_number,
-        count(changes -> 'organization_id') OVER life AS organization_number,
-        count(changes -> 'course_run_id') OVER life AS run_number,
-        count(changes -> 'catalog_course_id') OVER life AS course_number
+        count(status) OVER life AS status_number,
+        count(organization_id) OVER life AS organization_number,
+        count(course_run_id) OVER life AS run_number,
+        count(catalog_course_id) OVER life AS course_number
     FROM happened
     WINDOW life AS (PARTITION BY entity, entity_id ORDER BY id)
 ),
@@ -76,13 +73,13 @@ version AS (
         at AS valid_from,
         valid_to,
         deleted,
-        first_value(changes -> 'status' ->> 1)
+        first_value(status #>> '{}')
             OVER (PARTITION BY entity, entity_id, status_number ORDER BY id) AS status,
-        first_value((changes -> 'organization_id' ->> 1)::bigint)
+        first_value((organization_id #>> '{}')::bigint)
             OVER (PARTITION BY entity, entity_id, organization_number ORDER BY id) AS organization_id,
-        first_value((changes -> 'course_run_id' ->> 1)::bigint)
+        first_value((course_run_id #>> '{}')::bigint)
             OVER (PARTITION BY entity, entity_id, run_number ORDER BY id) AS course_run_id,
-        first_value((changes -> 'catalog_course_id' ->> 1)::bigint)
+        first_value((catalog_course_id #>> '{}')::bigint)
             OVER (PARTITION BY entity, entity_id, course_number ORDER BY id) AS catalog_course_id
     FROM event
 ),

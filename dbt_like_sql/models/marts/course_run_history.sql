@@ -16,37 +16,45 @@ columns:
   enrollment_end: {description: When enrollment closes.}
   changed_by: {description: Who made the version.}
 */
-WITH event AS (
+WITH happened AS (
+    -- What each event set, a column each: JSON's null where it set none, null where it left the value alone.
+    SELECT
+        change.entity_id AS course_run_id, change.key AS run_key, change.action, change.actor, change.id, change.at,
+        any_value(change.new) FILTER (WHERE change."column" = 'status') AS status,
+        any_value(change.new) FILTER (WHERE change."column" = 'start') AS start,
+        any_value(change.new) FILTER (WHERE change."column" = 'end') AS "end",
+        any_value(change.new) FILTER (WHERE change."column" = 'enrollment_start') AS enrollment_start,
+        any_value(change.new) FILTER (WHERE change."column" = 'enrollment_end') AS enrollment_end
+    FROM ops.column_change AS change
+    WHERE change.entity = 'course_run'
+      AND change."column" IN ('status', 'start', 'end', 'enrollment_start', 'enrollment_end')
+    GROUP BY change.entity_id, change.key, change.action, change.actor, change.id, change.at
+),
+event AS (
     -- Each event numbers the values that it sets: a value holds until the next event that sets it anew.
     SELECT
-        entity_id AS course_run_id, key AS run_key, action, actor, id, changes,
-        -- An event is told as of when its transaction began: one that waited for a later one did not come before it.
+        course_run_id, run_key, action, actor, id, status, start, "end", enrollment_start, enrollment_end,
+        -- An event counts from when its transaction began, but not before the events that it waited for.
         max(at) OVER so_far AS at,
-        count(changes -> 'status') OVER so_far AS status_number,
-        count(changes -> 'start') OVER so_far AS start_number,
-        count(changes -> 'end') OVER so_far AS end_number,
-        count(changes -> 'enrollment_start') OVER so_far AS enrollment_start_number,
-        count(changes -> 'enrollment_end') OVER so_far AS enrollment_end_number
-    FROM ops.change_event
-    WHERE entity = 'course_run'
-      AND (action <> 'updated'
-           OR jsonb_exists_any(changes, ARRAY['status', 'start', 'end', 'enrollment_start', 'enrollment_end']))
-    WINDOW so_far AS (PARTITION BY entity_id ORDER BY id)
+        count(status) OVER so_far AS status_number,
+        count(start) OVER so_far AS start_number,
+        count("end") OVER so_far AS end_number,
+        count(enrollment_start) OVER so_far AS enrollment_start_number,
+        count(enrollment_end) OVER so_far AS enrollment_end_number
+    FROM happened
+    WINDOW so_far AS (PARTITION BY course_run_id ORDER BY id)
 ),
 version AS (
     SELECT
         course_run_id, run_key, action, actor,
         at AS valid_from,
         lead(at) OVER (PARTITION BY course_run_id ORDER BY id) AS valid_to,
-        first_value(changes -> 'status' ->> 1)
-            OVER (PARTITION BY course_run_id, status_number ORDER BY id) AS status,
-        first_value(changes -> 'start' ->> 1)
-            OVER (PARTITION BY course_run_id, start_number ORDER BY id) AS start,
-        first_value(changes -> 'end' ->> 1)
-            OVER (PARTITION BY course_run_id, end_number ORDER BY id) AS "end",
-        first_value(changes -> 'enrollment_start' ->> 1)
+        first_value(status #>> '{}') OVER (PARTITION BY course_run_id, status_number ORDER BY id) AS status,
+        first_value(start #>> '{}') OVER (PARTITION BY course_run_id, start_number ORDER BY id) AS start,
+        first_value("end" #>> '{}') OVER (PARTITION BY course_run_id, end_number ORDER BY id) AS "end",
+        first_value(enrollment_start #>> '{}')
             OVER (PARTITION BY course_run_id, enrollment_start_number ORDER BY id) AS enrollment_start,
-        first_value(changes -> 'enrollment_end' ->> 1)
+        first_value(enrollment_end #>> '{}')
             OVER (PARTITION BY course_run_id, enrollment_end_number ORDER BY id) AS enrollment_end
     FROM event
 )

@@ -1,0 +1,10 @@
+"""The groups of assets: what one job materializes, and what the UI frames as one box."""
+
+UPSTREAM = "upstream"
+DISCOVERY = "discovery"
+LMS = "lms"
+FEEDS = "partner_feeds"
+GO_LIVE = "go_live"
+ASSOCIATIONS = "associations"
+MARTS = "marts"
+SNAPSHOTS = "snapshots"

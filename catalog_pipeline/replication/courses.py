@@ -1,0 +1,117 @@
+"""Publishes courses. Two may not share a code in one organization, nor a product number of one partner and type."""
+
+from catalog_pipeline.database.keys import folded
+from catalog_pipeline.loading.course_status import course_status
+from catalog_pipeline.loading.ownership import keep_carried_courses
+from catalog_pipeline.loading.publication import Publication
+from catalog_pipeline.models.course import CatalogCourse
+from catalog_pipeline.models.fields import COURSE_FIELDS, COURSE_KEYS, LISTED, written_by
+from catalog_pipeline.replication.identity import CATALOG_COURSE, resolve
+
+COURSE_COLUMNS = (*COURSE_KEYS, *written_by(COURSE_FIELDS, "discovery"), *LISTED)
+
+NOT_IN_LOAD = "NOT EXISTS (SELECT FROM resolved_catalog_course w WHERE w.id = t.id)"
+GONE = """(t.missing_since IS NOT NULL
+    OR EXISTS (SELECT FROM pending p WHERE p.id = t.listed_by_id AND NOT p.rejected))"""
+"""SQL over t: a course that this load has no row of, and that upstream no longer lists, or will not by its end."""
+SAME_PARTNER = "(t.product_source, t.course_type) IS NOT DISTINCT FROM (r.product_source, r.course_type)"
+ORDER = 'NOT holds, found_id IS NULL, key COLLATE "C"'
+"""Which of several staged courses goes first: the one that its own document lists already, then one that stands."""
+
+
+def publish_courses(publication: Publication) -> None:
+    """Merge `staged_catalog_course`. What feeds own keeps its value. Makes `shared_code`, of the rejected courses."""
+    resolve(publication, CATALOG_COURSE)
+    keep_carried_courses(publication)
+    _take_over_gone_courses(publication)
+    _reject_shared_codes(publication)
+    _give_up_exchanged_codes(publication)
+    _remove_shared_identifiers(publication)
+    _give_up_exchanged_identifiers(publication)
+    _add_first_status(publication)
+    publication.merge(CatalogCourse, "resolved_catalog_course", COURSE_COLUMNS, insert_only=["status"])
+
+
+def _take_over_gone_courses(publication: Publication) -> None:
+    """A new course with the code of a course that is gone upstream takes over its row."""
+    publication.execute(f"""
+        UPDATE resolved_catalog_course r SET id = t.id, found_id = t.id FROM catalog.catalog_course t
+        WHERE r.found_id IS NULL AND t.organization_id = r.organization_id
+          AND {folded("t.course_code")} = r.folded_code AND {NOT_IN_LOAD} AND {GONE}
+          AND NOT EXISTS (SELECT FROM resolved_catalog_course o WHERE o.id <> r.id AND o.folded_code = r.folded_code
+                          AND o.organization_id = r.organization_id)""")
+
+
+def _reject_shared_codes(publication: Publication) -> None:
+    """Reject a course whose organization has another of its code.
+
+    `shared_code` has the rejected courses, with the key (`other`) and id (`other_id`) of the course that has the code.
+    """
+    publication.execute(f"""
+        CREATE TEMP TABLE shared_code ON COMMIT DROP AS
+        SELECT r.id, r.document_id, r.key, coalesce(t.key, r.holder) AS other, coalesce(t.id, r.holder_id) AS other_id
+        FROM (SELECT *, row_number() OVER same_code AS code_rank, first_value(key) OVER same_code AS holder,
+                     first_value(id) OVER same_code AS holder_id
+              FROM resolved_catalog_course
+              WINDOW same_code AS (PARTITION BY organization_id, folded_code ORDER BY {ORDER})) r
+        LEFT JOIN catalog.catalog_course t ON t.organization_id = r.organization_id AND t.id <> r.id
+             AND {folded("t.course_code")} = r.folded_code AND {NOT_IN_LOAD}
+        WHERE r.code_rank > 1 OR t.id IS NOT NULL""")
+    publication.reject(
+        "catalog.catalog_course",
+        """SELECT document_id, key AS record_key, 'course_code' AS column_name, 'duplicate_code' AS rule, key AS value,
+                  format('The organization has a course of this code already: %s.', other) AS message
+           FROM shared_code""",
+    )
+    publication.execute("DELETE FROM resolved_catalog_course r USING shared_code s WHERE r.id = s.id")
+
+
+def _give_up_exchanged_codes(publication: Publication) -> None:
+    """Courses that take one another's codes give up their own first, so that no two ever have the same."""
+    publication.execute(f"""
+        UPDATE catalog.catalog_course t SET course_code = '~~~' || t.id FROM resolved_catalog_course r
+        WHERE t.id = r.id AND (t.organization_id, {folded("t.course_code")}) <> (r.organization_id, r.folded_code)
+          AND EXISTS (SELECT FROM resolved_catalog_course w WHERE w.id <> t.id
+                      AND w.organization_id = t.organization_id AND w.folded_code = {folded("t.course_code")})""")
+
+
+def _remove_shared_identifiers(publication: Publication) -> None:
+    """Of two courses with one product number the later is published without it, and the value is a reject."""
+    publication.execute(f"""
+        CREATE TEMP TABLE shared_identifier ON COMMIT DROP AS
+        SELECT r.id, r.document_id, r.key, r.external_identifier, coalesce(t.key, r.holder) AS other
+        FROM (SELECT *, row_number() OVER same_number AS number_rank, first_value(key) OVER same_number AS holder
+              FROM resolved_catalog_course WHERE external_identifier IS NOT NULL
+              WINDOW same_number AS (PARTITION BY product_source, course_type, external_identifier ORDER BY {ORDER})) r
+        LEFT JOIN catalog.catalog_course t ON t.external_identifier = r.external_identifier AND t.id <> r.id
+             AND {SAME_PARTNER} AND {NOT_IN_LOAD} AND NOT {GONE}
+        WHERE r.number_rank > 1 OR t.id IS NOT NULL""")
+    publication.reject(
+        "catalog.catalog_course",
+        """SELECT document_id, key AS record_key, 'external_identifier' AS column_name,
+                  'duplicate_external_identifier' AS rule, external_identifier AS value,
+                  format('%s has this product number already; this course is kept without one.', other) AS message
+           FROM shared_identifier""",
+        rows=False,
+    )
+    publication.execute("""
+        UPDATE resolved_catalog_course r SET external_identifier = NULL FROM shared_identifier s WHERE r.id = s.id""")
+
+
+def _give_up_exchanged_identifiers(publication: Publication) -> None:
+    """A course whose product number another one takes gives it up first."""
+    publication.execute(f"""
+        UPDATE catalog.catalog_course t SET external_identifier = NULL FROM resolved_catalog_course r
+        WHERE t.external_identifier = r.external_identifier AND t.id <> r.id AND {SAME_PARTNER}""")
+
+
+def _add_first_status(publication: Publication) -> None:
+    """Add the status with which a new course is inserted, by its own runs; later ones are set when all is published."""
+    publication.execute(
+        "ALTER TABLE resolved_catalog_course ADD COLUMN dropped_since timestamptz, ADD COLUMN status text"
+    )
+    publication.execute(f"""
+        UPDATE resolved_catalog_course c SET status = {course_status("c", "r.published")}
+        FROM (SELECT d.id AS document_id, coalesce(bool_or(r.status = 'published'), false) AS published
+              FROM pending d LEFT JOIN resolved_course_run r ON r.document_id = d.id GROUP BY d.id) r
+        WHERE r.document_id = c.document_id""")

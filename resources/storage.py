@@ -1,0 +1,42 @@
+"""Dagster's own storage: a database beside the catalog's, on the same server, whoever starts Dagster."""
+
+import atexit
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import Any, Self
+
+from dagster_postgres import DagsterPostgresStorage
+
+from catalog_pipeline.database.engine import Server, ensure_database, ensure_filled_database, serving
+from catalog_pipeline.settings import load_settings
+
+
+class CatalogStorage(DagsterPostgresStorage):
+    """Runs, events and ticks in `<name>_dagster`, which is made where it is missing.
+
+    `dagster.yaml` names this class, so that any Dagster command with that `DAGSTER_HOME` finds the server by the
+    pipeline's settings, and starts the embedded one where none is configured.
+    """
+
+    @classmethod
+    def config_type(cls) -> Any:
+        """The home folder of the pipeline, whose embedded server serves when CATALOG_DATABASE_URL is not set."""
+        return {"home": str}
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> Self:
+        """Called by Dagster with the configuration in `dagster.yaml`. Raises DatabaseError."""
+        server = _server(Path(config_value["home"]))
+        ensure_database(server)
+        # Dagster makes its tables one by one and takes the first for all: killed in between, it would never work again.
+        ensure_filled_database(server, server.dagster_url(), DagsterPostgresStorage)
+        return cls(server.dagster_url(), inst_data=inst_data)
+
+
+@cache
+def _server(home: Path) -> Server:
+    """The server, held until this process ends: Dagster does not say when it is done with its storage."""
+    holding = ExitStack()
+    atexit.register(holding.close)
+    return holding.enter_context(serving(load_settings().model_copy(update={"home": home})))
