@@ -1,6 +1,8 @@
-"""Faults on request: what may go wrong between the sample upstream's list of courses and whoever reads it.
+"""Faults on request: what may go wrong between the sample upstream and whoever reads its list of courses.
 
-`KIND[@PAGE][*TIMES]`: on which page (2 unless told; `any`), and how often (once unless told; `always`).
+`[PLACE:]KIND[@PAGE][*TIMES]`: where (a page's answer unless told; `headers`, before its body; `redirect`, a redirect
+that stands before it; `token`, the answer to a request for a token), on which page of the list (2 unless told; `any`;
+a token has none), and how often (once unless told; `always`).
 """
 
 import asyncio
@@ -8,6 +10,7 @@ import re
 import socket
 import struct
 import time
+import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -22,19 +25,22 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 COURSES = "/api/v1/courses/"
+TOKEN = "/oauth2/access_token"
 WAIT = 1
 """Seconds that a rate limit asks to wait."""
 EXTRA = 7
 """Documents that a wrong count counts and nobody has."""
 PAUSE = 0.05
 """Seconds between two bytes of a page that drips."""
+BLOCK = 1 << 20
+"""Bytes that are sent at once of a body without end."""
 TRANSPORT = "sample.transport"
-PATTERN = re.compile(r"(?P<kind>[a-z-]+)(@(?P<page>[1-9][0-9]*|any))?(\*(?P<times>[1-9][0-9]*|always))?")
+PATTERN = re.compile(r"(?P<kind>([a-z]+:)?[a-z-]+)(@(?P<page>[1-9][0-9]*|any))?(\*(?P<times>[1-9][0-9]*|always))?")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong: on that page (None: any), so many times (None: always)."""
+    """One thing that goes wrong: of a kind of `FAULTS`, on that page (None: any), so many times (None: always)."""
 
     kind: str
     page: int | None = 2
@@ -42,12 +48,20 @@ class Fault:
 
     @classmethod
     def parse(cls, text: str) -> "Fault":
-        """Read `KIND[@PAGE][*TIMES]`. Raises ValueError, which lists the kinds."""
+        """Read `[PLACE:]KIND[@PAGE][*TIMES]`. Raises ValueError, which lists the kinds with their places."""
         match = PATTERN.fullmatch(text)
         if match is None or match["kind"] not in FAULTS:
-            raise ValueError(f"{text!r} is no fault: give KIND[@PAGE][*TIMES], KIND one of {', '.join(sorted(FAULTS))}")
+            raise ValueError(
+                f"{text!r} is no fault: give KIND[@PAGE][*TIMES] or PLACE:KIND[@PAGE][*TIMES],"
+                f" one of {', '.join(sorted(FAULTS))}"
+            )
         page, times = match["page"] or "2", match["times"] or "1"
         return cls(match["kind"], None if page == "any" else int(page), None if times == "always" else int(times))
+
+    @property
+    def place(self) -> str:
+        """Where it goes wrong: page, headers, redirect or token."""
+        return self.kind.rpartition(":")[0] or "page"
 
 
 class Faults:
@@ -65,14 +79,17 @@ class Faults:
             await self.app(scope, receive, send)
             return
         self.done[fault] += 1
-        await FAULTS[fault.kind](_Exchange(self.app, scope, receive, send))
+        location = Request(scope).url.path + f"?{scope['query_string'].decode()}" if fault.place == "redirect" else None
+        await FAULTS[fault.kind](_Exchange(self.app, scope, receive, send, location))
 
     def _due(self, scope: Scope) -> Fault | None:
-        if scope["type"] != "http" or scope["path"] != COURSES:
+        if scope["type"] != "http" or scope["path"] not in (COURSES, TOKEN):
             return None
-        page = Request(scope).query_params.get("page")
+        asks_token = scope["path"] == TOKEN
+        page = None if asks_token else int(Request(scope).query_params.get("page") or 0)
         for fault in self.faults:
-            if fault.page in (None, int(page or 0)) and (fault.times is None or self.done[fault] < fault.times):
+            is_here = (fault.place == "token") == asks_token and (asks_token or fault.page in (None, page))
+            if is_here and (fault.times is None or self.done[fault] < fault.times):
                 return fault
         return None
 
@@ -99,6 +116,8 @@ class _Exchange:
     scope: Scope
     receive: Receive
     send: Send
+    location: str | None = None
+    """Where the answer redirects to; None where it is no redirect."""
 
     @property
     def page(self) -> int:
@@ -121,19 +140,32 @@ class _Exchange:
         await self.app(scope, self.receive, keep)
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
-    async def start(self, length: int | None = None) -> None:
-        """Begin an answer of JSON; its body is to follow."""
-        size = [(b"content-length", str(length).encode())] if length is not None else []
-        headers = [(b"content-type", b"application/json"), *size]
-        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+    async def start(self, length: int | None = None, *more: tuple[bytes, bytes]) -> None:
+        """Begin an answer of JSON, or a redirect; its body is to follow."""
+        headers = [(b"content-type", b"application/json"), *more]
+        if length is not None:
+            headers.append((b"content-length", str(length).encode()))
+        if self.location is not None:
+            headers.append((b"location", self.location.encode()))
+        status = 200 if self.location is None else 302
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def go_on(self, chunk: bytes, pause: float) -> None:
-        """Send a chunk again and again, until the client leaves."""
-        await self.start()
+        """Send a chunk of a body again and again, until the client leaves."""
         left = asyncio.create_task(self.leaving())
         while not left.done():
             await self.send({"type": "http.response.body", "body": chunk, "more_body": True})
             await asyncio.sleep(pause)
+
+    async def write(self, begin: bytes, again: bytes = b"") -> None:
+        """Write to the connection itself: first `begin`, then `again` and again, until the client leaves."""
+        transport = self.scope[TRANSPORT]
+        transport.write(begin)
+        left = asyncio.create_task(self.leaving())
+        while not left.done() and not transport.is_closing():
+            transport.write(again)
+            await asyncio.sleep(PAUSE)
+        await left
 
     async def leaving(self) -> None:
         """Wait until the client leaves."""
@@ -170,11 +202,22 @@ async def _hanging(exchange: _Exchange) -> None:
 
 
 async def _dripping(exchange: _Exchange) -> None:
+    await exchange.start()
     await exchange.go_on(b" ", PAUSE)
 
 
 async def _endless_page(exchange: _Exchange) -> None:
-    await exchange.go_on(b" " * (1 << 20), 0)
+    await exchange.start()
+    await exchange.go_on(b" " * BLOCK, 0)
+
+
+async def _gzip_bomb(exchange: _Exchange) -> None:
+    """A body without end that unpacks to a thousand times what is sent."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    first, again = (packer.compress(b" " * 8 * BLOCK) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    await exchange.start(None, (b"content-encoding", b"gzip"))
+    await exchange.send({"type": "http.response.body", "body": first, "more_body": True})
+    await exchange.go_on(again, 0)
 
 
 async def _truncated(exchange: _Exchange) -> None:
@@ -239,23 +282,86 @@ async def _endless_list(exchange: _Exchange) -> None:
     await exchange.answer(_json(orjson.dumps({**orjson.loads(body), "next": "more"})))
 
 
-FAULTS: dict[str, Callable[[_Exchange], Awaitable[None]]] = {
+async def _reset_in_headers(exchange: _Exchange) -> None:
+    exchange.scope[TRANSPORT].write(HEAD)
+    await asyncio.sleep(PAUSE)  # else the reset overtakes what was written
+    await _reset(exchange)
+
+
+async def _hanging_in_headers(exchange: _Exchange) -> None:
+    await exchange.write(HEAD)
+
+
+async def _dripping_headers(exchange: _Exchange) -> None:
+    await exchange.write(HEAD, b"x")
+
+
+async def _endless_headers(exchange: _Exchange) -> None:
+    await exchange.write(HEAD, b"x\r\nX-More: " * 20)
+
+
+async def _continuing(exchange: _Exchange) -> None:
+    """Says for ever that the client may go on, which it has long done."""
+    await exchange.write(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
+
+
+async def _redirecting(exchange: _Exchange) -> None:
+    await exchange.answer(Response(status_code=302, headers={"Location": exchange.location or ""}))
+
+
+async def _redirecting_elsewhere(exchange: _Exchange) -> None:
+    await exchange.answer(Response(status_code=302, headers={"Location": "http://elsewhere.invalid/courses/"}))
+
+
+async def _redirecting_nowhere(exchange: _Exchange) -> None:
+    await exchange.answer(Response(status_code=302, headers={"Location": "http://[nowhere/"}))
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nX-More: "
+Handler = Callable[[_Exchange], Awaitable[None]]
+_BODY: dict[str, Handler] = {
+    "drip": _dripping,
+    "short-body": _short,
+    "endless-page": _endless_page,
+    "gzip-bomb": _gzip_bomb,
+}
+_ANSWER: dict[str, Handler] = {
+    **_BODY,
     "rate-limit": _limited,
     "rate-limit-date": _limited_by_date,
     "server-error": _failing,
     "reset": _reset,
     "hang": _hanging,
-    "drip": _dripping,
     "truncated-json": _truncated,
-    "short-body": _short,
     "html": _html,
     "token-expiry": _expired,
+}
+_PAGE: dict[str, Handler] = {
+    **_ANSWER,
     "repeat": _repeated,
     "skip": _skipped,
     "new-day": _new_day,
     "wrong-count": _wrong_count,
     "moving-count": _moving_count,
-    "endless-page": _endless_page,
     "endless-list": _endless_list,
 }
-"""What answers instead, by kind."""
+_HEADERS: dict[str, Handler] = {
+    "reset": _reset_in_headers,
+    "hang": _hanging_in_headers,
+    "drip": _dripping_headers,
+    "endless": _endless_headers,
+    "continue": _continuing,
+}
+_REDIRECT: dict[str, Handler] = {
+    **_BODY,
+    "plain": _redirecting,
+    "elsewhere": _redirecting_elsewhere,
+    "nowhere": _redirecting_nowhere,
+}
+FAULTS: dict[str, Handler] = {
+    **_PAGE,
+    **{f"headers:{kind}": handler for kind, handler in _HEADERS.items()},
+    **{f"redirect:{kind}": handler for kind, handler in _REDIRECT.items()},
+    **{f"token:{kind}": handler for kind, handler in _ANSWER.items()},
+}
+"""What answers instead, by kind, which begins with its place where that is not a page's answer."""
