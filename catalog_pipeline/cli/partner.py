@@ -88,7 +88,7 @@ def ingest(
     If the source or the course type is not given, it is taken from the folders
     that the file is in.
 
-    Example: catalog-pipeline partner ingest products.csv --source 2u --product-type bootcamp-2u
+    Example: catalog-pipeline partner ingest feeds/2u/bootcamp-2u/products.csv
     """
     from catalog_pipeline.cli.partner_output import SHOWN, print_feed
     from catalog_pipeline.partner.configuration import load_rules
