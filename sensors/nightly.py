@@ -139,8 +139,7 @@ def run_night(
                 loggers=QUIET,
             ),
             # The process is named from the start, for it may die before the first step does so. Without the code
-            # location's tag, the UI does not show the run in the job's history. Its timeline shows only runs that a
-            # daemon or the UI launched: it asks for the run's origin, which only they record.
+            # location's tag, the UI does not show the run in the job's history.
             tags={**stage.tags(datetime.now(UTC).date()), **process_tag(), **CODE_LOCATION_TAG},
         )
         run = instance.get_run_by_id(result.run_id)

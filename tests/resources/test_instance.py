@@ -1,5 +1,6 @@
 """Dagster's instance: its home folder, and the runs of processes that died."""
 
+import os
 import socket
 import tomllib
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from dagster import DagsterInstance, DagsterRunStatus
 
+from catalog_pipeline.database.engine import Server
 from catalog_pipeline.settings import Settings
 from resources.instance import (
     CODE_LOCATION,
@@ -20,6 +22,7 @@ from resources.instance import (
     sweep_dead_runs,
     write_home,
 )
+from resources.instance import instance as open_instance
 from sensors.nightly import Stage, run_night
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +81,17 @@ def test_a_run_of_make_run_names_its_code_location_and_its_process(
     assert run
     assert run.is_success
     assert run.tags.items() >= {**CODE_LOCATION_TAG, **process_tag()}.items()
+
+
+def test_the_timeline_of_the_ui_finds_the_runs_of_make_run(
+    defs: dg.Definitions, deployed: Settings, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    with open_instance(deployed, server) as opened:
+        *_, (_, run) = run_night(defs, opened, [Stage("send_mail")])
+    assert run
+    assert run.remote_job_origin
+    assert (run.remote_job_origin.location_name, run.remote_job_origin.job_name) == (CODE_LOCATION, "send_mail")
 
 
 def test_the_code_location_has_one_name_wherever_dagster_reads_it(settings: Settings) -> None:
