@@ -3,7 +3,9 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -67,8 +69,19 @@ def template(postgres: EmbeddedPostgres) -> str:
 
 
 @pytest.fixture
-def server(postgres: EmbeddedPostgres, template: str) -> Iterator[Server]:
+def new_server(postgres: EmbeddedPostgres, template: str) -> Callable[[], AbstractContextManager[Server]]:
+    """Makes migrated databases, for a test that needs several."""
+    return contextmanager(partial(_new_server, postgres, template))
+
+
+@pytest.fixture
+def server(new_server: Callable[[], AbstractContextManager[Server]]) -> Iterator[Server]:
     """A migrated database of the test's own."""
+    with new_server() as made:
+        yield made
+
+
+def _new_server(postgres: EmbeddedPostgres, template: str) -> Iterator[Server]:
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
         connection.execute(

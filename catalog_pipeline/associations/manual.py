@@ -109,7 +109,7 @@ def set_courses(engine: Engine, wanted: pd.DataFrame, *, actor: str, reason: str
 
 
 def unset_courses(engine: Engine, run_keys: Sequence[str], *, actor: str) -> ManualChanges:
-    """Let discovery, else the run's key, decide again which course runs belong to.
+    """Let discovery, else a feed, else the run's key, decide again which course runs belong to.
 
     Outcomes are those of a plan, and unknown_run and not_manual, which change nothing.
     """

@@ -15,14 +15,15 @@ from catalog_pipeline.database.events import Range
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.course_status import settle_course_statuses
+from catalog_pipeline.loading.ownership import CURRENT_FEEDS
 from catalog_pipeline.loading.publication import LoadReport, Publication, publishing
 from catalog_pipeline.rules.association import LINKING, OUTCOMES, UNLINKED, decide
 from catalog_pipeline.rules.course_keys import fold
 from catalog_pipeline.schemas.parsing import TEXT
 
-RUNS = """
-    SELECT r.id, r.run_key, r.title, l.key AS listed_key, c.key AS previous_key, a.source AS previous_source,
-           a.reason AS previous_reason
+RUNS = f"""
+    SELECT r.id, r.run_key, r.title, l.key AS listed_key, fed.key AS fed_key, c.key AS previous_key,
+           a.source AS previous_source, a.reason AS previous_reason
     FROM catalog.course_run r
     LEFT JOIN catalog.run_association a ON a.course_run_id = r.id
     LEFT JOIN catalog.catalog_course c ON c.id = a.catalog_course_id
@@ -31,7 +32,13 @@ RUNS = """
         SELECT n.key FROM catalog.catalog_course n
         WHERE n.listed_by_id = r.listed_by_id AND n.missing_since IS NULL AND r.missing_since IS NULL
         ORDER BY n.id DESC LIMIT 1) l ON true
-    WHERE {scope}
+    -- A row of a current feed says for which course the run was made, or is carried.
+    LEFT JOIN (
+        SELECT DISTINCT ON (f.course_run_id) f.course_run_id, n.key
+        FROM ops.feed_row f JOIN {CURRENT_FEEDS} current ON current.id = f.feed_id
+        JOIN catalog.catalog_course n ON n.id = f.catalog_course_id
+        ORDER BY f.course_run_id, f.feed_id DESC, f.row) fed ON fed.course_run_id = r.id
+    WHERE {{scope}}
     ORDER BY r.start NULLS LAST, r.run_key"""
 COURSES = """
     SELECT c.key, o.key AS organization_key, c.course_code,

@@ -13,7 +13,7 @@ from catalog_pipeline.models.tracking import track
 RUN_STATUSES = ("unpublished", "review_by_legal", "review_by_internal", "reviewed", "published", "archived")
 PACINGS = ("instructor_paced", "self_paced")
 RESTRICTION_TYPES = ("custom-b2b-enterprise", "custom-b2c")
-ASSOCIATION_SOURCES = ("manual", "discovery", "key")
+ASSOCIATION_SOURCES = ("manual", "discovery", "feed", "key")
 
 
 class CourseRun(CatalogRow, Listed, Base):
@@ -45,7 +45,9 @@ class CourseRun(CatalogRow, Listed, Base):
     restriction_type: Mapped[str | None] = mapped_column(
         comment="Who may see the run, where that is restricted; null where it is not."
     )
-    price: Mapped[Decimal | None] = mapped_column(Numeric(12, 2), comment="The highest seat price.")
+    price: Mapped[Decimal | None] = mapped_column(
+        Numeric(12, 2), comment="The highest price of a seat; credit seats do not count."
+    )
     currency: Mapped[str | None] = mapped_column(comment="ISO 4217 code of the price.")
     has_seats: Mapped[bool | None] = mapped_column(
         comment="Whether the run has seats, so that learners can enroll; null where upstream does not say."
@@ -86,7 +88,7 @@ class RunAssociation(CatalogRow, Base):
         comment="The run's course.",
     )
     source: Mapped[str] = mapped_column(
-        comment="What decided the course: manual, which goes before discovery, or discovery, which goes before key."
+        comment="What decided the course: manual, discovery, feed or key; each goes before those after it."
     )
     reason: Mapped[str] = mapped_column(comment="Why the run belongs to the course, in words.")
     decided_at: Mapped[datetime] = mapped_column(

@@ -75,7 +75,7 @@ def _write_runs(publication: Publication, plan: FeedPlan) -> None:
 def _write_associations(publication: Publication) -> None:
     created = publication.execute(f"""
         INSERT INTO catalog.run_association (course_run_id, catalog_course_id, source, reason)
-        SELECT course_run_id, catalog_course_id, 'key', format('A feed made the run for %s.', course_key)
+        SELECT course_run_id, catalog_course_id, 'feed', format('A feed made the run for %s.', course_key)
         FROM {COURSES_OF_RUNS} r WHERE is_new""")
     publication.count("catalog.run_association", {"created": created})
 

@@ -22,13 +22,10 @@ class Identity:
     key: str
     same: str
     """The columns of a duplicate: a staged row that equals another one in all of these does not collide with it."""
-    counts_duplicates: bool = True
+    staged: str = "true"
+    """Which of the staged rows are meant, as SQL over s."""
     extra: str = ""
     """Further columns to select, as SQL over s (the staged row)."""
-    order: str = ""
-    """Which of two staged rows with one key or uuid goes first, as SQL over s; before the order of keys."""
-    rejects: str = "true"
-    """Which of the rows that collide are recorded as rejects, as SQL over the resolved row."""
     parked: tuple[str, ...] = ()
     """The unique columns besides the key that are parked with it."""
 
@@ -37,23 +34,26 @@ def _organization(column: str, value: str) -> str:
     return f"(SELECT o.id FROM catalog.organization o WHERE {column} = {value})"
 
 
+NAMED_UPSTREAM = "(o.uuid IS NOT NULL OR o.listed_by_id IS NOT NULL)"
+"""SQL over o: some document lists or mentions the organization; it was not made of a key alone."""
+
 ORGANIZATION = Identity(
     "organization",
     "key",
-    "uuid, folded, listed",
-    counts_duplicates=False,  # thousands of courses repeat their owners
-    order="NOT s.listed, ",
-    rejects="listed",
+    "uuid, folded",
+    staged="s.listed",  # one that a course only mentions competes with nobody
 )
 CATALOG_COURSE = Identity(
     "catalog_course",
     "key",
     "document_id, uuid, key",
-    # The organization in the key, else the first owner. The load has made sure that one of them exists.
+    # The organization in the key, if upstream names it anywhere; else the first owner; else the one that was made of
+    # the key. The load has made sure that one of them exists.
     extra=f"""coalesce(
-        {_organization(folded("o.key"), folded("s.key_org"))},
+        {_organization(f"{NAMED_UPSTREAM} AND {folded('o.key')}", folded("s.key_org"))},
+        {_organization("o.uuid", "s.first_owner_uuid")},
         {_organization(folded("o.key"), folded("s.first_owner"))},
-        {_organization("o.uuid", "s.first_owner_uuid")}
+        {_organization(folded("o.key"), folded("s.key_org"))}
     ) AS organization_id, {folded("s.course_code")} AS folded_code,""",
     parked=("course_code",),
 )
@@ -81,10 +81,9 @@ def resolve(publication: Publication, identity: Identity) -> None:
         FROM ranked r""",
         source=publication.report.source,
     )
-    if identity.counts_duplicates:
-        staged = publication.scalar(f"SELECT count(*) FROM staged_{table}")
-        resolved = publication.scalar(f"SELECT count(*) FROM resolved_{table}")
-        publication.count(f"catalog.{table}", {"duplicate": staged - resolved})
+    staged = publication.scalar(f"SELECT count(*) FROM staged_{table} s WHERE {identity.staged}")
+    resolved = publication.scalar(f"SELECT count(*) FROM resolved_{table}")
+    publication.count(f"catalog.{table}", {"duplicate": staged - resolved})
     _reject_collisions(publication, identity)
     while _mark_taken(publication, identity):
         _reject_collisions(publication, identity)
@@ -97,7 +96,7 @@ def _once(identity: Identity) -> str:
     return f"""
         once AS (
             SELECT DISTINCT ON ({identity.same}) s.*, {identity.extra} true AS staged
-            FROM staged_{identity.table} s ORDER BY {identity.same}, s.document_id)"""
+            FROM staged_{identity.table} s WHERE {identity.staged} ORDER BY {identity.same}, s.document_id)"""
 
 
 def _found(identity: Identity) -> str:
@@ -125,7 +124,7 @@ def _found(identity: Identity) -> str:
 def _ranked(identity: Identity) -> str:
     """SQL of `ranked`: with each row, its place among the staged rows of its key, and among those of its uuid."""
     key = identity.key
-    order = f'NOT s.holds, s.uuid_id IS NULL, {identity.order}s.{key} COLLATE "C", s.uuid, s.document_id'
+    order = f'NOT s.holds, s.uuid_id IS NULL, s.{key} COLLATE "C", s.uuid, s.document_id'
     return f"""
         ranked AS (
             SELECT s.*, first_value(s.{key}) OVER by_key AS first_key, row_number() OVER by_key AS key_rank,
@@ -176,7 +175,7 @@ def _reject_collisions(publication: Publication, identity: Identity) -> None:
                         THEN format('The key differs only in case from %s, which stands.', collides_with)
                     ELSE format('%s has the same uuid, and stands.', collides_with) END
                || ' Rename or remove one upstream.' AS message
-        FROM resolved_{table} WHERE collides_with IS NOT NULL AND {identity.rejects}""",
+        FROM resolved_{table} WHERE collides_with IS NOT NULL""",
     )
     publication.execute(f"DELETE FROM resolved_{table} WHERE collides_with IS NOT NULL")
 

@@ -14,11 +14,15 @@ from catalog_pipeline.loading.ownership import stage_carried
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.loading.publication import LoadReport, Publication, publishing
 from catalog_pipeline.replication.courses import publish_courses
-from catalog_pipeline.replication.organizations import publish_organizations
+from catalog_pipeline.replication.organizations import (
+    COURSES_TO_DECIDE_AGAIN,
+    make_organizations_of_courses,
+    publish_organizations,
+)
 from catalog_pipeline.replication.programs import publish_programs
 from catalog_pipeline.replication.removals import archive_missing
 from catalog_pipeline.replication.runs import associate_runs, publish_runs
-from catalog_pipeline.replication.staging import stage
+from catalog_pipeline.replication.staging import stage, stage_again
 from catalog_pipeline.replication.variants import publish_variants
 from catalog_pipeline.rules import VERSION
 from catalog_pipeline.settings import Settings
@@ -57,6 +61,8 @@ def publish(
         if publication.report.documents:
             stage_carried(publication)
             publish_organizations(publication)
+            stage_again(publication, source, COURSES_TO_DECIDE_AGAIN)
+            make_organizations_of_courses(publication)
             publish_runs(publication)
             publish_courses(publication)
             associate_runs(publication)

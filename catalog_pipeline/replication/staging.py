@@ -53,6 +53,7 @@ class Chunk:
 NEXT_PENDING = f"""
     SELECT d.id, d.payload_hash, d.payload FROM landing.document d
     WHERE d.source = :source AND d.kind = :kind AND d.id > :after AND {PENDING}
+      AND NOT EXISTS (SELECT FROM pending p WHERE p.id = d.id)
     ORDER BY d.id LIMIT :limit"""
 
 
@@ -70,13 +71,24 @@ def stage(publication: Publication, source: Source, reject_share: float) -> None
         types = {name: SQL_TYPES[column.dtype.type] for name, column in schema.columns.items() if name != "document"}
         types |= {name: "uuid" for name in types if name.endswith(("uuid", "variant_id"))}
         create_staging(publication.connection, f"staged_{table}", {"document_id": "bigint", **types, **DERIVED[table]})
+    _stage_pending(publication, source)
+    _refuse_if_too_bad(publication, source.SOURCE, reject_share)
+
+
+def stage_again(publication: Publication, source: Source, documents: str) -> None:
+    """Add settled documents to those that this load decides; `documents` is SQL of their ids."""
+    if publication.execute(f"UPDATE landing.document SET settled_rules = NULL WHERE id IN ({documents})"):
+        _stage_pending(publication, source)
+
+
+def _stage_pending(publication: Publication, source: Source) -> None:
+    """Stage the pending documents that this load has not staged yet."""
     with seldom_collected():
         for listing in source.LISTINGS:
             for chunk in _chunks(publication, source.SOURCE, listing.kind):
                 _stage_chunk(publication, source, chunk)
     analyze(publication.connection, "pending", *(f"staged_{table}" for table in FRAMES))
     _clear_rejects(publication)
-    _refuse_if_too_bad(publication, source.SOURCE, reject_share)
 
 
 def _chunks(publication: Publication, source: str, kind: str) -> Iterator[Chunk]:

@@ -1,4 +1,4 @@
-"""Which course a run belongs to, and why. A person goes before discovery, and discovery before the run's key."""
+"""Which course a run belongs to, and why: a person says it, else discovery, else a feed, else the run's key."""
 
 import numpy as np
 import pandas as pd
@@ -6,11 +6,11 @@ import pandas as pd
 from catalog_pipeline.rules.course_keys import TEXT, course_key_form, fold, parse_keys
 
 OUTCOMES = (
-    *("linked_by_discovery", "linked_by_key", "already_linked", "course_created"),
+    *("linked_by_discovery", "linked_by_feed", "linked_by_key", "already_linked", "course_created"),
     *("ambiguous", "invalid_key", "not_a_course", "case_collision", "kept_manual"),
 )
 """The outcomes of a run; only a run that is not in the catalog can have `case_collision`."""
-LINKING = ("linked_by_discovery", "linked_by_key", "course_created")
+LINKING = ("linked_by_discovery", "linked_by_feed", "linked_by_key", "course_created")
 """The outcomes that write an association."""
 UNLINKED = ("ambiguous", "invalid_key", "not_a_course")
 """The outcomes that a person has to resolve."""
@@ -19,11 +19,11 @@ UNLINKED = ("ambiguous", "invalid_key", "not_a_course")
 def decide(runs: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
     """Decide the course of each run.
 
-    `runs`: run_key; listed_key, the course under which discovery lists the run; previous_key, previous_source and
-    previous_reason of its association; all but the first nullable. `courses`: key, organization_key, course_code,
-    key_for_reruns (nullable). Keys compare folded.
-    Returns, with the index of `runs`: outcome, course_key (null when it gets none), source (manual, discovery or key),
-    reason, and org, course: the parts of a course that is to be created.
+    `runs`: run_key; listed_key, the course under which discovery lists the run; fed_key, the course under which a
+    current feed does; previous_key, previous_source and previous_reason of its association; all but the first
+    nullable. `courses`: key, organization_key, course_code, key_for_reruns (nullable). Keys compare folded.
+    Returns, with the index of `runs`: outcome, course_key (null when it gets none), source (manual, discovery, feed
+    or key), reason, and org, course: the parts of a course that is to be created.
     """
     keys = parse_keys(runs["run_key"])
     by_key = associate_by_key(keys, courses)
@@ -33,12 +33,14 @@ def decide(runs: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
             "outcome": outcome,
             "course_key": runs["previous_key"]
             .mask(outcome.isin(["linked_by_key", "course_created"]), by_key["decided_key"])
-            .mask(outcome.eq("linked_by_discovery"), runs["listed_key"]),
+            .mask(outcome.eq("linked_by_discovery"), runs["listed_key"])
+            .mask(outcome.eq("linked_by_feed"), runs["fed_key"]),
             "source": by,
             "reason": by_key["reason"]
             .mask(~keys["valid"], keys["reason"])
             .mask(outcome.eq("already_linked"), runs["previous_reason"])
             .mask(outcome.eq("linked_by_discovery"), "discovery lists the run under " + runs["listed_key"] + ".")
+            .mask(outcome.eq("linked_by_feed"), "A feed lists the run under " + runs["fed_key"] + ".")
             .mask(outcome.eq("kept_manual"), "Set by hand: nothing else changes it."),
             "org": keys["org"],
             "course": keys["course"],
@@ -48,13 +50,16 @@ def decide(runs: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
 
 def _first_case(runs: pd.DataFrame, keys: pd.DataFrame, by_key: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """The outcome and the source of each run: those of the first case that applies to it."""
-    listed, previous, source = runs["listed_key"], runs["previous_key"], runs["previous_source"].fillna("")
-    by_discovery = source.eq("discovery")
+    listed, fed, previous = runs["listed_key"], runs["fed_key"], runs["previous_key"]
+    source = runs["previous_source"].fillna("")
+    by_discovery, by_feed = source.eq("discovery"), source.eq("feed")
     unchanged = source.eq("key") & fold(previous).eq(fold(by_key["decided_key"])).fillna(False)
     cases = {
         ("kept_manual", "manual"): source.eq("manual"),
         ("linked_by_discovery", "discovery"): listed.notna() & ~(by_discovery & previous.eq(listed).fillna(False)),
         ("already_linked", "discovery"): by_discovery,
+        ("linked_by_feed", "feed"): fed.notna() & ~(by_feed & previous.eq(fed).fillna(False)),
+        ("already_linked", "feed"): by_feed,
         ("not_a_course", "key"): ~keys["valid"] & keys["kind"].isin(["library", "course"]),
         ("invalid_key", "key"): ~keys["valid"],
         ("ambiguous", "key"): by_key["outcome"].eq("ambiguous"),

@@ -134,3 +134,29 @@ def test_a_new_migration_comes_after_the_last_one(tmp_path: Path) -> None:
     (written,) = copied.glob("versions/*_add_x.py")
     assert f"down_revision = {head!r}" in written.read_text()
     compile(written.read_text(), written, "exec")
+
+
+def test_runs_that_feeds_made_before_get_the_source_feed(empty: Engine) -> None:
+    with connected(empty) as connection:
+        upgrade(connection, migrations(), "0001_first")
+    with connected(empty) as connection:
+        connection.exec_driver_sql(FILLED)
+        connection.exec_driver_sql("""
+            INSERT INTO ops.feed_row (feed_id, row, outcome, reason, course_run_id, catalog_course_id)
+                SELECT 1, a.course_run_id, 'unchanged', 'as it was', a.course_run_id, a.catalog_course_id
+                FROM catalog.run_association a JOIN catalog.course_run r ON r.id = a.course_run_id
+                WHERE r.run_key IN ('course-v1:A+1+r3', 'course-v1:B+1+r3');
+            UPDATE catalog.run_association a SET reason = 'A feed made the run for A+1.'
+                FROM catalog.course_run r WHERE r.id = a.course_run_id AND r.run_key = 'course-v1:A+1+r2'""")
+        connection.exec_driver_sql("""
+            INSERT INTO ops.feed (name, source, product_type, sha256, received_at, as_of, outcome, counts, warnings,
+                                  archived, reactivated)
+            VALUES ('f.csv', '2u', 't', 'x', now(), now(), 'applied', '{}', '[]', '[]', '[]')""")
+    with connected(empty) as connection:
+        upgrade(connection, migrations(), "0002_feed_associations")
+        found = connection.execute(
+            text("SELECT run_key FROM catalog.run WHERE association_source = 'feed' ORDER BY run_key")
+        ).scalars()
+        assert list(found) == ["course-v1:A+1+r2", "course-v1:A+1+r3", "course-v1:B+1+r3"]
+        actors = text("SELECT DISTINCT actor FROM ops.change_event WHERE changes ? 'source' AND action = 'updated'")
+        assert connection.execute(actors).scalars().all() == ["migration:0002_feed_associations"]

@@ -3,9 +3,12 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pandas as pd
 import pytest
 from support.catalog import Document, Upstream, course, run
 from support.feeds import FedCatalog, fed, variant
+
+from catalog_pipeline.associations.manual import set_courses, unset_courses
 
 KEY = "course-v1:A+1+r1"
 DATES = {"start": "2026-07-01T00:00:00Z", "end": "2026-08-30T00:00:00Z"}
@@ -205,3 +208,50 @@ def test_feed_and_crawl_end_alike_in_either_order(
         "status": "published",
     }
     assert fed_catalog.value("SELECT title FROM catalog.catalog_course") == "Course 1"
+
+
+SOURCES = "SELECT course_key, association_source FROM catalog.run"
+
+
+def test_the_key_for_reruns_of_another_course_does_not_take_a_run_that_a_feed_made(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    upstream.courses = [course("B+1", key_for_reruns="A+1")]
+    fed_catalog.refresh()
+    fed_catalog.associate()
+    assert fed_catalog.rows(SOURCES) == [("A+1", "feed")]
+
+
+def test_a_run_that_a_feed_lists_goes_back_to_its_course_when_a_person_gives_it_back(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    upstream.courses = [course("B+1", key_for_reruns="A+1")]
+    fed_catalog.refresh()
+    key = fed_catalog.value("SELECT run_key FROM catalog.course_run")
+    wanted = pd.DataFrame({"line": [1], "run_key": [key], "course_key": ["B+1"]})
+    set_courses(fed_catalog.engine, wanted, actor="test")
+    fed_catalog.associate()
+    assert fed_catalog.rows(SOURCES) == [("B+1", "manual")]
+    (row,) = unset_courses(fed_catalog.engine, [key], actor="test").rows
+    assert (row["outcome"], row["course_key"]) == ("linked_by_feed", "A+1")
+    assert fed_catalog.rows(SOURCES) == [("A+1", "feed")]
+
+
+def test_a_run_whose_feed_drops_it_stays_where_the_feed_had_it(fed_catalog: FedCatalog, upstream: Upstream) -> None:
+    fed_catalog.feed(fed("1", "v"), fed("2", "w"))
+    fed_catalog.feed(fed("2", "w"))
+    upstream.courses = [course("B+1", key_for_reruns="A+1")]
+    fed_catalog.refresh()
+    fed_catalog.associate()
+    assert sorted(fed_catalog.rows(SOURCES)) == [("A+1", "feed"), ("A+2", "feed")]
+
+
+def test_discovery_takes_a_run_that_a_feed_made_when_it_lists_it(fed_catalog: FedCatalog, upstream: Upstream) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    key = fed_catalog.value("SELECT run_key FROM catalog.course_run")
+    upstream.courses = [course("B+1", run(key))]
+    fed_catalog.refresh()
+    fed_catalog.associate()
+    assert fed_catalog.rows(SOURCES) == [("B+1", "discovery")]

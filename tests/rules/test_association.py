@@ -116,20 +116,25 @@ def test_a_key_that_no_course_has_may_name_the_organizations_course_of_that_code
     assert decided[["outcome", "decided_key"]].values.tolist() == [["linked_by_key", "Old+9"]]
 
 
-RUN_COLUMNS = ["run_key", "listed_key", "previous_key", "previous_source", "previous_reason"]
+RUN_COLUMNS = ["run_key", "listed_key", "fed_key", "previous_key", "previous_source", "previous_reason"]
 RUN_KEYS = st.sampled_from(
     ["course-v1:A+1+r", "course-v1:a+1+s", "A/2/r", "library-v1:A+1", "A+1", "nonsense", "course-v1:B+9+r"]
 )
 COURSE_KEYS = st.sampled_from(["A+1", "A+2", "B+7"])
-PREVIOUS = st.just((None, None)) | st.tuples(COURSE_KEYS, st.sampled_from(["manual", "discovery", "key"]))
-RUNS = st.lists(st.tuples(RUN_KEYS, st.none() | COURSE_KEYS, PREVIOUS), max_size=8)
+PREVIOUS = st.just((None, None)) | st.tuples(COURSE_KEYS, st.sampled_from(["manual", "discovery", "feed", "key"]))
+RUNS = st.lists(st.tuples(RUN_KEYS, st.none() | COURSE_KEYS, st.none() | COURSE_KEYS, PREVIOUS), max_size=8)
 CLAIMS = st.lists(
     st.tuples(COURSE_KEYS, st.none() | st.sampled_from(["A+1", "a+2"])), max_size=3, unique_by=lambda c: c[0]
 )
 
 
 def one(
-    key: str, listed: str | None, previous: str | None, source: str | None, courses: list[Course]
+    key: str,
+    listed: str | None,
+    fed: str | None,
+    previous: str | None,
+    source: str | None,
+    courses: list[Course],
 ) -> tuple[str, str | None]:
     """Outcome and course of one run, rule after rule."""
     if source == "manual":
@@ -137,6 +142,10 @@ def one(
     if listed:
         return ("already_linked" if (previous, source) == (listed, "discovery") else "linked_by_discovery"), listed
     if source == "discovery":
+        return "already_linked", previous
+    if fed:
+        return ("already_linked" if (previous, source) == (fed, "feed") else "linked_by_feed"), fed
+    if source == "feed":
         return "already_linked", previous
     named = {"course-v1:A+1+r": "A+1", "course-v1:a+1+s": "a+1", "A/2/r": "A+2", "course-v1:B+9+r": "B+9"}.get(key)
     if named is None:
@@ -151,13 +160,16 @@ def one(
 
 @settings(max_examples=150)
 @given(RUNS, CLAIMS)
-def test_a_person_goes_before_discovery_and_discovery_before_the_key(
-    runs: list[tuple[str, str | None, tuple[str | None, str | None]]], courses: list[Course]
+def test_a_person_goes_before_discovery_and_discovery_before_a_feed_and_that_before_the_key(
+    runs: list[tuple[str, str | None, str | None, tuple[str | None, str | None]]], courses: list[Course]
 ) -> None:
-    rows = [(key, listed, previous, source, "Why." if source else None) for key, listed, (previous, source) in runs]
+    rows = [
+        (key, listed, fed, previous, source, "Why." if source else None)
+        for key, listed, fed, (previous, source) in runs
+    ]
     decided = decide_runs(pd.DataFrame(rows, columns=RUN_COLUMNS, dtype=TEXT), courses_frame(courses))
     found = [(o, None if pd.isna(k) else k) for o, k in zip(decided["outcome"], decided["course_key"], strict=True)]
-    expected = [one(key, listed, *previous, courses) for key, listed, previous in runs]
+    expected = [one(key, listed, fed, *previous, courses) for key, listed, fed, previous in runs]
     # Runs that differ in case share a course that is made, under the name that the first of them has.
     assert [(o, k and k.lower()) for o, k in found] == [(o, k and k.lower()) for o, k in expected]
     assert set(decided["outcome"]) <= set(OUTCOMES)

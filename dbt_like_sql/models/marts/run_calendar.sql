@@ -38,9 +38,9 @@ columns:
       - not_null
       - accepted_values: [Archived, Current, Starting Soon, Upcoming]
   association_source:
-    description: Who said which course the run belongs to (manual, discovery or key); null where course_key is.
+    description: Who said which course the run belongs to (manual, discovery, feed or key); null where course_key is.
     tests:
-      - accepted_values: [manual, discovery, key]
+      - accepted_values: [manual, discovery, feed, key]
 */
 
 SELECT
