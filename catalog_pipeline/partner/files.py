@@ -7,6 +7,7 @@ import os
 import stat
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from catalog_pipeline.errors import FeedRefusedError
@@ -33,22 +34,34 @@ def read_file(path: Path, size_limit: int) -> bytes:
     Raises FeedRefusedError, which names the file, what is wrong, and what to do.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: a named pipe would make us wait
-            raise FeedRefusedError(f"{path} is a folder or a device. Name one .csv or .json file.")
-        with path.open("rb") as file:
-            before = os.fstat(file.fileno())
-            data = file.read(size_limit + 1)
-        after = path.stat()
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a named pipe would make us wait
+        try:
+            return read_open_file(opened, str(path), size_limit, path.stat)
+        finally:
+            os.close(opened)
     except FileNotFoundError:
         raise FeedRefusedError(f"{path} does not exist (any more). Check the name, or put the file back.") from None
     except PermissionError:
         raise FeedRefusedError(f"{path} may not be read by this user. Give read permission and try again.") from None
     except OSError as error:
         raise FeedRefusedError(f"{path} cannot be read: {error.strerror}. Check the name and the disk.") from None
+
+
+def read_open_file(descriptor: int, name: str, size_limit: int, look: Callable[[], os.stat_result]) -> bytes:
+    """As `read_file`, of a file that is open; `look` tells what lies at its path afterwards.
+
+    Raises FeedRefusedError and OSError.
+    """
+    before = os.fstat(descriptor)
+    if not stat.S_ISREG(before.st_mode):
+        raise FeedRefusedError(f"{name} is a folder or a device. Name one .csv or .json file.")
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        data = file.read(size_limit + 1)
+    after = look()
     if len(data) > size_limit:
-        raise FeedRefusedError(_too_large(str(path), size_limit))
+        raise FeedRefusedError(_too_large(name, size_limit))
     if _identity(before) != _identity(after) or len(data) != after.st_size:
-        raise FeedRefusedError(f"{path} was changed while it was read. Try again when it is written to its end.")
+        raise FeedRefusedError(f"{name} was changed while it was read. Try again when it is written to its end.")
     return data
 
 
