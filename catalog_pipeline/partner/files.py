@@ -3,8 +3,10 @@
 import codecs
 import gzip
 import io
+import lzma
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -25,6 +27,11 @@ WIDE_BYTE_ORDER_MARKS = {
     b"\xfe\xff": "utf-16",
 }
 UTF8_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+DAMAGED = (
+    *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError),
+    *(struct.error, ValueError, OverflowError),
+)
+"""What unpacking raises for a .gz or a .zip that is damaged, or packed in a way that Python does not know."""
 WORKBOOK = "is a spreadsheet's workbook. Save it as CSV (UTF-8) there, and feed that."
 
 
@@ -76,7 +83,7 @@ def unpack(data: bytes, name: str, size_limit: int) -> bytes:
                 return _bounded(file.read(size_limit + 1), name, size_limit)
         if data.startswith((ZIP, EMPTY_ZIP)):
             return _only_member(data, name, size_limit)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise FeedRefusedError(f"{name} cannot be unpacked: {error}. Pack it anew, or feed it unpacked.") from None
     return _bounded(data, name, size_limit)
 
