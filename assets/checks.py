@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import dagster as dg
 from sqlalchemy import text
 
+from assets.failures import failures_say_why
 from catalog_pipeline.database.engine import connected
 from resources.database import CatalogDatabase
 
@@ -63,7 +64,7 @@ CHECKS = (
 )
 def catalog_checks(context: dg.AssetCheckExecutionContext, database: CatalogDatabase) -> Iterator[dg.AssetCheckResult]:
     """Rules across tables, as SQL."""
-    with connected(database.engine) as connection:
+    with failures_say_why(), connected(database.engine) as connection:
         for check in CHECKS:
             key = dg.AssetCheckKey(dg.AssetKey(["catalog", check.table]), check.name)
             if key not in context.selected_asset_check_keys:

@@ -12,8 +12,9 @@ from catalog_pipeline.errors import CatalogError, UnreachableError, UpstreamRefu
 def failures_say_why() -> Iterator[None]:
     """Turn a CatalogError into a failed step with the error's message, which says what happened and what to do.
 
-    The step is tried again only where something was out of reach. The failure's metadata give the error's name, and
-    the exit code of the command that meets it.
+    The run's last event, which says that the run failed, carries the same error. The step is tried again only where
+    something was out of reach. The failure's metadata give the error's name, and the exit code of the command that
+    meets it. It stands in a `with` or, over a function that is no generator, as a decorator.
     """
     try:
         yield

@@ -66,6 +66,7 @@ def partner_feed(
 
 
 @dg.op(out=dg.Out(dg.Nothing))
+@failures_say_why()
 def ingest_waiting_feeds(
     context: OpExecutionContext, database: CatalogDatabase, settings: dg.ResourceParam[Settings]
 ) -> None:
@@ -90,8 +91,7 @@ def ingest_waiting_feeds(
             continue
         context.log_event(dg.AssetMaterialization(KEY, partition=key, metadata=_metadata(report)))
         _log_written(context, database, report)
-    with failures_say_why():
-        again = ingest_waiting(database.engine, settings, _summarize_changes(settings))
+    again = ingest_waiting(database.engine, settings, _summarize_changes(settings))
     for report in again:
         _log_written(context, database, report)
     context.add_output_metadata({"ingested": len(keys), "decided_anew": len(again)})

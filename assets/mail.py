@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 from dagster import OpExecutionContext
 
+from assets.failures import failures_say_why
 from catalog_pipeline.errors import ExitCode
 from catalog_pipeline.notifications.outbox import Delivery, exit_code, send_due
 from catalog_pipeline.notifications.transport import transport
@@ -13,6 +14,7 @@ from resources.database import CatalogDatabase
 
 
 @dg.op(out=dg.Out(dg.Nothing), tags={"dagster/kind": "smtp"})
+@failures_say_why()
 def send_due_mail(context: OpExecutionContext, database: CatalogDatabase, settings: dg.ResourceParam[Settings]) -> None:
     """Send the mail that is due; fails when some of it could not be sent. No recipient is named."""
     deliveries = send_due(database.engine, transport(settings))

@@ -1,4 +1,4 @@
-"""What a query reads and returns. The one module that touches sqlglot; it knows queries, not models.
+"""What a query reads and returns. The only module that uses sqlglot; it knows queries, not models.
 
 `Columns` below maps `schema.table` to the names of its columns.
 """
@@ -36,7 +36,7 @@ def dependencies(sql: str) -> tuple[str, ...]:
 def output_columns(sql: str, columns: Columns) -> tuple[str, ...]:
     """The names of a query's columns, `*` expanded. Raises QueryError where it selects an unknown column.
 
-    Columns of a table that `columns` does not mention are taken on trust, if they say which table they are of.
+    Columns of a table that is missing in `columns` are not checked; the query must name that table before them.
     """
     try:
         query = qualify(_parsed(sql).copy(), dialect=DIALECT, schema=_nested(columns), identify=False)
@@ -48,7 +48,7 @@ def output_columns(sql: str, columns: Columns) -> tuple[str, ...]:
 def column_lineage(sql: str, columns: Columns) -> dict[str, list[tuple[str, str]]]:
     """For each column of a query, the (`schema.table`, column) pairs that it is computed from, sorted.
 
-    Empty where it is computed from none. Filters and joins are no part of it, nor are scalar subqueries.
+    The list is empty for a column that is computed from no other. Filters, joins and scalar subqueries do not count.
     """
     try:
         nodes = lineage(None, _parsed(sql), schema=_nested(columns), dialect=DIALECT)
@@ -59,7 +59,7 @@ def column_lineage(sql: str, columns: Columns) -> dict[str, list[tuple[str, str]
 
 
 def code_version(sql: str) -> str:
-    """Sixteen hex digits that stay when only comments, spacing or the case of keywords change."""
+    """Sixteen hex digits that stay the same when only comments, spacing or the case of keywords change."""
     normalised = _parsed(sql).sql(dialect=DIALECT, comments=False)
     return hashlib.sha256(normalised.encode()).hexdigest()[:16]
 
@@ -71,7 +71,7 @@ def check_query(sql: str) -> None:
 
 @lru_cache(maxsize=1024)
 def _parsed(sql: str) -> exp.Query:
-    """The parsed query, for reading only: it is shared."""
+    """The parsed query. Callers must not change it: it is cached and shared."""
     try:
         statements = [statement for statement in sqlglot.parse(sql, dialect=DIALECT) if statement is not None]
     except SqlglotError as error:

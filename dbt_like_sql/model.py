@@ -1,4 +1,4 @@
-"""One SQL model: reading and validating its file. Pure: no database, and no knowledge of other models."""
+"""Reads and validates the file of one SQL model. It needs no database and knows no other model."""
 
 import re
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class ColumnTests(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_list(cls, tests: Any) -> Any:
-        """`[not_null, accepted_values: [a, b]]`, as analysts write it, to one mapping."""
+        """Turn the list that analysts write, `[not_null, accepted_values: [a, b]]`, into one mapping."""
         if not isinstance(tests, list):
             raise ValueError("must be a list, such as [not_null, unique]")
         merged: dict[str, Any] = {}
@@ -102,7 +102,7 @@ class SqlModel:
     materialized: Literal["view", "table"]
     key: tuple[str, ...]
     partition: str | None
-    """The column of days, where the model is built by days: its query reads those wanted from `marts.days()`."""
+    """The column that holds the day, where the model is built by days; its query takes them from `marts.days()`."""
     columns: Mapping[str, Column]
 
     @property
@@ -117,7 +117,7 @@ class SqlModel:
 
     @cached_property
     def code_version(self) -> str:
-        """Changes when the query does; not with its comments or layout."""
+        """Text that changes when the query changes, but not with its comments or layout."""
         return lineage.code_version(self.sql)
 
 

@@ -1,4 +1,7 @@
-"""All SQL models together: their order, and whether the tables and columns they name exist. No database."""
+"""Reads all SQL models, puts them in order, and checks that the tables and columns they name exist.
+
+It needs no database.
+"""
 
 from collections.abc import Iterable
 from functools import cache
@@ -12,14 +15,14 @@ from dbt_like_sql.model import SqlModel, SqlModelError, read_model
 MODELS = Path(__file__).parent / "models"
 
 VIEWS = frozenset({"catalog.run", "ops.column_change"})
-"""Views that migrations make. Columns that a model takes from them are not checked here, but by Postgres."""
+"""Views that migrations make. Their columns are unknown here: Postgres checks them when a model is built."""
 
 
 def load_models(folder: Path = MODELS) -> tuple[SqlModel, ...]:
     """Every model below `folder`, each after those that it reads.
 
     Raises SqlModelError for an invalid file, a name already taken, an unknown table, or a cycle.
-    Cheap: columns are checked by `check_columns` only.
+    It is fast, because columns are left to `check_columns`.
     """
     models = {model.full_name: model for model in map(read_model, _files(folder))}
     for model in models.values():
@@ -49,7 +52,10 @@ def check_columns(models: Iterable[SqlModel]) -> None:
 
 
 def column_lineage(model: SqlModel, models: Iterable[SqlModel]) -> dict[str, list[tuple[str, str]]]:
-    """For each column of `model`, the (`schema.table`, column) pairs it is computed from. Slow: tens of ms."""
+    """For each column of `model`, the (`schema.table`, column) pairs it is computed from.
+
+    It takes tens of milliseconds.
+    """
     try:
         return lineage.column_lineage(model.sql, known_columns(models))
     except lineage.QueryError as error:
@@ -75,7 +81,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _check_tables(model: SqlModel, models: Iterable[str]) -> None:
-    """What it reads and refers to exists, and what it would write is not the catalog's."""
+    """Raise SqlModelError unless what the model reads exists, and its name is not that of a catalog table."""
     ours = metadata.tables.keys() | VIEWS
     if model.full_name in ours:
         raise SqlModelError(model.path, f"the catalog has a table {model.full_name} already: choose another name")

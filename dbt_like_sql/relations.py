@@ -88,7 +88,7 @@ def has_shape(connection: Connection, model: SqlModel, staged: Composable) -> bo
 
 
 def grants(connection: Connection, model: SqlModel) -> list[Grant]:
-    """What was granted on the model's relation and on its columns; the owner's own rights left out."""
+    """What was granted on the model's view or table and on its columns, without the owner's own rights."""
     rows = connection.execute(
         text("""
             WITH relation AS (

@@ -24,7 +24,7 @@ Days = tuple[date, date]
 
 @dataclass(frozen=True)
 class Counts:
-    """What a build did: rows that the relation has now, and those that changed in a table (a view: none)."""
+    """How many rows the view or table has now, and how many of a table's rows the build changed."""
 
     rows: int
     inserted: int = 0
@@ -34,7 +34,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class TestResult:
-    """One test of one column, or of the key (column None). `sql` lists what failed; run it as it is."""
+    """The result of one test of a column, or of the key (column None). The query `sql` lists the rows that failed."""
 
     __test__ = False
 
@@ -46,13 +46,14 @@ class TestResult:
 
 
 def build(connection: Connection, model: SqlModel, days: Days | None = None) -> Counts:
-    """Bring the model's view or table, its comments included, to what its file says.
+    """Make the model's view or table what its file says, with its comments.
 
-    Of a model that is partitioned, only rows of `days` (today, where none are given) are written and deleted.
+    Of a partitioned model, only the rows of `days` (of today if not given) are written and deleted. A table's
+    unchanged rows are not touched. Grants are kept when columns change. Everything is done or nothing, even if the
+    caller goes on after an error.
 
-    A table's unchanged rows are not touched. Grants outlive a change of columns. All or nothing, even where the
-    caller goes on after an error. Raises SqlModelError where Postgres refuses the query, where `key` is no key,
-    and where other views depend on columns that changed.
+    Raises SqlModelError where Postgres refuses the query, where `key` does not identify a row, and where other views
+    depend on columns that changed.
     """
     with _refusals(model), connection.begin_nested():
         if model.partition:
@@ -63,11 +64,11 @@ def build(connection: Connection, model: SqlModel, days: Days | None = None) -> 
 
 
 def run_tests(connection: Connection, model: SqlModel) -> list[TestResult]:
-    """Test what `build` made: the key, then the columns' tests. One query, however many tests."""
+    """Run the tests of what `build` made: of the key, then of each column. All tests are one query."""
     tests = list(_tests(model, relation(model)))
     if not tests:
         return []
-    copied = Identifier("tested")  # read once: a view is computed anew each time it is named
+    copied = Identifier("tested")  # read once: Postgres computes a view each time a query names it
     counts = [
         SQL("SELECT {} AS test, count(*) AS failing FROM ({}) AS failure").format(Literal(number), failing)
         for number, (_, _, failing) in enumerate(_tests(model, copied))
@@ -99,7 +100,7 @@ def _build_view(connection: Connection, model: SqlModel) -> Counts:
 
 
 def _replaced(connection: Connection, create: Composable) -> bool:
-    """Whether the view could be replaced in place: Postgres lets it gain columns, not lose or alter them."""
+    """Replace the view in place. False where Postgres refuses: a view may gain columns, not lose or alter them."""
     try:
         with connection.begin_nested():
             execute(connection, create)
@@ -124,7 +125,7 @@ def _build_table(connection: Connection, model: SqlModel) -> Counts:
 
 
 def _stage(connection: Connection, model: SqlModel) -> None:
-    """Keep the query's rows, unique by key: MERGE itself lets a key come twice where one of the rows is unchanged."""
+    """Put the query's rows into a temporary table. Its primary key finds the duplicates that MERGE would not."""
     statement = SQL(
         "CREATE TEMP TABLE {name} AS {query}; ALTER TABLE {staged} ADD PRIMARY KEY ({key}); ANALYZE {staged}"
     )
@@ -135,7 +136,7 @@ def _stage(connection: Connection, model: SqlModel) -> None:
 
 
 def _make_anew(connection: Connection, model: SqlModel, create: Composable) -> None:
-    """Drop and create, with the grants that were. Safe: all it holds comes from the query."""
+    """Drop and create, and grant again what was granted. No data is lost: all of it comes from the query."""
     granted = relations.grants(connection, model)
     relations.drop(connection, model)
     execute(connection, create)
@@ -143,7 +144,7 @@ def _make_anew(connection: Connection, model: SqlModel, create: Composable) -> N
 
 
 def _merge(model: SqlModel) -> Composable:
-    """Insert, update and delete just what differs between staged rows and the table; and count it."""
+    """Insert, update and delete only the rows that differ between the query and the table, and count them."""
     others = [column for column in model.columns if column not in model.key]
     same_key = listed(
         (SQL("{} = {}").format(Identifier("old", column), Identifier("new", column)) for column in model.key), " AND "
@@ -186,7 +187,7 @@ def _count(connection: Connection, model: SqlModel) -> int:
 
 
 def _tests(model: SqlModel, source: Composable) -> Iterator[tuple[str, str | None, Composable]]:
-    """Name, column and the query for what fails in `source`, for each test of the model."""
+    """For each test of the model: its name, its column, and the query for the rows of `source` that fail it."""
     if model.key:
         no_key = listed((SQL("{} IS NULL").format(Identifier(column)) for column in model.key), " OR ")
         yield "key", None, _grouped(source, model.key, SQL("HAVING count(*) > 1 OR {}").format(no_key))
@@ -228,7 +229,7 @@ def _orphans(source: Composable, column: str, schema: str, table: str, target: s
 
 @contextmanager
 def _refusals(model: SqlModel) -> Iterator[None]:
-    """Postgres's refusals as errors that name the file. A lost connection passes as it is."""
+    """Turn what Postgres refuses into a SqlModelError, which names the file. A lost connection is raised as it is."""
     try:
         yield
     except (DataError, IntegrityError, NotSupportedError, ProgrammingError) as error:

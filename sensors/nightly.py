@@ -20,6 +20,8 @@ from resources.instance import CODE_LOCATION_TAG, UNFINISHED, process_tag
 NIGHT_TAG = "catalog/night"
 FIRST_PARTITION_TAG, LAST_PARTITION_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """The tags in which Dagster keeps the range of partitions that a run builds."""
+FAILURE_REASON_TAG, INTERRUPTED = "dagster/failure_reason", "UNEXPECTED_TERMINATION"
+"""The tag by which Dagster says why a run failed, and its value where the process was told to stop."""
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 """Keeps Dagster from printing each event to standard error: `make run` prints a summary, the UI shows the events."""
 warnings.filterwarnings("ignore", "Parameter `owners`", dg.BetaWarning)  # Dagster's own, for a sensor of several jobs
@@ -120,7 +122,10 @@ def statuses_of(instance: DagsterInstance, day: date) -> dict[str, DagsterRunSta
 def run_night(
     defs: dg.Definitions, instance: DagsterInstance, tonight: list[Stage], *, accept_removals: bool = False
 ) -> Iterator[tuple[Stage, DagsterRun | None]]:
-    """Run the stages one after the other in this process; yields each stage before (None) and after its run."""
+    """Run the stages one after the other in this process; yields each stage before (None) and after its run.
+
+    Raises KeyboardInterrupt when a run was ended by Ctrl-C or SIGTERM: Dagster marks it failed and returns.
+    """
     statuses: dict[str, DagsterRunStatus] = {}
     for stage in tonight:
         if not _needs_met(stage, statuses):
@@ -134,11 +139,14 @@ def run_night(
                 loggers=QUIET,
             ),
             # The process is named from the start, for it may die before the first step does so. Without the code
-            # location's tag, the UI shows the run neither in its timeline nor in the job's history.
+            # location's tag, the UI does not show the run in the job's history. Its timeline shows only runs that a
+            # daemon or the UI launched: it asks for the run's origin, which only they record.
             tags={**stage.tags(datetime.now(UTC).date()), **process_tag(), **CODE_LOCATION_TAG},
         )
         run = instance.get_run_by_id(result.run_id)
         assert run is not None
+        if run.tags.get(FAILURE_REASON_TAG) == INTERRUPTED:
+            raise KeyboardInterrupt
         statuses[stage.job] = run.status
         yield stage, run
 

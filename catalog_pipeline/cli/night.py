@@ -1,12 +1,14 @@
 """`make run`: the jobs of the night, run by Dagster in this process, and a summary for people."""
 
 import time
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from dagster import DagsterEventType, DagsterInstance, DagsterRun, Definitions
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, Definitions
 
 from catalog_pipeline.cli.console import console, errors, print_json, print_table
 from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
+from catalog_pipeline.database.rows import Row
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.errors import ExitCode
 from catalog_pipeline.models.ops import ROW_OUTCOMES
@@ -15,6 +17,50 @@ from catalog_pipeline.queries import status
 from catalog_pipeline.settings import Settings
 from resources.instance import instance
 from sensors.nightly import run_night, stages
+
+if TYPE_CHECKING:
+    from dagster._utils.error import SerializableErrorInfo
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the night that was run, and how its run ended."""
+
+    job: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """An asset check that was evaluated."""
+
+    asset: str
+    check: str
+    passed: bool
+    severity: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A step that failed: what happened, and the exit status that follows."""
+
+    step: str
+    message: str
+    exit_code: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `run` prints. With `--json` its fields are the keys."""
+
+    tables: list[Row]
+    """For each table of the catalog its rows, and how many of them have each outcome."""
+    feeds: list[Row]
+    associations: dict[str, int]
+    stages: list[Stage]
+    checks: list[Check]
+    failures: list[Failure]
+    seconds: float
 
 
 def walk_night(
@@ -42,21 +88,21 @@ def walk_night(
             checks = [check for run in runs for check in _checks(found, run)]
             failures = [failure for run in runs for failure in _failures(found, run)]
         with connected(engine) as connection:
-            summary = {
-                "tables": _tables(status.table_counts(connection), status.loaded_since(connection, before)),
-                "feeds": [row for row in reversed(feeds(connection, 50)) if row["id"] > fed],
-                "associations": status.association_outcomes(connection, before),
-                "stages": [{"job": run.job_name, "status": run.status.value} for run in runs],
-                "checks": checks,
-                "failures": failures,
-                "seconds": round(time.monotonic() - started, 1),
-            }
+            summary = Summary(
+                tables=_tables(status.table_counts(connection), status.loaded_since(connection, before)),
+                feeds=[row for row in reversed(feeds(connection, 50)) if row["id"] > fed],
+                associations=status.association_outcomes(connection, before),
+                stages=[Stage(run.job_name, run.status.value) for run in runs],
+                checks=checks,
+                failures=failures,
+                seconds=round(time.monotonic() - started, 1),
+            )
         engine.dispose()
-    print_json(summary) if as_json else _print(summary)
-    return ExitCode(failures[0]["exit_code"]) if failures else ExitCode.DONE
+    print_json(asdict(summary)) if as_json else _print(summary)
+    return ExitCode(failures[0].exit_code) if failures else ExitCode.DONE
 
 
-def _tables(counts: dict[str, int], loaded: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+def _tables(counts: dict[str, int], loaded: dict[str, Row]) -> list[Row]:
     rows = []
     for name, n in counts.items():
         done = {outcome: int(loaded.get(name, {}).get(outcome, 0)) for outcome in ROW_OUTCOMES}
@@ -66,65 +112,77 @@ def _tables(counts: dict[str, int], loaded: dict[str, dict[str, int]]) -> list[d
     return rows
 
 
-def _checks(found: DagsterInstance, run: DagsterRun) -> list[dict[str, Any]]:
+def _checks(found: DagsterInstance, run: DagsterRun) -> list[Check]:
     records = found.all_logs(run.run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION)
     evaluations = [record.dagster_event.asset_check_evaluation_data for record in records if record.dagster_event]
     return [
-        {"asset": check.asset_key.to_user_string(), "check": check.check_name, "passed": check.passed,
-         "severity": check.severity.value}
+        Check(check.asset_key.to_user_string(), check.check_name, check.passed, check.severity.value)
         for check in evaluations
-    ]  # fmt: skip
+    ]
 
 
-def _failures(found: DagsterInstance, run: DagsterRun) -> list[dict[str, Any]]:
-    if run.is_success:
-        return []
-    rows = []
-    for record in found.all_logs(run.run_id, of_type=DagsterEventType.STEP_FAILURE):
-        if (event := record.dagster_event) is None:
-            continue
-        failure, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
-        code = failure.metadata.get("exit_code") if failure else None
-        rows.append(
-            {
-                "step": event.step_key,
-                "message": (failure.description if failure else None) or (error.message.strip() if error else "failed"),
-                "exit_code": int(str(code.value)) if code else int(ExitCode.UNEXPECTED),
-            }
-        )
-    return rows or [{"step": run.job_name, "message": run.status.value, "exit_code": int(ExitCode.UNEXPECTED)}]
+def _failures(found: DagsterInstance, run: DagsterRun) -> list[Failure]:
+    """The steps of a run that failed; the run itself where it failed outside its steps, as without its database."""
+    steps = [event for event in _events(found, run, DagsterEventType.STEP_FAILURE) if event.step_key]
+    if steps:
+        return [_step_failure(event) for event in steps]
+    return [
+        Failure(run.job_name, _cause(event.job_failure_data.error) or str(event.message), int(ExitCode.UNEXPECTED))
+        for event in _events(found, run, DagsterEventType.RUN_FAILURE)
+    ]
 
 
-def _feed_line(feed: dict[str, Any]) -> dict[str, Any]:
+def _step_failure(event: DagsterEvent) -> Failure:
+    failure, error = event.step_failure_data.user_failure_data, event.step_failure_data.error
+    code = failure.metadata.get("exit_code") if failure else None
+    return Failure(
+        step=str(event.step_key),
+        message=(failure.description if failure else None) or _cause(error) or "failed",
+        exit_code=int(str(code.value)) if code else int(ExitCode.UNEXPECTED),
+    )
+
+
+def _cause(error: "SerializableErrorInfo | None") -> str:
+    """The message of the error that the others follow from; Dagster wraps it in errors of its own."""
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error else ""
+
+
+def _events(found: DagsterInstance, run: DagsterRun, kind: DagsterEventType) -> list[DagsterEvent]:
+    return [record.dagster_event for record in found.all_logs(run.run_id, of_type=kind) if record.dagster_event]
+
+
+def _feed_line(feed: Row) -> Row:
     counted = {name: n for name, n in feed["counts"].items() if name not in ("archived", "reactivated") or n}
     return {"feed": f"{feed['source']}/{feed['product_type']}/{feed['name']}", "outcome": feed["outcome"], **counted}
 
 
-def _print(summary: dict[str, Any]) -> None:
+def _print(summary: Summary) -> None:
     always = ["table", "rows", "created", "updated", "unchanged", "rejected", "deferred"]
-    some = [name for name in ("deleted", "duplicate") if any(row[name] for row in summary["tables"])]
+    some = [name for name in ("deleted", "duplicate") if any(row[name] for row in summary.tables)]
     console.print()
     print_table(
-        [{**row, "table": row["table"].removeprefix("catalog.")} for row in summary["tables"]], columns=always + some
+        [{**row, "table": row["table"].removeprefix("catalog.")} for row in summary.tables], columns=always + some
     )
-    if summary["feeds"]:
+    if summary.feeds:
         console.print()
-        print_table([_feed_line(feed) for feed in summary["feeds"]], "Partner feeds")
-    outcomes = ", ".join(f"{n} {outcome}" for outcome, n in summary["associations"].items())
+        print_table([_feed_line(feed) for feed in summary.feeds], "Partner feeds")
+    outcomes = ", ".join(f"{n} {outcome}" for outcome, n in summary.associations.items())
     console.print(f"\nRuns and their courses: {outcomes}." if outcomes else "")
     console.print()
-    failed = [check for check in summary["checks"] if not check["passed"]]
-    console.print(f"Checks: {len(summary['checks']) - len(failed)} passed, {len(failed)} failed.")
+    failed = [check for check in summary.checks if not check.passed]
+    console.print(f"Checks: {len(summary.checks) - len(failed)} passed, {len(failed)} failed.")
     for check in failed:
-        console.print(f"  {check['severity'].lower()}: {check['asset']} {check['check']}", style="yellow")
-    for failure in summary["failures"]:
-        errors.print(f"{failure['step']} failed: {failure['message']}", style="red")
-    changed = sum(row["created"] + row["updated"] for row in summary["tables"])
-    if not summary["failures"]:
-        rejected = sum(row["rejected"] for row in summary["tables"])
+        console.print(f"  {check.severity.lower()}: {check.asset} {check.check}", style="yellow")
+    for failure in summary.failures:
+        errors.print(f"{failure.step} failed: {failure.message}", style="red")
+    changed = sum(row["created"] + row["updated"] for row in summary.tables)
+    if not summary.failures:
+        rejected = sum(row["rejected"] for row in summary.tables)
         console.print(f"{changed} rows created or updated." if changed else "Nothing changed.")
         if rejected:
             console.print(
                 f"{rejected} rows rejected: `catalog-pipeline rejects`, of feeds `partner rejects`, says why."
             )
-    console.print(f"{summary['seconds']} seconds.")
+    console.print(f"{summary.seconds} seconds.")

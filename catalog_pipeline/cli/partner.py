@@ -13,8 +13,9 @@ from catalog_pipeline.cli.shared import AsJson, database, load_settings
 from catalog_pipeline.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from catalog_pipeline.partner.columns import RawFeed
+    from catalog_pipeline.partner.columns import FeedName, RawFeed
     from catalog_pipeline.partner.configuration import PartnerRules
+    from catalog_pipeline.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Feeds of partners: CSV, or product JSON.")
 
@@ -28,8 +29,8 @@ FeedGiven = Annotated[str, typer.Argument(help="A feed's number, file name, or t
 def check(file: FeedFile, source: Source = None, product_type: ProductType = None, as_json: AsJson = False) -> None:
     """Validate a feed, without a database.
 
-    If the source or the course type is not given, it is taken from the folders that the file is in, else from the
-    file's first row.
+    If the source or the course type is not given, it is taken from the folders
+    that the file is in, else from the first row of the file.
 
     Example: catalog-pipeline partner check products.csv --source 2u
     """
@@ -84,30 +85,20 @@ def ingest(
 ) -> None:
     """Ingest a feed into the catalog.
 
-    If the source or the course type is not given, it is taken from the folders that the file is in.
+    If the source or the course type is not given, it is taken from the folders
+    that the file is in.
 
-    Example: catalog-pipeline partner ingest products.csv --source 2u --product-type bootcamp-2u
+    Example: catalog-pipeline partner ingest feeds/2u/bootcamp-2u/products.csv
     """
-    import hashlib
-
     from catalog_pipeline.cli.partner_output import SHOWN, print_feed
-    from catalog_pipeline.partner.columns import FeedName
     from catalog_pipeline.partner.configuration import load_rules
-    from catalog_pipeline.partner.files import read_file
     from catalog_pipeline.partner.ingestion import Options
     from catalog_pipeline.partner.ingestion import ingest as ingest_feed
-    from catalog_pipeline.partner.reading import Limits
     from catalog_pipeline.partner.summary import summarizer
 
     settings = load_settings()
     rules = load_rules(settings.partner_rules)
-    its_source, its_type = _by_folders(file, rules)
-    source, product_type = source or its_source, product_type or its_type
-    if source is None or product_type is None:
-        raise UsageError(f"Say whose feed {file} is: --source and --product-type.")
-    rules.check_scope(source, product_type)
-    data = read_file(file, Limits.of(settings).size)
-    feed = FeedName(file.name, source, product_type, hashlib.sha256(data).hexdigest(), datetime.now(UTC))
+    feed, data = _named_feed(file, source, product_type, settings, rules)
     clock = as_of and as_of.replace(tzinfo=UTC)
     options = Options(clock, dry_run, force, accept_removals, shown=None if as_json else SHOWN)
     with database() as (settings, engine):
@@ -178,9 +169,12 @@ def backpopulate(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Copy dates and variants from the metadata of external courses to their runs, once.
+    """Copy dates and variants of external courses to runs, once.
 
-    What is copied stays until a partner's feed lists the course: from then on the feed decides.
+    They are read from the metadata of the course (`additional_metadata`).
+
+    The copied values stay until a feed of the partner lists the course. From then
+    on the feed decides.
 
     Example: catalog-pipeline partner backpopulate --dry-run
     """
@@ -191,6 +185,25 @@ def backpopulate(
         found = take(engine, apply=apply, as_of=as_of and as_of.replace(tzinfo=UTC))
     print_feed(found, as_json=as_json)
     raise SystemExit(int(found.exit_code))
+
+
+def _named_feed(
+    file: Path, source: str | None, product_type: str | None, settings: Settings, rules: PartnerRules
+) -> tuple[FeedName, bytes]:
+    """The feed's name and bytes. Raises UsageError if neither the options nor the folders say whose feed it is."""
+    import hashlib
+
+    from catalog_pipeline.partner.columns import FeedName
+    from catalog_pipeline.partner.files import read_file
+    from catalog_pipeline.partner.reading import Limits
+
+    its_source, its_type = _by_folders(file, rules)
+    source, product_type = source or its_source, product_type or its_type
+    if source is None or product_type is None:
+        raise UsageError(f"Say whose feed {file} is: --source and --product-type.")
+    rules.check_scope(source, product_type)
+    data = read_file(file, Limits.of(settings).size)
+    return FeedName(file.name, source, product_type, hashlib.sha256(data).hexdigest(), datetime.now(UTC)), data
 
 
 def _by_folders(file: Path, rules: PartnerRules) -> tuple[str | None, str | None]:

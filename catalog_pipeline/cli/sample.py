@@ -22,11 +22,21 @@ def sample_serve(
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            help="KIND[@PAGE][*TIMES]: what goes wrong in the list of courses, such as server-error@2*always."
+            metavar="[PLACE:]KIND[@PAGE][*TIMES]",
+            help="What goes wrong while the list of courses is read; may be given more than once."
+            " PLACE is headers, redirect or token; without one, the answer itself goes wrong."
+            " PAGE is a page of the list or any (2 if not given), TIMES a number or always (1 if not given)."
+            " An unknown KIND is refused with a list of the kinds. Such as server-error@2*always.",
         ),
     ] = None,
 ) -> None:
-    """Serve the sample upstream until Ctrl-C. Example: catalog-pipeline sample serve --courses 2000 --seed 1"""
+    """Serve the sample upstream until Ctrl-C.
+
+    It prints the settings that make the pipeline read it. With --fault, it
+    answers as a failing upstream does.
+
+    Example: catalog-pipeline sample serve --courses 2000 --seed 1
+    """
     from starlette.middleware import Middleware
 
     from catalog_pipeline.sample.catalog import build_catalog
@@ -55,7 +65,13 @@ def sample_serve(
 def sample_advance(
     days: Annotated[int, typer.Option(min=1, help="How many days.")] = 1, as_json: AsJson = False
 ) -> None:
-    """Let days pass in the bundled sample upstream, and say what changes. Example: catalog-pipeline sample advance"""
+    """Let days pass in the sample, and say what changes.
+
+    The next refresh reads the changes. The partner feeds of those days are
+    delivered too.
+
+    Example: catalog-pipeline sample advance --days 3
+    """
     from catalog_pipeline.cli.output import print_changes
     from catalog_pipeline.sample.catalog import build_catalog
     from catalog_pipeline.sources.upstreams import deliver_sample_feeds, sample_day, set_sample_day
@@ -81,7 +97,13 @@ def sample_feeds(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="The seed; CATALOG_SAMPLE_SEED if not given.")] = None,
 ) -> None:
-    """Write the sample's partner feeds of some days. Example: catalog-pipeline sample feeds --days 3 .catalog/feeds"""
+    """Write the sample's partner feeds of some days.
+
+    A feed is written to <source>/<course type>/<date> below the folder. One
+    that is there already stays as it is.
+
+    Example: catalog-pipeline sample feeds --days 3 .catalog/feeds
+    """
     from catalog_pipeline.sample.feeds import write_feeds
 
     settings = load_settings()

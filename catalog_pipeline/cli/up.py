@@ -1,4 +1,4 @@
-"""`make up`: the Dagster UI, the daemon, and whatever the defaults embed, until Ctrl-C stops all of it."""
+"""`make up`: serves the Dagster UI and runs its daemon and the embedded database, until Ctrl-C stops them."""
 
 import os
 import signal
@@ -18,25 +18,28 @@ from catalog_pipeline.settings import Settings
 from resources.instance import WORKSPACE, environment, instance, write_home
 
 GRACE = 30.0
-"""Seconds that a child has to end by itself."""
+"""Seconds that a child has to end after SIGINT, before it is killed."""
 
 
 class ProcessEndedError(CatalogError):
-    """A process that should run until it is told to stop has ended."""
+    """The webserver or the daemon ended although nobody stopped it."""
 
 
 def bring_up(settings: Settings) -> ExitCode:
-    """Serve until Ctrl-C or SIGTERM. Raises UsageError when the port is taken, ProcessEndedError when a child dies."""
+    """Serve until Ctrl-C or SIGTERM.
+
+    Raises UsageError if the port is taken, and ProcessEndedError if the webserver or the daemon ends by itself.
+    """
     _check_port(settings.ui_port)
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _exit)  # a shell that starts us in the background has SIGINT ignored
+        signal.signal(number, _exit)  # a shell makes what it starts in the background ignore SIGINT
     with serving(settings) as server:
         ensure_database(server)
         engine = make_engine(server)
         migrate(engine)
         engine.dispose()
         with instance(settings, server):
-            pass  # runs of dead processes are swept before the daemon counts them
+            pass  # it marks the runs of dead processes failed, before the daemon counts them as running
         env = {**os.environ, **environment(settings, server), "CATALOG_AUTOMATION": "on"}
         children: list[subprocess.Popen[bytes]] = []
         try:
@@ -59,7 +62,7 @@ def _commands(settings: Settings) -> list[list[str]]:
 
 
 def _start(arguments: list[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    # A session of its own: Ctrl-C reaches us alone, and we stop the children in order.
+    # In a session of its own it does not get the terminal's Ctrl-C: this process does, and stops the children.
     program = Path(sys.executable).with_name(arguments[0])
     return subprocess.Popen([program, *arguments[1:]], env=env, start_new_session=True)
 

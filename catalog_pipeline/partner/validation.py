@@ -1,14 +1,13 @@
 """Validates a partner feed, all rows at once and before anything is written: valid rows, errors, warnings.
 
-Each column is judged by its distinct values; what is wrong with one is wrong with every row that has it. All errors
-of a row are told, not just the first.
+The values of each column are judged in `cells.py`; here are the rules across columns and across rows. All errors of a
+row are reported, not only the first.
 """
 
-# pyarrow makes its compute functions at import, where pyright does not see them.
-# pyright: reportAttributeAccessIssue=false
+# pyarrow makes its compute functions at import, where pyright does not see them; pandas' annotations are guesses.
+# pyright: reportAttributeAccessIssue=false, reportArgumentType=false, reportReturnType=false, reportCallIssue=false
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog_pipeline.errors import FeedRefusedError
+from catalog_pipeline.partner.cells import joined, json_objects, judged_cells, text_series
 from catalog_pipeline.partner.columns import (
     COLUMNS,
     ERROR_COLUMNS,
@@ -31,8 +31,8 @@ from catalog_pipeline.partner.columns import (
     ValidatedFeed,
 )
 from catalog_pipeline.partner.configuration import PartnerRules
-from catalog_pipeline.partner.values import LARGE_TEXT, Judge, Judged, instants, judges
-from catalog_pipeline.rules.course_keys import fold, parse_keys
+from catalog_pipeline.partner.values import LARGE_TEXT, instants
+from catalog_pipeline.rules.course_keys import fold
 from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT, shown
 
 SCHEDULE = {
@@ -45,7 +45,6 @@ SCHEDULE = {
 """Instant of the run: the columns of its date and its time."""
 NEEDS_ITS_TIME = "reg_close_date"
 SHOWN_VALUE = 80
-ROWS_AT_ONCE = 10_000
 
 Found = pd.DataFrame
 """Errors or warnings: position (of the row in the frame), code, column, value, message."""
@@ -81,33 +80,6 @@ def validate_feed(
     )
 
 
-@dataclass(frozen=True)
-class _Cells:
-    """A column by its distinct values: which of them each row has (-1: blank), as fed, and as judged."""
-
-    places: np.ndarray
-    fed: pa.Array
-    judged: Judged
-
-    def with_any(self, values: Mapping[int, str]) -> tuple[np.ndarray, list[str | None], list[str]]:
-        """The positions of rows with any of these distinct values, the values as fed, and what is said of them."""
-        positions = np.flatnonzero(np.isin(self.places, list(values)))
-        places = self.places[positions].tolist()
-        fed = {place: shown(self.fed[place].as_py()) for place in values}
-        return positions, [fed[place] for place in places], [values[place] for place in places]
-
-    def taken(self, values: pa.Array, positions: np.ndarray | None = None) -> pa.Array:
-        """One of `values`, which stand for the distinct values, for each row; null where the row is blank."""
-        places = self.places if positions is None else self.places[positions]
-        return values.take(pa.array(places, mask=places < 0))
-
-    @cached_property
-    def codes(self) -> np.ndarray:
-        """A number for each row, the same where the judged values are; -1 where there is none."""
-        encoded = pc.fill_null(pc.dictionary_encode(self.judged.values).indices, -1)
-        return np.append(np.asarray(encoded), -1)[self.places]
-
-
 class _Feed:
     """One feed under validation."""
 
@@ -115,16 +87,7 @@ class _Feed:
         self.raw, self.product_type, self.source, self.rules = raw, product_type, source, rules
         self.length = len(raw.frame)
         self.numbers = raw.frame["row"].to_numpy(dtype=np.int64)
-        codes = rules.organization_codes.get(source, {})
-        judge = judges(rules, product_type, reference) | {
-            "organization": lambda values: _organizations(values, codes, reference.organizations),
-            "number": _course_numbers,
-        }
-        self.cells = {
-            column.name: _encoded(raw.frame, column, judge.get(column.kind, Judged))
-            for column in FEED_COLUMNS
-            if column.kind != "ignored"
-        }
+        self.cells = judged_cells(raw, product_type, source, rules, reference)
         self.required = rules.required_columns(product_type, source)
 
     # -- what is wrong with a cell -------------------------------------------------------------------------------
@@ -266,11 +229,12 @@ class _Feed:
         """The valid rows, by VALID_ROW."""
 
         def text(column: str) -> pd.Series:
-            return _text(self._values(column, valid))
+            return text_series(self._values(column, valid))
 
         price = self._values("verified_price", valid).cast(pa.decimal128(12, 2))
         on_sale = pc.fill_null(pc.equal(self._values("publish_date", valid), PUBLISH_NOW), False)
         future = pc.fill_null(pc.equal(self._values("is_future_variant", valid), "true"), False)
+        attributes = {column.name: self.cells[column.name] for column in FEED_COLUMNS if column.is_attribute}
         frame = {
             "row": pd.Series(self.numbers[valid], dtype=NUMBER),
             "course_key": self.course_keys.iloc[valid].reset_index(drop=True),
@@ -288,28 +252,28 @@ class _Feed:
             **{name: self._instants(name, valid).to_pandas().astype(INSTANT) for name in SCHEDULE},
             "pacing": text("course_pacing"),
             "price": pd.Series(price, dtype=MONEY),
-            "currency": _text(pc.if_else(pc.is_valid(price), "USD", pa.scalar(None, LARGE_TEXT))),
+            "currency": text_series(pc.if_else(pc.is_valid(price), "USD", pa.scalar(None, LARGE_TEXT))),
             "restriction_type": text("restriction_type"),
             "is_future_variant": pd.Series(future, dtype=FLAG),
             "on_sale": pd.Series(on_sale, dtype=FLAG),
-            "attributes": self._attributes(valid),
+            "attributes": json_objects(attributes, valid),
         }
         return pd.DataFrame(frame)[list(VALID_ROW.columns)]
 
     @cached_property
     def course_keys(self) -> pd.Series:
         """`Org+Number` of every row; null where either part is not valid."""
-        return _text(_joined(self._values("organization"), "+", self._values("number")))
+        return text_series(joined(self._values("organization"), "+", self._values("number")))
 
     @cached_property
     def _keys_as_fed(self) -> pd.Series:
-        fed = [_text(self.cells[name].taken(self.cells[name].fed)) for name in ("organization", "number")]
+        fed = [text_series(self.cells[name].taken(self.cells[name].fed)) for name in ("organization", "number")]
         return self.course_keys.fillna(fed[0] + "+" + fed[1])
 
     @cached_property
     def _variants_as_fed(self) -> pd.Series:
         cells = self.cells["variant_id"]
-        return _text(cells.taken(pc.coalesce(cells.judged.values, cells.fed)))
+        return text_series(cells.taken(pc.coalesce(cells.judged.values, cells.fed)))
 
     def _values(self, column: str, positions: np.ndarray | None = None) -> pa.Array:
         cells = self.cells[column]
@@ -325,85 +289,6 @@ class _Feed:
         days = self._values(day, positions)
         days = pc.if_else(pc.equal(days, PUBLISH_NOW), None, days)
         return instants(days, self._values(time, positions) if time else nothing)
-
-    def _attributes(self, positions: np.ndarray) -> pd.Series:
-        pieces = [
-            (cells, _json_piece(column.name, cells.judged.values))
-            for column in FEED_COLUMNS
-            if column.is_attribute and len((cells := self.cells[column.name]).fed)
-        ]
-        # Some rows at a time: the pieces of all rows would take as much memory as the feed.
-        parts = [positions[at : at + ROWS_AT_ONCE] for at in range(0, len(positions), ROWS_AT_ONCE)]
-        return _text(pa.chunked_array([_json_objects(pieces, part) for part in parts], LARGE_TEXT))
-
-
-def _json_objects(pieces: list[tuple[_Cells, pa.Array]], positions: np.ndarray) -> pa.Array:
-    blank = pa.nulls(len(positions), LARGE_TEXT)
-    taken = [cells.taken(values, positions) for cells, values in pieces]
-    body = pc.binary_join_element_wise(blank, *taken, pa.scalar(",", LARGE_TEXT), null_handling="skip")
-    return _joined("{", body, "}")
-
-
-def _encoded(frame: pd.DataFrame, column: FeedColumn, judge: Judge) -> _Cells:
-    """A column by its distinct values, judged; all blank where the feed does not have it."""
-    if column.name not in frame:
-        return _Cells(np.full(len(frame), -1), pa.array([], LARGE_TEXT), Judged(pa.array([], LARGE_TEXT)))
-    encoded = pc.dictionary_encode(_arrow(frame[column.name]))
-    fed = encoded.dictionary
-    judged = judge(fed)
-    long = np.flatnonzero(np.asarray(pc.utf8_length(fed)) > (column.longest or np.inf))
-    if len(long):
-        said = dict.fromkeys(long.tolist(), f"The value is longer than {column.longest} characters.")
-        judged = Judged(judged.values, {**judged.problems, **said}, judged.doubts)
-    return _Cells(np.asarray(pc.fill_null(encoded.indices, -1)), fed, judged)
-
-
-def _organizations(values: pa.Array, codes: Mapping[str, str], known: pd.Series | None) -> Judged:
-    """Organizations as the catalog spells them, or, where it is not asked, as the feed first does."""
-    keys = pd.Series([codes.get(value, value) for value in values.to_pylist()], dtype=TEXT)
-    spellings = keys[_is_key_part(keys)] if known is None else known.dropna().astype(TEXT)
-    spelled = pd.Series(spellings.to_numpy(), fold(spellings).to_numpy(), dtype=TEXT)
-    found = fold(keys).map(spelled[~spelled.index.duplicated()])
-    problems = {
-        int(at): f"The catalog has no organization {keys[at]!r}. Correct it, or have it made first."
-        for at in np.flatnonzero(found.isna())
-    }
-    return Judged(_arrow(found.astype(TEXT)), problems)
-
-
-def _course_numbers(values: pa.Array) -> Judged:
-    numbers = pd.Series(values.to_pylist(), dtype=TEXT)
-    bad = np.flatnonzero(~_is_key_part(numbers))
-    said = "A number has letters, digits and - _ . ~ : only, such as CS101."
-    return Judged(_arrow(numbers.where(_is_key_part(numbers))), dict.fromkeys(bad.tolist(), said))
-
-
-def _is_key_part(texts: pd.Series) -> pd.Series:
-    return parse_keys(texts + "+x")["kind"] == "course"
-
-
-def _arrow(series: pd.Series) -> pa.Array:
-    array = pa.array(series, LARGE_TEXT)
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-
-
-def _text(values: pa.Array) -> pd.Series:
-    return pd.Series(pd.array(values, dtype=TEXT))
-
-
-def _joined(*texts: pa.Array | str) -> pa.Array:
-    parts = (pa.scalar(text, LARGE_TEXT) if isinstance(text, str) else text for text in texts)
-    return pc.binary_join_element_wise(*parts, pa.scalar("", LARGE_TEXT))
-
-
-def _json_piece(name: str, values: pa.Array) -> pa.Array:
-    """`"name":"value"` of each value, as JSON escapes it."""
-    for plain, escaped in {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}.items():
-        values = pc.replace_substring(values, plain, escaped)
-    if pc.any(pc.match_substring_regex(values, r"[\x01-\x1f]")).as_py():
-        for code in range(1, 32):
-            values = pc.replace_substring(values, chr(code), f"\\u{code:04x}")
-    return _joined(f'"{name}":"', values, '"')
 
 
 def _where(condition: pa.Array) -> np.ndarray:

@@ -14,8 +14,8 @@ from catalog_pipeline.loading.ownership import CURRENT_FEEDS
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, Field, carried_by_feeds, schedule, written_by
 from catalog_pipeline.rules.course_keys import fold
-from catalog_pipeline.schemas.catalog import FRAMES, RECORD_KEYS
-from catalog_pipeline.schemas.parsing import TEXT, parse
+from catalog_pipeline.schemas.catalog import RECORD_KEYS, parse_table
+from catalog_pipeline.schemas.parsing import TEXT
 from catalog_pipeline.sources.documents import decode, decompress
 from catalog_pipeline.sources.upstreams import SOURCES
 
@@ -156,7 +156,7 @@ def _values(document: Row, table: str, key: str) -> Row:
     picked = SOURCES[document["source"]].pick_columns(document["kind"], [(0, decode(decompress(document["payload"])))])
     if table not in picked.tables:
         return {}
-    frame, _ = parse(picked.tables[table], FRAMES[table])
+    frame, _ = parse_table(table, picked.tables[table])
     here = frame[fold(frame[RECORD_KEYS[table]]) == fold(pd.Series([key], dtype=TEXT)).iloc[0]].astype(object)
     return {} if here.empty else here.where(here.notna(), None).iloc[0].to_dict()
 

@@ -13,8 +13,8 @@ from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.rules.course_keys import fold, parse_keys
-from catalog_pipeline.schemas.catalog import FRAMES, RECORD_KEYS
-from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT, no_failures, parse, validate
+from catalog_pipeline.schemas.catalog import FRAMES, OPTIONAL_VALUES, RECORD_KEYS, parse_table
+from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT, no_failures, validate
 from catalog_pipeline.sources.documents import decode, decompress, seldom_collected
 from catalog_pipeline.sources.listing import Picked, Source
 
@@ -112,11 +112,11 @@ def _stage_chunk(publication: Publication, source: Source, chunk: Chunk) -> None
         frames[table], failures = _typed(table, columns)
         rejects.append(_rejects(chunk, table, frames[table], failures, columns))
     found = pd.concat([frame for frame in rejects if not frame.empty] or [rejects[0]], ignore_index=True)
-    bad = set(found["document_id"])
+    bad = set(found.loc[~_is_of_a_value(found), "document_id"])
     publication.count(f"catalog.{MAIN_TABLES[chunk.kind]}", {"rejected": len(picked.misfits)})
     _add_pending(publication, chunk.kind, chunk.documents, bad)
     publication.report.rejected_documents += len(bad)
-    if bad:
+    if len(found):
         publication.reject_frame(found)
     for table, frame in frames.items():
         document_id = pd.Series(chunk.ids, dtype="int64").take(frame.pop("document").astype("int64")).to_numpy()
@@ -133,13 +133,15 @@ def _stage_chunk(publication: Publication, source: Source, chunk: Chunk) -> None
 
 def _typed(table: str, columns: dict[str, list[Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Parse and validate the cells of a table, and add the columns of DERIVED: (frame, failures)."""
-    frame, unparsed = parse(columns, FRAMES[table])
+    frame, unparsed = parse_table(table, columns)
     invalid = validate(frame, FRAMES[table])
     if not unparsed.empty and not invalid.empty:
         # A cell that did not parse is null from here on. It is not rejected a second time because it is missing.
         known = pd.MultiIndex.from_frame(unparsed[["row", "column"]])
         invalid = invalid[~pd.MultiIndex.from_frame(invalid[["row", "column"]]).isin(known)]
     failures = [unparsed, invalid]
+    for name in OPTIONAL_VALUES.get(table, ()):
+        frame.loc[invalid.loc[invalid["column"] == name, "row"].astype("int64"), name] = None
     if table == "course_run":
         keys = parse_keys(frame["run_key"])
         failures.append(_wrong_keys(frame["run_key"], keys))
@@ -199,6 +201,18 @@ def _rejects(
             "value": failures["value"].to_numpy(),
             "message": failures["message"].to_numpy(),
         }
+    )
+
+
+def _is_of_a_value(rejects: pd.DataFrame) -> pd.Series:
+    """Which rejects are of a value alone, and not of its document."""
+    return pd.Series(
+        [
+            column in OPTIONAL_VALUES.get(table.removeprefix("catalog."), ())
+            for table, column in zip(rejects["table_name"], rejects["column_name"], strict=True)
+        ],
+        rejects.index,
+        dtype=bool,
     )
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from catalog_pipeline.rules.course_keys import TEXT, fold, parse_keys
+from catalog_pipeline.rules.course_keys import TEXT, course_key_form, fold, parse_keys
 
 OUTCOMES = (
     *("linked_by_discovery", "linked_by_key", "already_linked", "course_created"),
@@ -80,7 +80,8 @@ def associate_by_key(keys: pd.DataFrame, courses: pd.DataFrame) -> pd.DataFrame:
     """
     wanted = fold(keys["course_key"])
     reruns = courses.dropna(subset="key_for_reruns")
-    claims = reruns.groupby(fold(reruns["key_for_reruns"]))["key"].agg(["first", "nunique", ", ".join])
+    claimed = fold(course_key_form(reruns["key_for_reruns"]))
+    claims = reruns.groupby(claimed)["key"].agg(["first", "nunique", ", ".join])
     by_rerun = wanted.map(claims["first"]).astype(TEXT)
     ambiguous = wanted.map(claims["nunique"]).fillna(0) > 1
     by_key = _looked_up(wanted, courses["key"], courses["key"])

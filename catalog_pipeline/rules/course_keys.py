@@ -83,6 +83,16 @@ def fold(keys: pd.Series) -> pd.Series:
     return keys.astype(TEXT).str.lower()
 
 
+def course_key_form(keys: pd.Series) -> pd.Series:
+    """Keys of courses in the form in which they are kept, `edX+DemoX`: so is what came as `edX/DemoX` or with blanks.
+
+    What is no course's key keeps its slashes, and blank text becomes null. Same index.
+    """
+    trimmed = keys.astype(TEXT).str.strip()
+    old_form = trimmed.str.fullmatch(r"[^+/]+/[^+/]+", na=False)
+    return trimmed.mask(old_form, trimmed.str.replace("/", "+", regex=False)).mask(trimmed.eq(""))
+
+
 def parse_keys(keys: pd.Series) -> pd.DataFrame:
     """Say what each key is. The result has the index of `keys`; all its columns are text, but for `valid`.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from catalog_pipeline.rules.course_keys import fold, parse_keys
+from catalog_pipeline.rules.course_keys import course_key_form, fold, parse_keys
 
 TERM = r"^(?P<term>[1-3]t[0-9]{4})(?P<suffix>[a-z]{0,9})$"
 
@@ -12,9 +12,11 @@ def run_key_parts(base_keys: pd.Series, course_keys: pd.Series) -> pd.DataFrame:
     """The parts `org` and `course` that the keys of a course's new runs have; null where no run's key can be made.
 
     `base_keys`: the keys that new runs are to be named after. Where one is null, or is not the key of a course,
-    `course_keys`, the key of the course itself, stands in. Both have the same index, which the result has too.
+    `course_keys`, the key of the course itself, stands in. Either may have a slash for its plus, and blanks around it.
+    Both have the same index, which the result has too.
     """
-    return parse_keys(base_keys)[["org", "course"]].fillna(parse_keys(course_keys))
+    parts = parse_keys(course_key_form(base_keys))[["org", "course"]]
+    return parts.fillna(parse_keys(course_key_form(course_keys)))
 
 
 def new_run_names(runs: pd.DataFrame, taken: pd.DataFrame) -> pd.Series:

@@ -5,12 +5,15 @@ A row's `document` is the number of its document in the chunk that was read. The
 classes, because their types are values (a decimal of 12 digits, an instant in UTC) that annotations cannot state.
 """
 
+from typing import Any
+
 import pandas as pd
 import pandera.pandas as pa
 
 from catalog_pipeline.models.program import PROGRAM_STATUSES
 from catalog_pipeline.models.run import PACINGS, RESTRICTION_TYPES, RUN_STATUSES
-from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT
+from catalog_pipeline.rules.course_keys import course_key_form
+from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT, parse
 
 UUID_PATTERN = r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}"
 INVISIBLE = "\x00-\x20\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff"
@@ -151,3 +154,15 @@ RECORD_KEYS = {
     "program_course": "course_key",
 }
 """The column that names a row of each staged table to people."""
+
+COURSE_KEYS = {"catalog_course": ("key", "key_for_reruns"), "program_course": ("course_key",)}
+"""The columns, by table, that hold keys of courses."""
+
+OPTIONAL_VALUES = {"catalog_course": ("key_for_reruns",)}
+"""The columns, by table, whose bad value is rejected by itself: the row has none, and its document is not rejected."""
+
+
+def parse_table(table: str, columns: dict[str, list[Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Parse a table's cells, see `parse`, and bring the keys of courses into the form in which they are kept."""
+    frame, failures = parse(columns, FRAMES[table])
+    return frame.assign(**{name: course_key_form(frame[name]) for name in COURSE_KEYS.get(table, ())}), failures

@@ -98,7 +98,8 @@ def _course_cells(number: int, course: Document, owners: list[Document], runs: l
 def _run_cells(number: int, run: Document) -> Cells:
     get = run.get
     seats = get("seats") or []
-    price, currency = _highest_price(seats)
+    own_seats = _own_seats(seats)
+    price, currency = _highest_price(own_seats)
     return {
         "document": number,
         "run_key": get("key"),
@@ -112,7 +113,7 @@ def _run_cells(number: int, run: Document) -> Cells:
         "enrollment_start": get("enrollment_start"),
         "enrollment_end": get("enrollment_end"),
         "go_live": get("go_live_date"),
-        "upgrade_deadline": _last_deadline(seats),
+        "upgrade_deadline": _last_deadline(own_seats),
         "restriction_type": get("restriction_type"),
         "price": price,
         "currency": currency,
@@ -155,22 +156,40 @@ def _language(document: Document, runs: list[Document]) -> Any:
     return run.get("content_language")
 
 
+def _own_seats(seats: list[Document]) -> list[Document]:
+    """The seats that make a price of the run's own: credit is bought from another institution, on top of it."""
+    return [seat for seat in seats if seat.get("type") != "credit"]
+
+
 def _highest_price(seats: list[Document]) -> tuple[Any, Any]:
-    """The price and currency of the most expensive seat; an unreadable price is kept, so that parsing rejects it."""
-    best = (None, None, Decimal("-Infinity"))
+    """The price and currency of the most expensive seat; an unreadable price is kept, so that parsing rejects it.
+
+    A seat without a price says nothing of the run's.
+    """
+    best, highest = {}, Decimal("-Infinity")
     for seat in seats:
-        try:
-            amount = Decimal(seat["price"])
-        except (InvalidOperation, TypeError, ValueError):
-            return seat["price"], seat.get("currency")
-        if not amount.is_finite() or amount < 0:
-            return seat["price"], seat.get("currency")
-        if amount > best[2]:
-            best = (seat["price"], seat.get("currency"), amount)
-    return best[:2]
+        if seat.get("price") is None:
+            continue
+        amount = _amount(seat)
+        if amount is None:
+            best = seat
+            break
+        if amount > highest:
+            best, highest = seat, amount
+    return best.get("price"), best.get("currency")
+
+
+def _amount(seat: Document) -> Decimal | None:
+    """A seat's price as a number; null where it has none, or none that a price can be."""
+    try:
+        amount = Decimal(seat["price"])
+    except (InvalidOperation, LookupError, TypeError, ValueError):
+        return None
+    return amount if amount.is_finite() and amount >= 0 else None
 
 
 def _last_deadline(seats: list[Document]) -> Any:
-    """The latest upgrade deadline of the seats."""
-    deadlines = [seat.get("upgrade_deadline_override") or seat.get("upgrade_deadline") for seat in seats]
+    """The latest upgrade deadline of the paid seats."""
+    paid = [seat for seat in seats if _amount(seat)]
+    deadlines = [seat.get("upgrade_deadline_override") or seat.get("upgrade_deadline") for seat in paid]
     return max((deadline for deadline in deadlines if deadline), default=None, key=str)

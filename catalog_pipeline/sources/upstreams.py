@@ -1,4 +1,4 @@
-"""Which upstreams there are, by the settings: the configured ones, or the bundled sample in their place."""
+"""The upstreams that the settings name, or the bundled sample if they name none."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from catalog_pipeline.sources.listing import Listing, Source
 from catalog_pipeline.sources.tokens import Credentials
 
 SOURCES: dict[str, Source] = {discovery.SOURCE: discovery, lms.SOURCE: lms}
-"""Module by name, in the order in which they are loaded: discovery owns what both list."""
+"""The module of each source, in the order in which they are loaded: discovery first, for it owns what both list."""
 
 
 @dataclass
@@ -27,12 +27,12 @@ class Upstreams:
     _clients: dict[str, ApiClient] = field(default_factory=dict)
 
     def configured(self) -> list[str]:
-        """The names of the sources that there are."""
+        """The names of the sources that can be read."""
         return [name for name in SOURCES if name in self.urls]
 
     @staticmethod
     def listings(source: str) -> tuple[Listing, ...]:
-        """What a source lists."""
+        """The lists that a source offers."""
         return SOURCES[source].LISTINGS
 
     def client(self, source: str) -> ApiClient:
@@ -45,13 +45,13 @@ class Upstreams:
 
 
 def configured_sources(settings: Settings) -> list[str]:
-    """The names of the sources that the settings give, without reaching any."""
+    """The names of the sources that these settings configure. None of them is contacted."""
     return [name for name in SOURCES if settings.uses_sample or getattr(settings, f"{name}_url")]
 
 
 @contextmanager
 def upstreams(settings: Settings) -> Iterator[Upstreams]:
-    """Yield the upstreams; the bundled sample serves, for as long as it is asked, where none is configured."""
+    """Yield the configured upstreams. If there are none, the bundled sample is served until the `with` ends."""
     if not settings.uses_sample:
         urls = {name: url for name in SOURCES if (url := getattr(settings, f"{name}_url"))}
         yield Upstreams(settings, urls, _credentials(settings))
@@ -68,7 +68,7 @@ def upstreams(settings: Settings) -> Iterator[Upstreams]:
 
 
 def sample_day(settings: Settings) -> int:
-    """How many days the bundled sample has been advanced."""
+    """By how many days the bundled sample has been advanced."""
     try:
         return json.loads(_sample_file(settings).read_text())["day"]
     except FileNotFoundError:
@@ -76,7 +76,7 @@ def sample_day(settings: Settings) -> int:
 
 
 def set_sample_day(settings: Settings, day: int) -> None:
-    """Remember the bundled sample's day: whoever serves it next serves that day."""
+    """Keep the bundled sample's day in a file, so that it is served as of that day from now on."""
     file = _sample_file(settings)
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_suffix(".new")
@@ -85,9 +85,9 @@ def set_sample_day(settings: Settings, day: int) -> None:
 
 
 def deliver_sample_feeds(settings: Settings) -> list[Path]:
-    """Put the bundled sample's partner feeds into the folder of feeds, up to its day; returns the new ones.
+    """Write the bundled sample's partner feeds, up to its day, into the folder of feeds; returns the new files.
 
-    None where upstreams or a folder of feeds are configured.
+    Nothing is written if an upstream or a folder of feeds is configured.
     """
     if not settings.uses_sample or settings.partner_feeds is not None:
         return []

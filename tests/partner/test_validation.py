@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog_pipeline.errors import FeedRefusedError
-from catalog_pipeline.partner import validation
+from catalog_pipeline.partner import cells
 from catalog_pipeline.partner.columns import (
     COLUMNS,
     ERROR_CODES,
@@ -176,7 +176,7 @@ def test_attributes_are_json_whatever_the_text(text: str) -> None:
 
 def test_attributes_are_the_same_however_many_rows_are_taken_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [ROW | {"number": f"CS{n}", "meta_title": str(n)} for n in range(5)]
-    monkeypatch.setattr(validation, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(cells, "ROWS_AT_ONCE", 2)
     attributes = validate(*rows, ROW | {"title": ""}).rows["attributes"]
     assert [json.loads(text)["meta_title"] for text in attributes] == list("01234")
 

@@ -107,10 +107,8 @@ BAD_DOCUMENTS: dict[str, tuple[dict[str, Any], tuple[str | None, str | None, str
     ),
     "a newline after a uuid": (course("A+1", uuid=uuid_of("A+1") + "\n"), ("A+1", "uuid", "wrong_form")),
     "an invisible character in a key": (course("A+1\u200b"), ("A+1\u200b", "key", "wrong_form")),
-    "an over-long key for reruns": (
-        course("A+1", key_for_reruns="A+" + "x" * 300),
-        ("A+1", "key_for_reruns", "wrong_length"),
-    ),
+    "a course key of the old form with three parts": (course("A/1/2"), ("A/1/2", "key", "wrong_form")),
+    "a course key with a slash and a plus": (course("A/1+2"), ("A/1+2", "key", "wrong_form")),
     "a restriction nobody knows": (
         course("A+1", run(R1, restriction_type="custom")),
         (R1, "restriction_type", "unknown_value"),
@@ -127,6 +125,72 @@ def test_a_bad_document_is_rejected_and_the_rest_goes_on(catalog: Catalog, upstr
     assert catalog.courses_of_runs() == {"course-v1:B+1+r": "B+1"}
     assert (report.documents, report.rejected_documents) == (2, 1)
     assert report.exit_code == ExitCode.SOME_ROWS_LEFT
+
+
+BAD_KEYS_FOR_RERUNS: dict[Any, str] = {
+    "A+" + "x" * 300: "wrong_length",
+    "A": "wrong_form",
+    "A+1+2": "wrong_form",
+    "A/1/2": "wrong_form",
+    "A/1+2": "wrong_form",
+    "A +1": "wrong_form",
+    "A/": "wrong_form",
+    7: "not_text",
+}
+
+
+@pytest.mark.parametrize("value", BAD_KEYS_FOR_RERUNS)
+def test_a_key_for_reruns_that_is_no_key_is_left_out_and_its_course_stays(
+    catalog: Catalog, upstream: Upstream, value: Any
+) -> None:
+    upstream.courses = [course("A+1", run(R1), key_for_reruns=value)]
+    report = catalog.refresh()
+    assert catalog.rejects() == [("A+1", "key_for_reruns", BAD_KEYS_FOR_RERUNS[value])]
+    assert catalog.rows("SELECT key, status, key_for_reruns FROM catalog.catalog_course") == [
+        ("A+1", "published", None)
+    ]
+    assert catalog.courses_of_runs() == {R1: "A+1"}
+    assert (report.rejected_documents, report.counts["catalog.catalog_course"]) == (0, Counter(created=1))
+    upstream.courses = [course("A+1", run(R1), key_for_reruns="A+2")]
+    catalog.refresh()
+    assert catalog.rejects() == []
+    assert catalog.value("SELECT key_for_reruns FROM catalog.catalog_course") == "A+2"
+
+
+@pytest.mark.parametrize("value", ["Old+9", "Old/9", " Old+9\n", "\tOld/9 ", "\u00a0Old+9"])
+def test_a_key_for_reruns_with_a_slash_or_blanks_claims_the_runs_that_it_means(
+    catalog: Catalog, upstream: Upstream, value: str
+) -> None:
+    upstream.courses = [course("A+1", key_for_reruns=value)]
+    upstream.lists["lms"] = [lms_run("course-v1:Old+9+r"), lms_run("Old/9/r2")]
+    catalog.refresh()
+    catalog.refresh("lms")
+    assert catalog.rejects() == []
+    assert catalog.value("SELECT key_for_reruns FROM catalog.catalog_course") == "Old+9"
+    assert catalog.courses_of_runs() == {"course-v1:Old+9+r": "A+1", "Old/9/r2": "A+1"}
+
+
+def test_blanks_are_no_key_for_reruns(catalog: Catalog, upstream: Upstream) -> None:
+    upstream.courses = [course("A+1", key_for_reruns="  ")]
+    catalog.refresh()
+    assert catalog.rejects() == []
+    assert catalog.value("SELECT key_for_reruns FROM catalog.catalog_course") is None
+
+
+def test_a_course_key_with_a_slash_is_kept_with_a_plus(catalog: Catalog, upstream: Upstream) -> None:
+    upstream.courses = [course("edX/SlashX", run("edX/SlashX/2014"), owners=[organization("edX")])]
+    upstream.lists["programs"] = [program("P", "edX/SlashX")]
+    upstream.lists["programs"][0]["courses"][0]["uuid"] = None
+    upstream.lists["lms"] = [lms_run("course-v1:edX+SlashX+2015")]
+    catalog.refresh()
+    catalog.refresh("lms")
+    assert catalog.rejects() == []
+    assert catalog.rows(
+        "SELECT c.key, c.course_code, o.key FROM catalog.catalog_course c"
+        " JOIN catalog.organization o ON o.id = c.organization_id"
+    ) == [("edX+SlashX", "SlashX", "edX")]
+    assert catalog.courses_of_runs() == {"edX/SlashX/2014": "edX+SlashX", "course-v1:edX+SlashX+2015": "edX+SlashX"}
+    assert catalog.value("SELECT count(*) FROM catalog.program_course") == 1
 
 
 def test_a_document_that_is_no_object_is_rejected(catalog: Catalog, upstream: Upstream) -> None:

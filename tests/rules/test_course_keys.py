@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalog_pipeline.rules.course_keys import LONGEST, TEXT, fold, parse_keys
+from catalog_pipeline.rules.course_keys import LONGEST, TEXT, course_key_form, fold, parse_keys
 
 COLUMNS = ["kind", "valid", "org", "course", "run", "course_key", "stored", "reason"]
 HEX = "519665f6223ebd6980884f2b"
@@ -283,3 +283,18 @@ def test_many_keys_at_once_are_read_as_each_would_be_by_hand(keys, texts):
     assert parsed.valid.tolist() == read.stored.notna().tolist()
     pd.testing.assert_series_equal(parsed.course_key, read.org + "+" + read.course, check_names=False)
     assert parsed.reason.isna().tolist() == parsed.valid.tolist()
+
+
+def test_a_course_key_is_kept_with_a_plus_and_without_blanks() -> None:
+    forms = {
+        "edX/SlashX": "edX+SlashX",
+        "edX+DemoX": "edX+DemoX",
+        " edX/SlashX\n": "edX+SlashX",
+        "edX/DemoX/2014": "edX/DemoX/2014",
+        "edX/Demo+X": "edX/Demo+X",
+        "edX/": "edX/",
+        " ": None,
+        None: None,
+    }
+    kept = course_key_form(pd.Series(list(forms), dtype=TEXT))
+    assert [None if pd.isna(key) else key for key in kept] == list(forms.values())

@@ -1,5 +1,8 @@
 """The night: which stage comes next, and the sensor's ticks one after another on a real instance."""
 
+import os
+import signal
+import time
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -71,6 +74,26 @@ def test_the_schedule_names_the_nights_date_in_key_and_tag() -> None:
     context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 3, 1, 2, 15, tzinfo=UTC))
     request = schedule.evaluate_tick(context).run_requests[0]  # pyright: ignore[reportOptionalSubscript]
     assert (request.run_key, request.tags[NIGHT_TAG]) == ("2026-03-01:refresh_discovery", "2026-03-01")
+
+
+def test_a_night_that_is_interrupted_starts_no_further_stage() -> None:
+    @dg.op
+    def interrupt() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+    @dg.job(executor_def=dg.in_process_executor)
+    def a() -> None:
+        interrupt()
+
+    @dg.job
+    def b() -> None:
+        pass
+
+    with DagsterInstance.ephemeral() as instance:
+        with pytest.raises(KeyboardInterrupt):
+            list(nightly.run_night(dg.Definitions(jobs=[a, b]), instance, [A, B]))
+        assert [(run.job_name, run.status) for run in instance.get_runs()] == [("a", FAILURE)]
 
 
 def _success(run: dg.DagsterRun) -> dg.EventLogEntry:
