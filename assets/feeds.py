@@ -74,6 +74,8 @@ def ingest_waiting_feeds(
     first = accept(database.engine, settings, {})
     time.sleep(SETTLING if first.seen else 0)
     folder = accept(database.engine, settings, first.seen)
+    for warning in folder.warnings:
+        context.log.warning(warning)
     problems = list(folder.problems)
     with connected(database.engine) as connection:
         keys = [row.partition_key for row in waiting(connection)]

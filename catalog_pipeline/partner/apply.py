@@ -1,12 +1,13 @@
 """Writes a planned feed into the catalog, and keeps it: its bytes, its outcome, and what was decided of each row."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, cast
 
 import orjson
 from sqlalchemy import Connection, Table, text
 
-from catalog_pipeline.database.bulk import copy_frame, merge
+from catalog_pipeline.database.bulk import copy_frame, copy_rows, create_staging, merge
 from catalog_pipeline.loading.course_status import settle_course_statuses
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.course import CatalogCourse
@@ -90,16 +91,30 @@ def _write_variants(publication: Publication) -> None:
 
 def keep_document(connection: Connection, feed: FeedName, data: bytes) -> int:
     """Keep a feed's bytes, once; returns the document's id."""
-    names = {"scope": f"{feed.source}/{feed.product_type}", "key": feed.sha256}
+    scope = f"{feed.source}/{feed.product_type}"
+    keep_documents(connection, [(scope, feed.sha256, data)])
     return connection.execute(
+        text("SELECT id FROM landing.document WHERE (source, scope, kind, key) = (:source, :scope, 'feed', :key)"),
+        {"source": SOURCE, "scope": scope, "key": feed.sha256},
+    ).scalar_one()
+
+
+def keep_documents(connection: Connection, documents: Iterable[tuple[str, str, bytes]]) -> None:
+    """Keep the bytes of feeds, each once: scope, SHA-256 and bytes."""
+    create_staging(connection, "fed_document", FED_DOCUMENT)
+    rows = ((scope, sha256, compress(data)) for scope, sha256, data in documents)
+    copy_rows(connection, "fed_document", FED_DOCUMENT, rows)
+    connection.execute(
         text("""
             INSERT INTO landing.document
                 (source, scope, kind, key, payload, payload_hash, settled_hash, settled_rules)
-            VALUES (:source, :scope, 'feed', :key, :payload, decode(:key, 'hex'), decode(:key, 'hex'), :version)
-            ON CONFLICT (source, scope, kind, key) DO UPDATE SET changed_at = landing.document.changed_at
-            RETURNING id"""),
-        {**names, "source": SOURCE, "payload": compress(data), "version": VERSION},
-    ).scalar_one()
+            SELECT :source, scope, 'feed', key, payload, decode(key, 'hex'), decode(key, 'hex'), :version
+            FROM fed_document ON CONFLICT (source, scope, kind, key) DO NOTHING"""),
+        {"source": SOURCE, "version": VERSION},
+    )
+
+
+FED_DOCUMENT = {"scope": "text", "key": "text", "payload": "bytea"}
 
 
 def keep_plan(connection: Connection, plan: FeedPlan, document_id: int, load_id: int) -> int:

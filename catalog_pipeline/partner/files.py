@@ -3,10 +3,13 @@
 import codecs
 import gzip
 import io
+import lzma
 import os
 import stat
+import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from catalog_pipeline.errors import FeedRefusedError
@@ -24,6 +27,11 @@ WIDE_BYTE_ORDER_MARKS = {
     b"\xfe\xff": "utf-16",
 }
 UTF8_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+DAMAGED = (
+    *(OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError, RuntimeError),
+    *(struct.error, ValueError, OverflowError),
+)
+"""What unpacking raises for a .gz or a .zip that is damaged, or packed in a way that Python does not know."""
 WORKBOOK = "is a spreadsheet's workbook. Save it as CSV (UTF-8) there, and feed that."
 
 
@@ -33,22 +41,34 @@ def read_file(path: Path, size_limit: int) -> bytes:
     Raises FeedRefusedError, which names the file, what is wrong, and what to do.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # before it is opened: a named pipe would make us wait
-            raise FeedRefusedError(f"{path} is a folder or a device. Name one .csv or .json file.")
-        with path.open("rb") as file:
-            before = os.fstat(file.fileno())
-            data = file.read(size_limit + 1)
-        after = path.stat()
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a named pipe would make us wait
+        try:
+            return read_open_file(opened, str(path), size_limit, path.stat)
+        finally:
+            os.close(opened)
     except FileNotFoundError:
         raise FeedRefusedError(f"{path} does not exist (any more). Check the name, or put the file back.") from None
     except PermissionError:
         raise FeedRefusedError(f"{path} may not be read by this user. Give read permission and try again.") from None
     except OSError as error:
         raise FeedRefusedError(f"{path} cannot be read: {error.strerror}. Check the name and the disk.") from None
+
+
+def read_open_file(descriptor: int, name: str, size_limit: int, look: Callable[[], os.stat_result]) -> bytes:
+    """As `read_file`, of a file that is open; `look` tells what lies at its path afterwards.
+
+    Raises FeedRefusedError and OSError.
+    """
+    before = os.fstat(descriptor)
+    if not stat.S_ISREG(before.st_mode):
+        raise FeedRefusedError(f"{name} is a folder or a device. Name one .csv or .json file.")
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        data = file.read(size_limit + 1)
+    after = look()
     if len(data) > size_limit:
-        raise FeedRefusedError(_too_large(str(path), size_limit))
+        raise FeedRefusedError(_too_large(name, size_limit))
     if _identity(before) != _identity(after) or len(data) != after.st_size:
-        raise FeedRefusedError(f"{path} was changed while it was read. Try again when it is written to its end.")
+        raise FeedRefusedError(f"{name} was changed while it was read. Try again when it is written to its end.")
     return data
 
 
@@ -63,7 +83,7 @@ def unpack(data: bytes, name: str, size_limit: int) -> bytes:
                 return _bounded(file.read(size_limit + 1), name, size_limit)
         if data.startswith((ZIP, EMPTY_ZIP)):
             return _only_member(data, name, size_limit)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise FeedRefusedError(f"{name} cannot be unpacked: {error}. Pack it anew, or feed it unpacked.") from None
     return _bounded(data, name, size_limit)
 

@@ -10,6 +10,8 @@ import orjson
 
 from catalog_pipeline.errors import FeedRefusedError
 from catalog_pipeline.partner.columns import PUBLISH_NOW
+from catalog_pipeline.schemas.parsing import shown
+from catalog_pipeline.sources.documents import MOST_NESTED, TooDeepError
 
 Json = dict[str, Any]
 VARIANTS = ("variant", "variants", "futureVariants", "customPresentations")
@@ -97,8 +99,11 @@ def flatten_products(text: bytes, name: str) -> Flattened:
     if not isinstance(products, list):
         raise FeedRefusedError(f'{name} has no list "products". Feed JSON such as {{"products": [...]}}, or a CSV.')
     flattening = _Flattening([], [], [], [])
-    for position, product in enumerate(products, start=1):
-        flattening.add(product, position)
+    try:
+        for position, product in enumerate(products, start=1):
+            flattening.add(product, position)
+    except TooDeepError as error:
+        raise FeedRefusedError(f"{name}: {error} Feed it without that product.") from None
     return flattening
 
 
@@ -117,9 +122,11 @@ class _Flattening(Flattened):
         shared = self._product_columns(product)
         variants = list(_variants(product))
         if not variants:
-            message = f"Product {position} ({shared.get('number') or 'without an abbreviation'}) has no variant."
+            number = shown(shared["number"]) or "without an abbreviation"
+            message = f"Product {position} ({number}) has no variant."
             self.warnings.append((None, "IGNORED_VALUE", None, message, None))
-            self.without_rows.extend(filter(None, [shared["external_identifier"]]))
+            if shared["external_identifier"] and "\0" not in shared["external_identifier"]:
+                self.without_rows.append(shared["external_identifier"])
         for variant in variants:
             if isinstance(variant, dict):
                 row = shared | self._variant_columns(variant)
@@ -176,11 +183,11 @@ class _Flattening(Flattened):
             self.warnings.append((self.row, "IGNORED_VALUE", "minimum_effort", message, None))
 
     def _judge_currency(self, variant: Json, row: dict[str, str]) -> None:
-        currency = _text(variant.get("currency")) or CURRENCY
+        currency = shown(_text(variant.get("currency"))) or CURRENCY
         if currency != CURRENCY:
             message = f"The price is in {currency[:20]}; only prices in {CURRENCY} are taken."
             self.errors.append(
-                (self.row, "COURSE_CREATE_ERROR", "verified_price", row["verified_price"][:200], message)
+                (self.row, "COURSE_CREATE_ERROR", "verified_price", shown(row["verified_price"]), message)
             )
 
 
@@ -211,10 +218,12 @@ def _object(source: Json, field: str) -> Json:
     return value if isinstance(value, dict) else {}
 
 
-def _text(value: Any) -> str:
-    """A JSON value as a cell has it. Lists are joined by commas; an object is no text."""
+def _text(value: Any, level: int = 0) -> str:
+    """A JSON value as a cell has it. Lists are joined by commas; an object is no text. Raises TooDeepError."""
+    if level > MOST_NESTED:
+        raise TooDeepError
     if isinstance(value, list):
-        return ", ".join(filter(None, map(_text, value)))
+        return ", ".join(filter(None, (_text(item, level + 1) for item in value)))
     return "" if value is None or isinstance(value, dict) else str(value)
 
 
@@ -228,9 +237,9 @@ def _address(value: Any) -> str:
     return decoded if decoded.startswith(("http://", "https://")) else text
 
 
-def _listed(product: Json, field: str, shown: Callable[[Json], str]) -> str:
+def _listed(product: Json, field: str, as_html: Callable[[Json], str]) -> str:
     value = product.get(field)
-    return "".join(shown(item) for item in value if isinstance(item, dict)) if isinstance(value, list) else ""
+    return "".join(as_html(item) for item in value if isinstance(item, dict)) if isinstance(value, list) else ""
 
 
 def _syllabus(curriculum: Json) -> str:

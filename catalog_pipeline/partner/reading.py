@@ -120,7 +120,7 @@ def _read_csv(text: bytes, name: str) -> Sheet:
     names = [normalised(cell) for cell in header]
     twice = [column for column, n in Counter(names).items() if n > 1 and column]
     if twice:
-        raise FeedRefusedError(f"{name} has more than one column {twice[0]!r}. Keep one and feed it again.")
+        raise FeedRefusedError(f"{name} has more than one column {shown(twice[0])!r}. Keep one and feed it again.")
     records, numbers, ragged = _records(text, len(names), delimiter)
     if _last_record(records, numbers, ragged) != END:
         opened = max([*numbers[-1:], *ragged])
@@ -268,7 +268,7 @@ def _filled(columns: list[pa.ChunkedArray]) -> np.ndarray:
 def _unknown(sheet: Sheet) -> tuple[str, ...]:
     """The columns that are none of a feed's; one without a name counts only if it has a value."""
     return tuple(
-        column or "(without a name)"
+        shown(column) or "(without a name)"
         for column, cells in zip(sheet.names, sheet.columns, strict=True)
         if column not in COLUMNS and column != REASONS_COLUMN and (column or cells.null_count < len(cells))
     )

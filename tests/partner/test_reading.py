@@ -356,6 +356,31 @@ def test_a_file_that_changes_or_goes_while_it_is_read_is_refused(
     assert said in str(caught.value)
 
 
+def test_a_damaged_zip_of_lzma_is_refused() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("feed.csv", f"{HEADER}\nedX,1,t\n" * 100)
+    whole = buffer.getvalue()
+    assert "cannot be unpacked" in refusal(whole[:50] + b"\xff" * 8 + whole[58:], "feed.zip")
+
+
+@pytest.mark.parametrize("levels", [300, 1000, 5000])
+def test_product_json_that_is_nested_too_deep_is_refused(levels: int) -> None:
+    refusal(b'{"products": [{"name": ' + b"[" * levels + b"]" * levels + b"}]}", "feed.json")
+
+
+def test_no_nul_of_a_feed_is_told() -> None:
+    products = [
+        {"abbreviation": "a\0", "id": "b\0"},
+        {"abbreviation": "a", "id": "b", "variants": [{"id": "v", "currency": "E\0", "finalPrice": "1\0"}]},
+    ]
+    for raw in (parse(json.dumps({"products": products}), "feed.json"), parse(f"{HEADER},un\0known\nedX,1,t,u\n")):
+        assert "\0" not in "".join([*raw.unknown, *raw.without_rows])
+        for told in (raw.errors, raw.warnings):
+            texts = told.astype(object).where(told.notna(), "").to_numpy().ravel().tolist()
+            assert not any("\0" in str(text) for text in texts)
+
+
 # -- product JSON ----------------------------------------------------------------------------------------------------
 
 PRODUCT = {

@@ -4,6 +4,7 @@ import gzip
 import os
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import dagster as dg
@@ -12,7 +13,9 @@ from dagster import DagsterInstance
 from support.feeds import TYPE, FedCatalog, csv_of, fed
 
 from assets.feeds import FEEDS, KEY
+from catalog_pipeline.partner.arrivals import accept
 from catalog_pipeline.partner.configuration import SHIPPED
+from catalog_pipeline.partner.folder import Listing, list_folder
 from catalog_pipeline.settings import Settings
 from sensors.feed_files import feed_files
 
@@ -159,9 +162,92 @@ def test_what_is_no_feed_is_left_and_told(
     assert "'nobody' is no known source" in told
     assert "pipe.csv is a folder or a device" in told
     assert "lost.csv is nobody's feed. Put it into <source>/<course type>/ of" in told
-    assert "loop.csv cannot be read: Too many levels of symbolic links" in told
+    assert "link.csv is a link, and no link is followed" in told
+    assert "loop.csv is a link, and no link is followed" in told
     assert "astray.csv is nobody's feed" in told
     assert not any(name in told for name in (".part", "hidden", "README"))
+
+
+def test_no_link_is_followed_out_of_the_folder(
+    fed_catalog: FedCatalog, tmp_path: Path, folder: Path, deployed: Settings
+) -> None:
+    outside = tmp_path / "outside"
+    (outside / TYPE).mkdir(parents=True)
+    for file in (outside / "secret.csv", outside / TYPE / "secret.csv"):
+        file.write_bytes(csv_of(fed("1", "v")))
+    (folder / "l.csv").symlink_to(outside / "secret.csv")
+    (folder.parent / "linked").symlink_to(outside / TYPE, target_is_directory=True)
+    (folder.parents[1] / "edx").symlink_to(outside, target_is_directory=True)
+    found = accept(fed_catalog.engine, deployed, accept(fed_catalog.engine, deployed, {}).seen)
+    assert (found.seen, found.accepted) == ({}, [])
+    assert [problem.split(" is a link")[0].rsplit("/")[-1] for problem in found.problems] == ["l.csv", "linked", "edx"]
+    assert fed_catalog.value("SELECT count(*) FROM landing.document") == 0
+
+
+def test_a_folder_that_becomes_a_link_after_it_was_listed_is_not_followed(
+    fed_catalog: FedCatalog, tmp_path: Path, folder: Path, deployed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "feed.csv").write_bytes(csv_of(fed("1", "v")))
+    seen = accept(fed_catalog.engine, deployed, {}).seen
+
+    def then_exchanged(root: Path) -> Listing:
+        found = list_folder(root)
+        folder.rename(tmp_path / "elsewhere")
+        folder.symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+        return found
+
+    monkeypatch.setattr("catalog_pipeline.partner.arrivals.list_folder", then_exchanged)
+    found = accept(fed_catalog.engine, deployed, seen)
+    assert found.accepted == []
+    assert "cannot be read" in found.problems[0]
+
+
+def test_a_look_whose_time_is_up_leaves_the_newer_files_to_the_next(
+    fed_catalog: FedCatalog, folder: Path, deployed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "cab":
+        (folder / f"{name}.csv").write_bytes(csv_of(fed(name, "v")))
+        time.sleep(0.02)  # a file system's clock may tick as seldom as every hundredth of a second
+    seen = accept(fed_catalog.engine, deployed, {}).seen
+    monkeypatch.setattr("catalog_pipeline.partner.arrivals.monotonic", count().__next__)
+    first = accept(fed_catalog.engine, deployed, seen, 2)
+    assert (len(first.accepted), first.left) == (2, 1)
+    assert [path.rsplit("/")[-1] for (path,) in fed_catalog.rows("SELECT path FROM ops.feed_arrival ORDER BY 1")] == [
+        *("a.csv", "c.csv")
+    ]
+    second = accept(fed_catalog.engine, deployed, first.seen, 2)
+    assert (len(second.accepted), second.left) == (1, 0)
+
+
+def test_many_files_are_kept_in_one_transaction(fed_catalog: FedCatalog, folder: Path, deployed: Settings) -> None:
+    for number in range(50):
+        (folder / f"{number}.csv").write_bytes(csv_of(fed(str(number % 40), "v")))
+    found = accept(fed_catalog.engine, deployed, accept(fed_catalog.engine, deployed, {}).seen)
+    assert len(found.accepted) == 50
+    assert fed_catalog.value("SELECT count(DISTINCT xmin::text) FROM ops.feed_arrival") == 1
+    assert fed_catalog.value("SELECT count(*) FROM landing.document") == 40
+
+
+def test_a_folder_beside_feeds_is_ignored_with_a_warning(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon, deployed: Settings
+) -> None:
+    (folder / "old").mkdir()
+    (folder / "old" / "feed.csv").write_bytes(csv_of(fed("1", "v")))
+    assert "old is a folder beside feeds" in accept(fed_catalog.engine, deployed, {}).warnings[0]
+    assert daemon.ingest_by_night().success
+    assert fed_catalog.value("SELECT count(*) FROM ops.feed_arrival") == 0
+
+
+def test_a_name_that_is_not_utf8_is_told_and_the_others_go_on(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon
+) -> None:
+    Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.csv")).write_bytes(csv_of(fed("1", "v")))
+    (folder / "feed.csv").write_bytes(csv_of(fed("2", "w")))
+    assert len(daemon.tick() + daemon.tick()) == 1
+    assert not daemon.ingest_by_night().success
+    (folder / "feed.csv").unlink()
+    daemon.tick()
+    assert "caf\\xe9.csv has a name that is not UTF-8" in str(daemon.result.skip_message)
 
 
 def test_a_name_may_end_in_capitals(
