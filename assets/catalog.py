@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import pandas as pd
 from dagster import AssetExecutionContext, AssetKey, MaterializeResult
 from sqlalchemy import text
 
@@ -170,12 +171,13 @@ def run_association(
 
     Loads associate their own runs; this plans all of them again, or just those that appeared in a range of events.
     """
-    scope, parameters = EVERY_RUN, {}
-    if config.after is not None and config.upto is not None:
-        scope, parameters = NEW_IN_RANGE, Range(config.after, config.upto).parameters
     with failures_say_why():
-        report, planned = associate(database.engine, scope, **parameters)
-    written = planned.changes[["run_key", "outcome", "course_key", "reason"]]
+        if config.after is not None and config.upto is not None:
+            new = Range(config.after, config.upto)
+            report, planned = associate(database.engine, NEW_IN_RANGE, after=str(new.after), upto=str(new.upto))
+        else:
+            report, planned = associate(database.engine, EVERY_RUN)
+    written = pd.DataFrame(planned.changes, columns=["run_key", "outcome", "course_key", "reason"])
     return MaterializeResult(
         metadata={
             **table_metadata(database.engine, report)["catalog.run_association"],

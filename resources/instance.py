@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,11 @@ def _name_origins(found: dg.DagsterInstance) -> None:
     """Record of each run that this process makes where its job is found. The UI's timeline leaves out runs without."""
     create = found.create_run_for_job
 
-    def create_with_origin(job_def: dg.JobDefinition, **given: Any) -> dg.DagsterRun:
-        return create(job_def, **{"remote_job_origin": _origin(job_def.name), **given})
+    @wraps(create)
+    def create_with_origin(*, job_def: dg.JobDefinition, **given: Any) -> dg.DagsterRun:
+        return create(job_def=job_def, **{"remote_job_origin": _origin(job_def.name), **given})
 
-    found.create_run_for_job = create_with_origin
+    setattr(found, "create_run_for_job", create_with_origin)  # noqa: B010 - a type checker would not let it be
 
 
 def _origin(job: str) -> Any:

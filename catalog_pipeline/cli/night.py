@@ -2,9 +2,9 @@
 
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, Definitions
+from dagster_shared.error import SerializableErrorInfo
 
 from catalog_pipeline.cli.console import console, errors, print_json, print_table
 from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
@@ -17,9 +17,6 @@ from catalog_pipeline.queries import status
 from catalog_pipeline.settings import Settings
 from resources.instance import instance
 from sensors.nightly import run_night, stages
-
-if TYPE_CHECKING:
-    from dagster._utils.error import SerializableErrorInfo
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,7 @@ def _step_failure(event: DagsterEvent) -> Failure:
     )
 
 
-def _cause(error: "SerializableErrorInfo | None") -> str:
+def _cause(error: SerializableErrorInfo | None) -> str:
     """The message of the error that the others follow from; Dagster wraps it in errors of its own."""
     while error is not None and error.cause is not None:
         error = error.cause

@@ -69,10 +69,10 @@ def print_rejects(found: FeedReport, raw: RawFeed | None, *, as_json: bool) -> N
 
 def _write_rejects(rejected: Sequence[RowReport], raw: RawFeed) -> None:
     reasons = {row.row: " ".join(error.message for error in row.errors) for row in rejected}
-    cells = raw.frame[raw.frame["row"].isin(reasons)]
-    cells = cells.assign(**{REASONS_COLUMN: cells["row"].map(reasons)}).drop(columns="row")
-    plain = cells.astype(object).where(pd.notna(cells), None)
-    write_csv(sys.stdout, plain.to_dict("records"), [*raw.columns, REASONS_COLUMN])
+    cells = pd.DataFrame(raw.frame[raw.frame["row"].isin(list(reasons))]).astype(object)
+    records = pd.DataFrame(cells.where(cells.notna(), None)).to_dict("records")
+    corrected = [{**record, REASONS_COLUMN: reasons[record["row"]]} for record in records]
+    write_csv(sys.stdout, corrected, [*raw.columns, REASONS_COLUMN])
 
 
 def _headline(found: FeedReport) -> str:

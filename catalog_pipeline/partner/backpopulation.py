@@ -4,6 +4,8 @@ Discovery has such metadata only for external courses. What is copied is kept as
 overwrites it. Courses that a partner's feed carries already are left to that feed.
 """
 
+# pyright: reportArgumentType=false
+
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime

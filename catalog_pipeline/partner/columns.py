@@ -341,7 +341,8 @@ class RawFeed:
     def with_only(self, rows: Collection[int]) -> "RawFeed":
         """This feed, as one that corrects just these rows of it."""
         frame, errors, warnings = (
-            part[part["row"].isin(rows)].reset_index(drop=True) for part in (self.frame, self.errors, self.warnings)
+            part[part["row"].isin(list(rows))].reset_index(drop=True)
+            for part in (self.frame, self.errors, self.warnings)
         )
         return replace(self, frame=frame, errors=errors, warnings=warnings, unknown=(), without_rows=(), corrects=True)
 

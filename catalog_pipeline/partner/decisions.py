@@ -4,7 +4,7 @@ A row's `verdict` is null as long as nothing speaks against it; else it is `reje
 and the code, column and value of the error.
 """
 
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportAssignmentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 from dataclasses import dataclass, fields, replace
 from typing import Literal

@@ -4,7 +4,7 @@ Read what stands, decide by it, stage what was decided. To apply a feed is to wr
 Making a plan writes nothing but temporary tables, and takes the ids of what is new.
 """
 
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace

@@ -3,6 +3,8 @@
 pyarrow reads what is well formed, in parallel; where a row is ragged it reads again, in order, and tells which.
 """
 
+# pyright: reportAttributeAccessIssue=false
+
 import csv
 import hashlib
 import io

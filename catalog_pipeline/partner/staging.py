@@ -12,7 +12,7 @@
 All of them go with the transaction. Staging takes the ids of what is new from their sequences.
 """
 
-# pyright: reportAttributeAccessIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportReturnType=false
 
 from collections.abc import Sequence
 

@@ -1,5 +1,7 @@
 """Which course a run belongs to, and why: a person says it, else discovery, else a feed, else the run's key."""
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+
 import numpy as np
 import pandas as pd
 

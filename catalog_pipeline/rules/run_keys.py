@@ -1,5 +1,7 @@
 """The keys of new runs: named after the term of their start, with a letter behind it if that name is taken."""
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportReturnType=false
+
 import numpy as np
 import pandas as pd
 

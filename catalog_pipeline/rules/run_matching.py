@@ -4,9 +4,9 @@ The rule of course-discovery ADR 0026, made exact: the variant decides; where it
 schedule that no run has makes a new run. Nothing here knows where rows and runs come from.
 """
 
-# pyarrow makes its compute functions at import, where pyright does not see them.
-# pyright: reportAttributeAccessIssue=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
+# pyarrow makes its compute functions at import, where pyright does not see them.
 import numpy as np
 import pandas as pd
 import pyarrow as pa

@@ -1,5 +1,7 @@
 """The new values of the runs of a partner feed's rows. Pure: rows and runs are frames, `as_of` is the only clock."""
 
+# pyright: reportArgumentType=false
+
 import pandas as pd
 
 CLEARS = "None"

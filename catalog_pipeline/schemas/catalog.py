@@ -1,9 +1,10 @@
-# pyright: reportReturnType=false
 """What the cells of upstream's documents must be: one pandera schema for each table that they fill.
 
 A row's `document` is the number of its document in the chunk that was read. The schemas are objects rather than
 classes, because their types are values (a decimal of 12 digits, an instant in UTC) that annotations cannot state.
 """
+
+# pyright: reportArgumentType=false, reportReturnType=false
 
 from typing import Any
 

@@ -61,11 +61,18 @@ class Picked:
 class Source(Protocol):
     """A module of `sources`: what it lists, and how its documents become columns."""
 
-    SOURCE: str
-    LISTINGS: tuple[Listing, ...]
+    @property
+    def SOURCE(self) -> str:  # noqa: N802 - a module's constant
+        """The source's name."""
+        ...
+
+    @property
+    def LISTINGS(self) -> tuple[Listing, ...]:  # noqa: N802 - a module's constant
+        """The lists to crawl, in order."""
+        ...
 
     @staticmethod
-    def pick_columns(kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
+    def pick_columns(kind: str, documents: Iterable[tuple[int, Any]], /) -> Picked:
         """The cells of documents, by table."""
         ...
 
