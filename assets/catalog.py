@@ -167,7 +167,7 @@ def go_live(context: AssetExecutionContext, database: CatalogDatabase) -> Materi
 def run_association(
     context: AssetExecutionContext, config: AssociateConfig, database: CatalogDatabase
 ) -> MaterializeResult:
-    """The course of each run: as a person says, else as discovery lists it, else as its key tells.
+    """The course of each run: as a person says, else as discovery lists it, else as a feed does, else as its key tells.
 
     Loads associate their own runs; this plans all of them again, or just those that appeared in a range of events.
     """

@@ -33,7 +33,7 @@ publish_due_runs = dg.define_asset_job(
 associate_runs = dg.define_asset_job(
     "associate_runs",
     AssetSelection.groups(groups.ASSOCIATIONS) | AssetSelection.checks(catalog_checks),
-    description="Give every run without a course the one that its key tells, and check the catalog.",
+    description="Decide the course of every run again, and check the catalog.",
 )
 build_marts = dg.define_asset_job(
     "build_marts", AssetSelection.groups(groups.MARTS), description="Build the SQL models and run their tests."

@@ -173,13 +173,16 @@ def walk(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
         yield path, command
 
 
-def main() -> None:
-    """Write each file that is not as it should be, and name it."""
+def main(check: bool) -> None:
+    """Write each file that is not as it should be, and name it; with `check`, fail instead, and name it."""
     for path, content in files().items():
-        if not path.exists() or path.read_text() != content:
-            path.write_text(content)
-            sys.stdout.write(f"{path.relative_to(ROOT)} written\n")
+        if path.exists() and path.read_text() == content:
+            continue
+        if check:
+            sys.exit(f"{path.relative_to(ROOT)} is stale: run `make docs`")
+        path.write_text(content)
+        sys.stdout.write(f"{path.relative_to(ROOT)} written\n")
 
 
 if __name__ == "__main__":
-    main()
+    main(check="--check" in sys.argv)

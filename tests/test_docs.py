@@ -4,6 +4,8 @@ import ast
 import re
 import runpy
 import shlex
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,8 +57,9 @@ def parse(command: str) -> None:
 
 
 def test_what_is_generated_is_as_make_docs_writes_it() -> None:
-    for path, content in GENERATE["files"]().items():
-        assert path.read_text() == content, f"{path.name} is stale: run `make docs`"
+    # A process of its own: in this one, the folders of tests hide the packages of their names from the generator.
+    done = subprocess.run([sys.executable, "docs/generate.py", "--check"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("group", ["", "associations", "mail", "partner", "sample"])

@@ -1,1 +1,1 @@
-"""Which course a run belongs to: the one a person set, else the one that lists it, else the one its key names."""
+"""Which course a run belongs to: a person says it, else discovery, else a feed, else the run's key."""

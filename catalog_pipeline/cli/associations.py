@@ -84,7 +84,7 @@ def set_(
 def unset(run_keys: Annotated[list[str], typer.Argument(help="The keys of runs.")], as_json: AsJson = False) -> None:
     """Take back what was set by hand.
 
-    Discovery decides the course again, or else the run's key.
+    Discovery decides the course again, else a feed, else the run's key.
 
     Example: catalog-pipeline associations unset course-v1:A+1+2026
     """

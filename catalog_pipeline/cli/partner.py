@@ -30,7 +30,8 @@ def check(file: FeedFile, source: Source = None, product_type: ProductType = Non
     """Validate a feed, without a database.
 
     If the source or the course type is not given, it is taken from the folders
-    that the file is in, else from the first row of the file.
+    that the file is in. Else the source is the first of the rules, and the
+    course type is the first known one in the file.
 
     Example: catalog-pipeline partner check products.csv --source 2u
     """

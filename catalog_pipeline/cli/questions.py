@@ -139,7 +139,7 @@ def keys(
     file: Annotated[Path, typer.Argument(help="A file with one key a line, or - for standard input.")],
     as_json: AsJson = False,
 ) -> None:
-    """Parse course keys, one a line.
+    """Parse the keys of runs, one a line.
 
     The exit status is 3 if any line is not the key of a run.
 

@@ -1,1 +1,1 @@
-"""The use cases: land, normalise, decide, publish. What both an asset and the command line call."""
+"""What all loads share: landing, the transaction, what is pending, and who owns which field."""

@@ -13,6 +13,7 @@ from dagster import DagsterInstance
 from support.feeds import TYPE, FedCatalog, csv_of, fed
 
 from assets.feeds import FEEDS, KEY
+from catalog_pipeline.definitions import build_defs
 from catalog_pipeline.partner.arrivals import accept
 from catalog_pipeline.partner.configuration import SHIPPED
 from catalog_pipeline.partner.folder import Listing, list_folder
@@ -31,7 +32,13 @@ class Daemon:
     def tick(self, *, start: bool = True, dies: bool = False) -> list[str]:
         """The partitions that a tick requests runs of."""
         with dg.build_sensor_context(
-            instance=self.instance, cursor=self.cursor, definitions=self.defs, resources=self.defs.resources
+            instance=self.instance,
+            # With it, Dagster sees the partitions that the tick itself requests, as it does in the daemon.
+            instance_ref=self.instance.get_ref(),
+            cursor=self.cursor,
+            definitions=self.defs,
+            # Only what the sensor asks for: to open the upstreams would deliver feeds of the sample.
+            resources={name: (self.defs.resources or {})[name] for name in ("database", "settings")},
         ) as context:
             self.result = feed_files.evaluate_tick(context)
         if dies:
@@ -298,13 +305,13 @@ def test_a_feed_that_is_held_back_fails_its_run_until_the_removals_are_accepted(
 
 
 def test_the_night_sends_a_mail_when_waiting_ended_and_none_when_it_goes_on(
-    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+    fed_catalog: FedCatalog, instance: DagsterInstance, folder: Path, deployed: Settings
 ) -> None:
     rules = folder.parents[2] / "rules.yaml"
     rules.write_text(
         SHIPPED.read_text().replace("recipients: {}", f"recipients: {{{TYPE}: {{2u: [ann@example.org]}}}}")
     )
-    monkeypatch.setenv("CATALOG_PARTNER_RULES", str(rules))
+    daemon = Daemon(build_defs(deployed.model_copy(update={"partner_rules": rules})), instance)
     (folder / "1.csv").write_bytes(csv_of(fed("1", "v"), fed("9", "w", organization="Later")))
 
     def mails_after_a_night() -> int:
