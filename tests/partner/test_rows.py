@@ -387,6 +387,6 @@ def test_a_product_that_is_on_sale_is_published_at_once_and_a_scheduled_one_when
 
 def test_a_key_for_reruns_that_is_no_key_names_no_run_and_stops_no_feed(fed_catalog: FedCatalog) -> None:
     fed_catalog.feed(fed("1", "v"))
-    fed_catalog.execute("UPDATE catalog.catalog_course SET key_for_reruns = 'A/one/two'")
+    fed_catalog.execute("UPDATE catalog.catalog_course SET key_for_reruns = 'no key'")
     found = fed_catalog.feed(fed("1", "v"), fed("1", "w", "2026-10-01"))
     assert found["rows"][1]["run_key"] == "course-v1:A+1+3T2026"
