@@ -114,6 +114,8 @@ def _grouped(owners: dict[str, str]) -> list[Row]:
 def _status_reason(course: Row) -> str:
     if course["missing_since"]:
         return f"upstream no longer lists it since {course['missing_since']:%Y-%m-%d %H:%M}"
+    if course["dropped_since"]:
+        return f"its partner's feed no longer lists it since {course['dropped_since']:%Y-%m-%d %H:%M}"
     if course["product_status"] == "archived":
         return "upstream says that the product is archived"
     return "some run of it is published" if course["status"] == "published" else "no run of it is published"

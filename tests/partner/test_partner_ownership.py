@@ -9,6 +9,8 @@ from support.catalog import Document, Upstream, course, run
 from support.feeds import FedCatalog, fed, variant
 
 from catalog_pipeline.associations.manual import set_courses, unset_courses
+from catalog_pipeline.database.engine import connected
+from catalog_pipeline.queries.explain import explain
 
 KEY = "course-v1:A+1+r1"
 DATES = {"start": "2026-07-01T00:00:00Z", "end": "2026-08-30T00:00:00Z"}
@@ -255,3 +257,11 @@ def test_discovery_takes_a_run_that_a_feed_made_when_it_lists_it(fed_catalog: Fe
     fed_catalog.refresh()
     fed_catalog.associate()
     assert fed_catalog.rows(SOURCES) == [("B+1", "discovery")]
+
+
+def test_a_course_that_its_feed_dropped_is_explained_by_that(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(*(fed(number, variant(number)) for number in "123456"))
+    fed_catalog.feed(*(fed(number, variant(number)) for number in "12345"))
+    with connected(fed_catalog.engine) as connection:
+        told = explain(connection, "A+6")
+    assert "its partner's feed no longer lists it since" in str(told)
