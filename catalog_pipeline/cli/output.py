@@ -10,10 +10,12 @@ from catalog_pipeline.associations.manual import SET_OUTCOMES, ManualChanges
 from catalog_pipeline.associations.planning import AssociationPlan
 from catalog_pipeline.cli.console import console, print_csv, print_fields, print_json, print_table
 from catalog_pipeline.database.rows import Row
+from catalog_pipeline.loading.clearing import Cleared
 from catalog_pipeline.models.ops import ROW_OUTCOMES
 from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
 from catalog_pipeline.queries.doctor import Finding
 from catalog_pipeline.replication.refresh import Refresh
+from catalog_pipeline.replication.switching import OUTCOMES, Switch, SwitchPlan
 
 MOST_SHOWN = 100
 """Rows of a table at most; --json prints all."""
@@ -71,6 +73,48 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
         print_table(rows)
     else:
         console.print("Nothing changed upstream: no document is pending.")
+
+
+def print_moved(switch: Switch, *, dry_run: bool, as_json: bool) -> None:
+    """Print that a system moved."""
+    if as_json:
+        print_json({**asdict(switch), "moved": not dry_run})
+        return
+    told = f"{switch.service} at {switch.before} is the same system as at {switch.after}"
+    console.print(f"{told}: the dry run changed nothing." if dry_run else f"{told}. The next refresh reads it whole.")
+
+
+def print_switch(planned: SwitchPlan, *, applied: bool, as_json: bool) -> None:
+    """Print what becomes of the rows of two systems: counts by table, then the rows that are new or do not go on."""
+    if as_json:
+        told = {"plan": planned.digest, "applied": applied, "counts": planned.counts, "rows": planned.rows}
+        print_json({**asdict(planned.switch), **told})
+        return
+    print_table(planned.counts, columns=["table", *OUTCOMES])
+    for outcome in OUTCOMES:
+        shown = [row for row in planned.rows if row["outcome"] == outcome != "goes_on"]
+        if shown:
+            console.print()
+            print_table(shown[:MOST_SHOWN], columns=["outcome", "table", "key"])
+        if len(shown) > MOST_SHOWN:
+            console.print(f"… and {len(shown) - MOST_SHOWN:,} more; --json prints all.")
+    service, digest = planned.switch.service, planned.digest
+    console.print()
+    if applied:
+        console.print(f"{service} is read at {planned.switch.after} from now on.")
+    else:
+        console.print(f"Plan {digest}: `catalog-pipeline upstream switch {service} --plan {digest}` applies it.")
+
+
+def print_cleared(cleared: Cleared, *, as_json: bool) -> None:
+    """Print how many rows of each table, and which files, were removed."""
+    files = [str(path) for path in cleared.files]
+    if as_json:
+        print_json({"rows": cleared.rows, "files": files})
+        return
+    if cleared.rows:
+        print_table([{"table": table, "rows": n} for table, n in cleared.rows.items()])
+    console.print(f"The database is empty. {len(files)} of the sample's feeds were removed.")
 
 
 def print_status(status: Row, *, as_json: bool) -> None:

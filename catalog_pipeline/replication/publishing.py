@@ -6,13 +6,14 @@ read (`staging`), `resolved_<table>` those that may be merged, each with the id 
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.course_status import settle_course_statuses
 from catalog_pipeline.loading.ownership import stage_carried
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.loading.publication import LoadReport, Publication, publishing
+from catalog_pipeline.loading.upstream import check_address
 from catalog_pipeline.replication.courses import publish_courses
 from catalog_pipeline.replication.organizations import (
     COURSES_TO_DECIDE_AGAIN,
@@ -39,7 +40,7 @@ When the other row gives it up, the rejected row may have it.
 
 
 def publish(
-    engine: Engine,
+    engine: Engine | Connection,
     source: Source,
     settings: Settings,
     *,
@@ -48,10 +49,12 @@ def publish(
 ) -> LoadReport:
     """Decide and publish what is pending of a source.
 
-    Raises LoadRefusedError when too many documents are bad, LoadHeldError when too much would be archived (unless
+    Raises UpstreamChangedError when the source is configured at another address than the one it was read from,
+    LoadRefusedError when too many documents are bad, LoadHeldError when too much would be archived (unless
     `accept_removals`). The documents then stay pending, and the catalog stays as it was.
     """
     with publishing(engine, source.SOURCE, as_of or datetime.now(UTC)) as publication:
+        check_address(publication.connection, settings, source.SOURCE)
         publication.execute("SET LOCAL work_mem = '64MB'")
         # The staging tables are analyzed so that the planner knows their size. Detailed histograms of their texts
         # would take longer to make than the joins take.

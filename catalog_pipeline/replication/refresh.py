@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from catalog_pipeline.loading.landing import Crawl, crawl
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.replication.publishing import publish
-from catalog_pipeline.sources.upstreams import SOURCES, Upstreams
+from catalog_pipeline.sources.upstreams import SOURCES, Upstreams, deliver_sample_feeds
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,18 @@ class Refresh:
 
 def refresh(engine: Engine, upstreams: Upstreams, source: str, *, full: bool, accept_removals: bool = False) -> Refresh:
     """Crawl the lists of a source and publish what is pending. Raises what `crawl` and `publish` raise."""
-    client = upstreams.client(source)
-    crawls = [crawl(engine, client, listing, full=full) for listing in upstreams.listings(source)]
+    crawls = read(engine, upstreams, source, full=full)
     report = publish(engine, SOURCES[source], upstreams.settings, accept_removals=accept_removals)
     return Refresh(crawls, report)
+
+
+def read(engine: Engine, upstreams: Upstreams, source: str, *, full: bool) -> list[Crawl]:
+    """Crawl the lists of a source. Raises what `crawl` raises.
+
+    The bundled sample delivers its feeds too, once it is known that the database is the sample's.
+    """
+    client = upstreams.client(source)
+    crawls = [crawl(engine, client, listing, full=full) for listing in upstreams.listings(source)]
+    if upstreams.serves_sample:
+        deliver_sample_feeds(upstreams.settings)
+    return crawls
