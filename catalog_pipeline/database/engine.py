@@ -27,7 +27,7 @@ SESSION = {
 
 
 def with_password(url: URL) -> str:
-    """A URL as text that Postgres reads, too: SQLAlchemy writes a blank of the socket's path as +, which it does not."""
+    """A URL as text. Postgres reads a + in the socket's path as a plus, but SQLAlchemy writes blanks so."""
     address, mark, options = url.render_as_string(hide_password=False).partition("?")
     return address + mark + options.replace("+", "%20")
 
