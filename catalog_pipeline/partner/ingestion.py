@@ -1,15 +1,23 @@
 """Ingests a partner feed: read it, validate it, plan it, then apply the plan; or only show the plan, as a dry run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import orjson
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from catalog_pipeline.database.engine import connected
+from catalog_pipeline.database.engine import connected, unreachable
 from catalog_pipeline.database.keys import folded
-from catalog_pipeline.errors import FeedRefusedError
+from catalog_pipeline.errors import (
+    CatalogError,
+    FeedFailedError,
+    FeedRefusedError,
+    SchemaVersionError,
+    UnreachableError,
+    UsageError,
+)
 from catalog_pipeline.loading.ownership import CURRENT_FEEDS
 from catalog_pipeline.loading.publication import publishing
 from catalog_pipeline.partner.apply import apply_plan, keep_document, keep_plan, keep_refused
@@ -205,28 +213,70 @@ WAITS = f"""
 rejected for an organization which the catalog has by now."""
 
 
+@dataclass
+class DecidedAnew:
+    """The feeds that were decided again because rows of them waited."""
+
+    reports: list[FeedReport] = field(default_factory=list)
+    """Of the feeds for which something had changed."""
+    failures: list[CatalogError] = field(default_factory=list)
+    """Of the feeds that failed, each by itself; they name the file."""
+
+
 def ingest_waiting(
     engine: Engine, settings: Settings, summarize: Summarize | None = None, as_of: datetime | None = None
-) -> list[FeedReport]:
+) -> DecidedAnew:
     """Decide again the current feeds that have waiting rows: what these rows wait for may be there now.
 
     Of a feed that other feeds correct, and of those, only the waiting rows are decided, so that no correction is
-    undone. A feed for which nothing has changed is not kept a second time.
+    undone. A feed for which nothing has changed is not kept a second time. One that fails does not stop the others.
     """
     rules = load_rules(settings.partner_rules)
     with connected(engine) as connection:
         waiting = connection.execute(text(WAITING), {"codes": _codes(rules)}).all()
-    done = []
+    done = DecidedAnew()
     for row in waiting:
         if row.source not in rules.sources or row.product_type not in rules.course_types or row.rows == []:
             continue  # the rules no longer know such feeds, or others have put these rows right
         feed = FeedName(row.name, row.source, row.product_type, row.sha256, row.last_received_at)
-        data = decompress(row.payload)
         options = Options(as_of, rows=None if row.rows is None else frozenset(row.rows))
-        planned = ingest(engine, data, feed, settings, replace(options, dry_run=True)).counts
-        if planned["rejected"] != row.rejected or any(planned[outcome] for outcome in WRITING):
-            done.append(ingest(engine, data, feed, settings, options, summarize))
+        try:
+            data = decompress(row.payload)
+            planned = ingest(engine, data, feed, settings, replace(options, dry_run=True)).counts
+            if planned["rejected"] != row.rejected or any(planned[outcome] for outcome in WRITING):
+                done.reports.append(ingest(engine, data, feed, settings, options, summarize))
+        except FeedRefusedError as error:
+            done.failures.append(error)
+        except Exception as error:  # a mistake of ours, which must not stop the other partners' feeds
+            if general := error_of_all_feeds(engine, error):
+                raise general from error
+            name = f"{row.source}/{row.product_type}/{row.name}"
+            what = f"{name} was to be decided again, and failed: {describe(error)} It is tried again every night."
+            done.failures.append(FeedFailedError(what))
     return done
+
+
+def error_of_all_feeds(engine: Engine, error: Exception) -> CatalogError | None:
+    """The error to end all ingestion with, where it is not the feed's own: every other feed would meet it, too."""
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in SERVER_STOPS:
+        return unreachable(engine.url.render_as_string(hide_password=True), error)
+    return error if isinstance(error, (UnreachableError, UsageError, SchemaVersionError)) else None
+
+
+SERVER_STOPS = ("57P01", "57P03")
+"""SQLSTATEs with which a server that is stopped or started ends a session: admin_shutdown, cannot_connect_now."""
+
+
+def describe(error: Exception) -> str:
+    """Type and message of an error nobody expected, as text that Postgres can keep."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    said = f"{type(cause).__name__}: {cause}".strip().replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    said = said if len(said) <= LONGEST_ERROR else f"{said[:LONGEST_ERROR]}…"
+    return said if said.endswith((".", "…")) else f"{said}."
+
+
+LONGEST_ERROR = 2_000
+"""Characters that are kept of an error's message."""
 
 
 WAITING_ROWS = f"""
