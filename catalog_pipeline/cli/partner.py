@@ -117,7 +117,8 @@ def feeds(
 ) -> None:
     """List the feeds that were ingested last.
 
-    First come those that were set aside. A feed is set aside when it has failed CATALOG_FEED_TRIES times.
+    First come those that were set aside, because they failed
+    CATALOG_FEED_TRIES times.
 
     Example: catalog-pipeline partner feeds --limit 5
     """

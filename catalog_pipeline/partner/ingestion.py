@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from shlex import quote
 
 import orjson
 from sqlalchemy import Connection, Engine, text
@@ -46,6 +47,8 @@ class Options:
     """Apply the feed even if the same bytes, or a newer feed, were applied before."""
     accept_removals: bool = False
     """Archive what it no longer lists, however much that is."""
+    once: bool = False
+    """Keep the feed as superseded if its bytes were decided before and others since, unless `force` says otherwise."""
     rows: frozenset[int] | None = None
     """Decide only these rows of the file, as a correction; all rows if it is not given."""
     shown: int | None = None
@@ -126,7 +129,10 @@ class _Ingestion:
         """Plan the feed, and decide whether the plan may be applied."""
         # Between two statements a feed of a million rows is decided in frames, which takes its time.
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '15min'"))
-        return decide(make_plan(connection, self.feed, raw, validated, as_of), self.settings, self.options)
+        plan = make_plan(connection, self.feed, raw, validated, as_of)
+        if self.options.once and not self.options.force and (before := _decided_before(connection, self.feed)):
+            return plan.decided("superseded", before)
+        return decide(plan, self.settings, self.options)
 
     def show(self, raw: RawFeed, validated: ValidatedFeed, as_of: datetime) -> FeedReport:
         """Tell what would become of the feed; nothing is written."""
@@ -195,6 +201,30 @@ def _unchanged(connection: Connection, feed: FeedName, rules: PartnerRules) -> i
     query = text(f"SELECT {WAITS} FROM ops.feed f WHERE f.id = :id")
     waits = connection.execute(query, {"id": current.id, "codes": _codes(rules)}).scalar_one()
     return None if waits else current.id
+
+
+def _decided_before(connection: Connection, feed: FeedName) -> str | None:
+    """Why a file is not news: these bytes were decided before, and not applied, or others were applied since."""
+    found = connection.execute(text(DECIDED_BEFORE), vars(feed)).one_or_none()
+    if found is None:
+        return None
+    return (
+        f"The same bytes were decided before, on {found.ingested_at:%Y-%m-%d at %H:%M} UTC (feed {found.id}), and"
+        f" newer ones were applied. If they are meant, `catalog-pipeline partner ingest {quote(feed.name)} --source"
+        f" {feed.source} --product-type {feed.product_type} --force` applies them."
+    )
+
+
+DECIDED_BEFORE = """
+    SELECT id, ingested_at FROM (
+        SELECT coalesce(max(id) FILTER (WHERE NOT corrects), min(id)) AS id FROM ops.feed
+        WHERE (sha256, source, product_type) = (:sha256, :source, :product_type)) AS last
+    JOIN ops.feed b USING (id)
+    WHERE b.outcome = 'superseded' OR EXISTS (
+        SELECT FROM ops.feed n WHERE n.id > b.id AND n.outcome = 'applied' AND n.sha256 <> b.sha256
+           AND (n.source, n.product_type) = (b.source, b.product_type))"""
+"""SQL: when a feed's bytes were last decided as a whole, if that was superseded, then or since. Of a correction the
+first time counts: the night decides some of its rows again."""
 
 
 def _codes(rules: PartnerRules) -> str:

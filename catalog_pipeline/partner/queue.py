@@ -3,6 +3,7 @@
 No feed stops another one: not even a feed that kills the process, because each try is counted before it begins.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,13 +63,16 @@ def ingest_arrival(
 ) -> FeedReport:
     """Ingest the feed of a partition from its kept bytes.
 
+    Bytes that were decided before do not apply again over newer ones, unless `options.force`: a file that was renamed
+    or restored arrives again, and says nothing new.
+
     Raises FeedRefusedError; FeedFailedError where an error that nobody expected ended the try; and the errors that
     are not the feed's own, which count no try: DatabaseError, UsageError, SchemaVersionError.
     """
     arrival = _begin_try(engine, partition_key, settings.feed_tries)
     feed = FeedName(Path(arrival.path).name, arrival.source, arrival.product_type, arrival.sha256, arrival.received_at)
     try:
-        report = ingest(engine, decompress(arrival.payload), feed, settings, options, summarize)
+        report = ingest(engine, decompress(arrival.payload), feed, settings, replace(options, once=True), summarize)
     except FeedRefusedError:
         _decided(engine, partition_key)
         raise

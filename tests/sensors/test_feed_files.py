@@ -489,3 +489,77 @@ def test_a_feed_that_is_dropped_is_not_ingested(fed_catalog: FedCatalog, folder:
         assert find_arrival(connection, sha256[:8]) != key
         assert len(waiting(connection)) == 1
         assert set_aside(connection) == []
+
+
+def prices(fed_catalog: FedCatalog) -> list[tuple[object, ...]]:
+    return fed_catalog.rows("SELECT price FROM catalog.course_run")
+
+
+@pytest.mark.parametrize("how", ["chmod", "rename", "restore"])
+def test_an_older_file_that_arrives_again_rolls_nothing_back_and_is_shown_superseded(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon, how: str
+) -> None:
+    for name, price in (("old.csv", "100"), ("new.csv", "200")):
+        (folder / name).write_bytes(csv_of(fed("1", "v", verified_price=price)))
+        assert daemon.ingest_by_night().success
+    old = folder / "old.csv"
+    if how == "chmod":
+        old.chmod(0o640)
+    elif how == "rename":
+        old.rename(folder / "renamed.csv")
+    else:
+        old.write_bytes(old.read_bytes())
+    for _ in range(2):
+        assert daemon.ingest_by_night().success
+        assert prices(fed_catalog) == [(200,)]
+    feeds = fed_catalog.rows("SELECT outcome, detail FROM ops.feed ORDER BY id")
+    assert [outcome for outcome, _ in feeds] == ["applied", "applied", "superseded"]
+    assert "The same bytes were decided before" in feeds[-1][1]
+    assert f".csv --source 2u --product-type {TYPE} --force` applies them." in feeds[-1][1]
+
+
+def test_the_newest_bytes_that_arrive_again_are_answered_from_their_hash(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon
+) -> None:
+    for name, price in (("old.csv", "100"), ("new.csv", "200")):
+        (folder / name).write_bytes(csv_of(fed("1", "v", verified_price=price)))
+        assert daemon.ingest_by_night().success
+    (folder / "new.csv").chmod(0o640)
+    assert daemon.ingest_by_night().success
+    assert fed_catalog.value("SELECT count(*) FROM ops.feed") == 2
+    (folder / "newest.csv").write_bytes(csv_of(fed("1", "v", verified_price="300")))
+    assert daemon.ingest_by_night().success
+    assert prices(fed_catalog) == [(300,)]
+
+
+def test_an_older_feed_that_was_forced_is_not_undone_by_the_newer_one_that_arrives_again(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon
+) -> None:
+    for name, price in (("old.csv", "100"), ("new.csv", "200")):
+        (folder / name).write_bytes(csv_of(fed("1", "v", verified_price=price)))
+        assert daemon.ingest_by_night().success
+    old, _ = partitions(daemon.instance)
+    assert daemon.ingest(old, force=True).success
+    (folder / "new.csv").chmod(0o640)
+    (folder / "old.csv").chmod(0o640)
+    assert daemon.ingest_by_night().success
+    assert prices(fed_catalog) == [(100,)]
+    assert fed_catalog.rows("SELECT outcome FROM ops.feed ORDER BY id")[2:] == [("applied",), ("superseded",)]
+
+
+def test_a_feed_that_was_corrected_undoes_no_correction_when_it_arrives_again(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon
+) -> None:
+    rows = [fed("1", "v"), fed("2", "w", organization="Later"), fed("3", "x", verified_price="bad")]
+    (folder / "whole.csv").write_bytes(csv_of(*rows))
+    assert daemon.ingest_by_night().success
+    (folder / "mended.csv").write_bytes(csv_of(fed("1", "v", verified_price="50", reasons="no")))
+    assert daemon.ingest_by_night().success
+    fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('Later', 'Later')")
+    assert daemon.ingest_by_night().success  # decides the waiting row of the first feed again
+    for name in ("whole.csv", "mended.csv"):
+        (folder / name).chmod(0o640)
+        assert daemon.ingest_by_night().success
+    outcomes = [outcome for (outcome,) in fed_catalog.rows("SELECT outcome FROM ops.feed ORDER BY id")]
+    assert outcomes == ["applied", "applied", "applied", "superseded", "superseded"]
+    assert (50,) in prices(fed_catalog)
