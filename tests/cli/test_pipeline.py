@@ -3,7 +3,6 @@
 import re
 import subprocess
 import time
-from collections import Counter
 from pathlib import Path
 from random import Random
 
@@ -168,6 +167,6 @@ def test_a_run_killed_at_any_moment_leaves_no_run_behind_and_the_next_is_as_if_n
 def test_two_commands_share_the_embedded_server_and_the_last_one_stops_it(home: Path) -> None:
     command = Command(home, None)
     with EmbeddedPostgres(home):
-        assert Counter(finding["ok"] for finding in command.json("doctor")) == Counter({True: 5})
+        assert all(finding["ok"] for finding in command.json("doctor"))
         assert len(servers_of(home)) == 1
     assert servers_of(home) == []
