@@ -82,8 +82,9 @@ def migrate() -> None:
 
     Example: catalog-pipeline migrate
     """
+    from catalog_pipeline.cli.console import say
     from catalog_pipeline.database.schema import migrate as migrate_schema
 
     with database(migrated=False) as (_, engine):
         migrate_schema(engine)
-    typer.echo("The schema is up to date.")
+    say("The schema is up to date.")

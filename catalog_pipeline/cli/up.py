@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 
-from catalog_pipeline.cli.console import console
+from catalog_pipeline.cli.console import say
 from catalog_pipeline.database.engine import ensure_database, make_engine, serving
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.errors import CatalogError, ExitCode, UsageError
@@ -44,10 +44,10 @@ def bring_up(settings: Settings) -> ExitCode:
         children: list[subprocess.Popen[bytes]] = []
         try:
             children += [_start(arguments, env) for arguments in _commands(settings)]
-            console.print(f"Dagster UI: http://127.0.0.1:{settings.ui_port} (Ctrl-C stops everything)")
+            say(f"Dagster UI: http://127.0.0.1:{settings.ui_port} (Ctrl-C stops everything)")
             _wait(children)
         except KeyboardInterrupt:
-            console.print("Stopping …")
+            say("Stopping …")
         finally:
             _stop(children)
     return ExitCode.DONE
