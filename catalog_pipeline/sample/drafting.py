@@ -1,4 +1,4 @@
-"""Drafts plausible courses and runs: keys, titles, schedules, prices. What is awkward is in `awkward.py`."""
+"""Makes plausible courses and runs: keys, titles, schedules, prices. Awkward ones are made in `awkward.py`."""
 
 from datetime import datetime, timedelta
 from random import Random
@@ -24,9 +24,9 @@ UNFINISHED = ("published", "published", "reviewed", "review_by_internal", "revie
 
 
 def run_key(stem: str, start: datetime, issued: set[str]) -> str:
-    """The next free run key of a course: term and year of its start, then a, b, … where that is taken.
+    """The next free run key of a course: term and year of its start, with a letter appended where that key is taken.
 
-    `stem` is `Org+Number`; `issued` holds every run key ever given, in lower case, and gains this one.
+    `stem` is `Org+Number`; `issued` holds every run key given so far, in lower case; the new key is added to it.
     """
     name = f"course-v1:{stem}+{-(-start.month // 4)}T{start.year}"
     key = next(key for key in (name + suffix for suffix in ("", *_suffixes())) if key.lower() not in issued)
@@ -40,7 +40,7 @@ def _suffixes() -> list[str]:
 
 
 def draft_run(course: Course, key: str, start: datetime, seed: int, rng: Random, today: datetime = EPOCH) -> Run:
-    """A run that starts then, with the status such a run would have today. It is not yet added to the course."""
+    """A run that starts at `start`, with the status it would have today. It is not yet added to the course."""
     executive = course.course_type == EXECUTIVE_EDUCATION
     weeks = rng.randint(5, 14)
     end = start + timedelta(weeks=weeks)
@@ -75,7 +75,7 @@ def draft_run(course: Course, key: str, start: datetime, seed: int, rng: Random,
 def blank_course(
     seed: int, rng: Random, organization: Organization, number: str, title: str = "", course_type: str = ""
 ) -> Course:
-    """A course without runs. Title, subject, language, type and price are drawn unless given."""
+    """A course without runs. Title, subject, language, type and price are chosen at random unless given."""
     subject = rng.choice(words.SUBJECTS)
     topic = rng.choice(subject.topics)
     language = "en-us"
@@ -109,7 +109,7 @@ def blank_course(
 def draft_course(
     seed: int, number: int, organizations: list[Organization], issued: set[str], today: datetime = EPOCH
 ) -> Course:
-    """The plain course of that number, with its runs; the same whatever the size of the catalog."""
+    """The plain course of that number, with its runs. It does not depend on the size of the catalog."""
     rng = Random(f"{seed}/course/{number}")
     course = blank_course(seed, rng, rng.choice(organizations), str(number))
     letters = next(subject.letters for subject in words.SUBJECTS if subject.name == course.subject)
@@ -123,7 +123,7 @@ def draft_course(
 
 
 def next_run(course: Course, seed: int, rng: Random, issued: set[str], today: datetime) -> Run:
-    """A rerun of a course, some weeks ahead, under the number that its reruns have."""
+    """A rerun of a course that starts in some weeks. Its key has the number that `key_for_reruns` names."""
     start = today + timedelta(days=rng.randint(30, 150))
     stem = "+".join(key_parts(course.key_for_reruns or str(course.key)))
     return draft_run(course, run_key(stem, start, issued), start, seed, rng, today)

@@ -1,6 +1,7 @@
-"""Partner feeds that fit the sample catalog: what its partners send day by day, good, awkward and in error.
+"""Partner feeds that fit the sample catalog, one set a day. They have good rows, awkward rows and rows in error.
 
-The same seed gives the same bytes for ever. `2u` lists every product that the catalog has of it, and more of its own.
+The same seed always gives the same bytes. The source `2u` lists every product of its own that the catalog has, and some
+that the catalog lacks.
 """
 
 import base64
@@ -108,7 +109,7 @@ AUDIT_TITLES = ("Εισαγωγή στη Λογική", "Reading the Night Sky",
 
 @dataclass(frozen=True)
 class FeedFile:
-    """One file that a partner sends: its place under the folder of feeds, its bytes, and when it was sent."""
+    """One file that a partner sends: its path under the folder of feeds, its bytes, and when it was sent."""
 
     path: str
     data: bytes
@@ -118,7 +119,7 @@ class FeedFile:
 def write_feeds(folder: Path, courses: int, seed: int, days: int) -> list[Path]:
     """Write the feeds of days 1 to `days` as `<source>/<course type>/<date>.<csv or json>`, each as of its day.
 
-    Those that are there already stay as they are. Returns the others, in the order in which they were written.
+    Files that exist already stay as they are. Returns the paths of the others, in the order of writing.
     """
     written = []
     for feed in feed_files(courses, seed, days):
@@ -160,7 +161,7 @@ class _Partner:
         yield "openedx/audit", "csv", self.audits()
 
     def executive_education(self) -> bytes:
-        """UTF-8 and commas: all that the catalog has, new products, and rows in error. The last row is ragged."""
+        """UTF-8 and commas: all products of the catalog, new products, and rows in error. The last row is ragged."""
         rows = [_row(course, run, EXECUTIVE_TRACKS) for course, run in self._listed()]
         for number in range(FIRST_PRODUCTS + NEW_A_DAY * (self.day - 1)):
             rows += self._own_product(number)
@@ -169,7 +170,7 @@ class _Partner:
         return f"{text}{self.organizations[0].key},RAGGED1,A row without most of its cells\n".encode()
 
     def bootcamps(self) -> bytes:
-        """Windows-1252, semicolons, headers in title case; prices with a sign, times of the American east."""
+        """Windows-1252, semicolons, headers in title case, prices with a dollar sign, times in US Eastern time."""
         rows = []
         for number, title in enumerate(BOOTCAMP_TITLES[: 1 + self.day]):
             course = self._course(f"BC{number + 1}p", title)
@@ -188,7 +189,7 @@ class _Partner:
         return _csv(rows, COLUMNS, delimiter=";", newline="\r\n", titled=True).encode("cp1252")
 
     def product_json(self) -> bytes:
-        """The partner's product JSON, with a scheduled and private variant, and a product without any."""
+        """The partner's product JSON, with a scheduled and private variant, and a product without variants."""
         products = []
         for number in range(2 + self.day):
             course = self._course(f"PJ{number + 1}p")
@@ -202,7 +203,7 @@ class _Partner:
         return json.dumps({"products": products}, ensure_ascii=False, indent=1).encode()
 
     def audits(self) -> bytes:
-        """UTF-16 and tabs; courses without variants, which are told apart by their schedules."""
+        """UTF-16 and tabs; courses without variants, whose runs differ in their schedules."""
         columns = [
             column for column in COLUMNS if column not in ("variant_id", "restriction_type", "external_identifier")
         ]
@@ -220,17 +221,17 @@ class _Partner:
                 yield from ((course, run) for run in course.runs if run.variant_id)
 
     def _course(self, number: str, title: str = "") -> Course:
-        """A product that only the partner has; the same on every day."""
+        """A product that only the partner has. It is the same on every day."""
         rng = Random(f"{self.seed}/feed/{number}")
         return blank_course(self.seed, rng, rng.choice(self.organizations), number, title, EXECUTIVE_EDUCATION)
 
     def _run(self, course: Course, weeks: int, name: str = "") -> Run:
-        """A variant that starts so many weeks after the first day."""
+        """A variant that starts `weeks` weeks after the sample's first day."""
         key = f"{course.key}+{weeks}{name}"
         return draft_run(course, key, EPOCH + timedelta(weeks=weeks), self.seed, Random(f"{self.seed}/{key}"))
 
     def _own_product(self, number: int) -> list[Row]:
-        """A new product. The first four are awkward, each in its way; the third day undoes what the second did."""
+        """A new product. The first four are awkward, each in its own way. Day 3 undoes the changes of day 2."""
         course = self._course(f"XP{number + 1}p")
         undone, second = self.day % 3 == 0, self.day % 3 == 2
         first, later = self._run(course, 10 + number), self._run(course, 30 + number)
@@ -250,7 +251,7 @@ class _Partner:
         return rows
 
     def _in_error(self, good: list[Row]) -> list[Row]:
-        """One row for each way of being wrong; each a product of its own, but for those that repeat a good row."""
+        """One row for each kind of error. Each is a product of its own, except those that repeat a good row."""
         spoiled: list[Row] = [
             {"organization": "NowhereX"},
             {"number": "XE 2p"},

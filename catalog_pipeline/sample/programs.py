@@ -19,7 +19,7 @@ from catalog_pipeline.sample.records import Course, Program, Run
 
 
 def program_document(program: Program, view: View, today: datetime) -> Document:
-    """A program; `number_of_courses` belongs to the summary inside courses alone."""
+    """A program. Only the summary inside a course has `number_of_courses`."""
     summary = program_summary(program, view)
     del summary["number_of_courses"]
     organizations = {course.organization.uuid: course.organization for course in program.courses}

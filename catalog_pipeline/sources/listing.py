@@ -85,7 +85,7 @@ def pick(
     """Ask `rows_of` for each document's rows (table, cells by column). A column that a row lacks is null there.
 
     A document in which a list or an object is not one is a misfit, with the reason, and gives no rows. So is what
-    stands in the place of a document that could not be kept.
+    stands in the place of a document that could not be kept. LookupError: a row has a cell of no declared column.
     """
     rows: dict[str, list[Cells]] = {table: [] for table in columns}
     misfits = {}
@@ -100,6 +100,9 @@ def pick(
             continue
         for table, cells in found:
             rows[table].append(cells)
+    for table, names in columns.items():
+        if undeclared := set().union(*rows[table]).difference(names):
+            raise LookupError(f"{table} has no column {', '.join(sorted(undeclared))}: add it to the source's columns.")
     tables = {
         table: {name: [cells.get(name) for cells in rows[table]] for name in names} for table, names in columns.items()
     }

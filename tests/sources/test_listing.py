@@ -31,3 +31,8 @@ def test_what_is_no_object_is_a_misfit() -> None:
     picked = pick(documents, {"course": ["key"]}, lambda number, document: [("course", (document["key"],))])
     assert picked.tables == {"course": {"key": []}}
     assert set(picked.misfits) == {0, 1, 2}
+
+
+def test_a_cell_of_no_declared_column_is_an_error_of_the_source() -> None:
+    with pytest.raises(LookupError, match="course has no column titel"):
+        pick([(0, {})], {"course": ["key"]}, lambda number, document: [("course", {"key": "a", "titel": "b"})])

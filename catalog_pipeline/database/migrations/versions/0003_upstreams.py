@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0003_upstreams"
-down_revision = "0002_feed_associations"
+down_revision = "0005_feed_tries"
 branch_labels = None
 depends_on = None
 
