@@ -8,13 +8,13 @@ import pandas as pd
 
 from catalog_pipeline.associations.manual import SET_OUTCOMES, ManualChanges
 from catalog_pipeline.associations.planning import AssociationPlan
-from catalog_pipeline.cli.console import print_csv, print_fields, print_json, print_table, say
+from catalog_pipeline.cli.console import complain, print_csv, print_fields, print_json, print_table, say
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.loading.clearing import Cleared
 from catalog_pipeline.models.ops import ROW_OUTCOMES
 from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
 from catalog_pipeline.queries.doctor import Finding
-from catalog_pipeline.replication.refresh import Refresh
+from catalog_pipeline.replication.refresh import Failure, Refresh
 from catalog_pipeline.replication.switching import OUTCOMES, Switch, SwitchPlan
 
 MOST_SHOWN = 100
@@ -34,8 +34,10 @@ def print_rows(rows: Sequence[Row], *, as_json: bool, as_csv: bool, columns: Seq
         say(nothing)
 
 
-def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
-    """Print each crawl, then the rows of each table by outcome."""
+def print_refreshes(done: Sequence[Refresh], failed: Sequence[Failure], *, as_json: bool) -> None:
+    """Print each crawl, then the rows of each table by outcome; what failed, a line each on stderr."""
+    for failure in failed:
+        complain(f"error: {failure.error}")
     crawls = [
         {
             "source": crawl.listing.source,
@@ -60,7 +62,10 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
         for one in done
     ]
     if as_json:
-        print_json({"crawls": crawls, "loads": loads})
+        failures = [{"source": one.source, "error": str(one.error)} for one in failed]
+        print_json({"crawls": crawls, "loads": loads, "failures": failures})
+        return
+    if not done:
         return
     print_table(crawls)
     say()

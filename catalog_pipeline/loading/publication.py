@@ -148,8 +148,16 @@ def publishing(
         raise refusal
 
 
+STATUS_ALONE = """
+    SELECT entity_id AS id FROM ops.change_event WHERE xid = pg_current_xact_id() AND entity = 'catalog_course'
+    GROUP BY entity_id HAVING bool_and(action = 'updated' AND changes - 'status' = '{}')"""
+"""SQL of the courses of which this load changed the status and nothing else: no merge has counted them as updated."""
+
+
 def _finish(publication: Publication) -> None:
     report = publication.report
+    statuses = publication.scalar(f"SELECT count(*) FROM ({STATUS_ALONE}) AS courses")
+    publication.count("catalog.catalog_course", {"updated": statuses})
     publication.execute(
         "UPDATE ops.load SET outcome = :outcome, detail = :detail, finished_at = clock_timestamp(),"
         " documents = :documents, rejected_documents = :rejected WHERE id = :id",
@@ -163,5 +171,6 @@ def _finish(publication: Publication) -> None:
         {"load_id": report.load_id, "table_name": table, "outcome": outcome, "n": n}
         for table, counter in report.counts.items()
         for outcome, n in counter.items()
+        if n
     ]
     copy_frame(publication.connection, "ops.load_count", pd.DataFrame(rows))

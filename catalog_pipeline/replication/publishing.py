@@ -12,7 +12,7 @@ from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.course_status import settle_course_statuses
 from catalog_pipeline.loading.ownership import stage_carried
 from catalog_pipeline.loading.pending import PENDING
-from catalog_pipeline.loading.publication import LoadReport, Publication, publishing
+from catalog_pipeline.loading.publication import STATUS_ALONE, LoadReport, Publication, publishing
 from catalog_pipeline.loading.upstream import check_address
 from catalog_pipeline.replication.courses import publish_courses
 from catalog_pipeline.replication.organizations import (
@@ -73,6 +73,7 @@ def publish(
             publish_programs(publication)
             archive_missing(publication, 1.0 if accept_removals else settings.removal_share)
             settle_course_statuses(publication)
+            _uncount_statuses(publication)
             _settle_documents(publication)
     return publication.report
 
@@ -96,6 +97,12 @@ def _reopen_rejected(publication: Publication) -> None:
           AND EXISTS (SELECT FROM landing.document d WHERE d.source = :source AND {PENDING})""",
         source=publication.report.source,
     )
+
+
+def _uncount_statuses(publication: Publication) -> None:
+    """Take the courses whose status alone changed from the unchanged ones: the load counts them as updated."""
+    merged = publication.scalar(f"SELECT count(*) FROM ({STATUS_ALONE}) s JOIN resolved_catalog_course r USING (id)")
+    publication.count("catalog.catalog_course", {"unchanged": -merged})
 
 
 def _settle_documents(publication: Publication) -> None:

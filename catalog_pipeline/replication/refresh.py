@@ -1,9 +1,11 @@
 """Crawl and publish, source by source: what the `refresh` command does in one process, without Dagster."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
+from catalog_pipeline.errors import CatalogError, DatabaseError
 from catalog_pipeline.loading.landing import Crawl, crawl
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.replication.publishing import publish
@@ -16,6 +18,32 @@ class Refresh:
 
     crawls: list[Crawl]
     report: LoadReport
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A source that could not be refreshed, and why."""
+
+    source: str
+    error: CatalogError
+
+
+def refresh_each(
+    engine: Engine, upstreams: Upstreams, sources: Sequence[str], *, full: bool, accept_removals: bool = False
+) -> tuple[list[Refresh], list[Failure]]:
+    """Refresh sources one after the other; one that fails does not keep the next from being tried.
+
+    Raises DatabaseError: without the database none can be.
+    """
+    done, failed = [], []
+    for source in sources:
+        try:
+            done.append(refresh(engine, upstreams, source, full=full, accept_removals=accept_removals))
+        except DatabaseError:
+            raise
+        except CatalogError as error:
+            failed.append(Failure(source, error))
+    return done, failed
 
 
 def refresh(engine: Engine, upstreams: Upstreams, source: str, *, full: bool, accept_removals: bool = False) -> Refresh:

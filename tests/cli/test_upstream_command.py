@@ -1,5 +1,7 @@
 """The verbs about upstreams, and a night that finds the database filled from elsewhere."""
 
+import json
+
 from support.catalog import Catalog
 from support.command import Command
 
@@ -106,3 +108,16 @@ def test_a_system_that_moved_is_read_at_its_new_address(command: Command) -> Non
         command("refresh", "discovery", status=4)
         assert command.json("upstream", "switch", "discovery", "--moved")["moved"] is True
         assert command.json("refresh", "discovery")["crawls"][1]["mode"] == "full"
+
+
+def test_a_refresh_prints_what_was_read_though_a_source_is_down_and_exits_with_the_largest_status(
+    command: Command,
+) -> None:
+    with SampleServer(build_catalog(10, 1)) as upstream:
+        pointed(command, upstream)
+        command.env |= {"CATALOG_DISCOVERY_URL": "http://127.0.0.1:9", "CATALOG_REQUEST_RETRIES": "0"}
+        refreshed = command("refresh", "--json", status=5)
+    assert "error: http://127.0.0.1:9/" in refreshed.stderr
+    told = json.loads(refreshed.stdout)
+    assert [load["source"] for load in told["loads"]] == ["lms"]
+    assert [failure["source"] for failure in told["failures"]] == ["discovery"]
