@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from catalog_pipeline.loading.course_status import settle_course_statuses
+from catalog_pipeline.loading.ownership import OWNED_BY_DISCOVERY
 from catalog_pipeline.loading.publication import LoadReport, publishing
 
 
@@ -15,11 +16,10 @@ def publish_due_runs(engine: Engine, as_of: datetime | None = None) -> LoadRepor
     """
     with publishing(engine, "go_live", as_of or datetime.now(UTC)) as publication:
         published = publication.execute(
-            """
+            f"""
             UPDATE catalog.course_run r SET status = 'published'
             WHERE r.status = 'reviewed' AND r.go_live <= :as_of
-              AND (r."end" IS NULL OR r."end" > :as_of) AND NOT EXISTS (
-                SELECT FROM landing.document d WHERE d.id = r.listed_by_id AND d.source = 'discovery')""",
+              AND (r."end" IS NULL OR r."end" > :as_of) AND NOT {OWNED_BY_DISCOVERY}""",
             as_of=publication.as_of,
         )
         publication.count("catalog.course_run", {"updated": published})

@@ -151,7 +151,7 @@ def publishing(
 STATUS_ALONE = """
     SELECT entity_id AS id FROM ops.change_event WHERE xid = pg_current_xact_id() AND entity = 'catalog_course'
     GROUP BY entity_id HAVING bool_and(action = 'updated' AND changes - 'status' = '{}')"""
-"""SQL of the courses of which this load changed the status and nothing else: no merge has counted them as updated."""
+"""SQL of the courses of which this load changed the status and nothing else that has a history."""
 
 
 def _finish(publication: Publication) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine
 
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.course_status import settle_course_statuses
-from catalog_pipeline.loading.ownership import stage_carried
+from catalog_pipeline.loading.ownership import settle_configured, stage_carried
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.loading.publication import STATUS_ALONE, LoadReport, Publication, publishing
 from catalog_pipeline.loading.upstream import check_address
@@ -27,7 +27,9 @@ from catalog_pipeline.replication.staging import stage, stage_again
 from catalog_pipeline.replication.variants import publish_variants
 from catalog_pipeline.rules import VERSION
 from catalog_pipeline.settings import Settings
+from catalog_pipeline.sources import discovery
 from catalog_pipeline.sources.listing import Source
+from catalog_pipeline.sources.upstreams import configured_addresses
 
 LOST_TO_ANOTHER_ROW = (
     *("case_collision", "duplicate_key", "duplicate_uuid", "duplicate_code"),
@@ -55,6 +57,7 @@ def publish(
     """
     with publishing(engine, source.SOURCE, as_of or datetime.now(UTC)) as publication:
         check_address(publication.connection, settings, source.SOURCE)
+        settle_configured(publication, configured_addresses(settings))
         publication.execute("SET LOCAL work_mem = '64MB'")
         # The staging tables are analyzed so that the planner knows their size. Detailed histograms of their texts
         # would take longer to make than the joins take.
@@ -69,7 +72,8 @@ def publish(
             publish_runs(publication)
             publish_courses(publication)
             associate_runs(publication)
-            publish_variants(publication)
+            if source.SOURCE == discovery.SOURCE:  # no other source names variants
+                publish_variants(publication)
             publish_programs(publication)
             archive_missing(publication, 1.0 if accept_removals else settings.removal_share)
             settle_course_statuses(publication)
@@ -100,9 +104,13 @@ def _reopen_rejected(publication: Publication) -> None:
 
 
 def _uncount_statuses(publication: Publication) -> None:
-    """Take the courses whose status alone changed from the unchanged ones: the load counts them as updated."""
+    """Take the courses whose status alone changed from the unchanged ones: at its end, the load adds them as updated.
+
+    A merge that changed only which document lists a course leaves no event, but has counted the course as updated.
+    """
     merged = publication.scalar(f"SELECT count(*) FROM ({STATUS_ALONE}) s JOIN resolved_catalog_course r USING (id)")
-    publication.count("catalog.catalog_course", {"unchanged": -merged})
+    unchanged = min(merged, publication.report.counts["catalog.catalog_course"]["unchanged"])
+    publication.count("catalog.catalog_course", {"unchanged": -unchanged, "updated": unchanged - merged})
 
 
 def _settle_documents(publication: Publication) -> None:
