@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0006_what_rows_say"
-down_revision = "0002_feed_associations"
+down_revision = "0005_feed_tries"
 branch_labels = None
 depends_on = None
 
