@@ -15,6 +15,7 @@ FRAME_MODULES = {
     "catalog_pipeline/associations/planning.py",
     "catalog_pipeline/partner/backpopulation.py",
     "catalog_pipeline/partner/cells.py",
+    "catalog_pipeline/partner/corrections.py",
     "catalog_pipeline/partner/decisions.py",
     "catalog_pipeline/partner/plan.py",
     "catalog_pipeline/partner/reading.py",

@@ -57,6 +57,11 @@ class Feed(Base):
     reactivated: Mapped[list[Any]] = mapped_column(
         JSONB, comment="Archived courses that the feed lists again, with the same fields as archived."
     )
+    missing: Mapped[list[Any]] = mapped_column(
+        JSONB,
+        server_default=text("'[]'"),
+        comment="Courses that the feed does not list but that were not archived, with the same fields as archived.",
+    )
     document_id: Mapped[int | None] = mapped_column(
         BigInteger,
         ForeignKey("landing.document.id", ondelete="SET NULL"),

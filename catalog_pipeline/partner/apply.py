@@ -135,6 +135,7 @@ def keep_plan(connection: Connection, plan: FeedPlan, document_id: int, load_id:
         warnings=plan.warnings,
         archived=plan.archived_products,
         reactivated=plan.reactivated_products,
+        missing=plan.missing_products,
         load_id=load_id,
     )
     _keep_rows(connection, plan, feed_id)
@@ -146,7 +147,7 @@ def keep_refused(connection: Connection, feed: FeedName, document_id: int, as_of
     return _keep_feed(connection, feed, as_of=as_of, outcome="refused", detail=detail, document_id=document_id)
 
 
-JSON_COLUMNS: dict[str, Any] = {"counts": {}, "warnings": [], "archived": [], "reactivated": []}
+JSON_COLUMNS: dict[str, Any] = {"counts": {}, "warnings": [], "archived": [], "reactivated": [], "missing": []}
 """Of `ops.feed`, with what a feed has in them of which nothing was read."""
 
 

@@ -212,6 +212,10 @@ COLUMNS = {column.name: column for column in FEED_COLUMNS}
 REASONS_COLUMN = "reasons"
 """The column that `partner rejects --csv` adds. Its cells are ignored; a feed that has it corrects an earlier one."""
 
+REWRITTEN = r"0[0-9]+|[0-9]{12,}|[0-9]+[eE][0-9]+"
+"""Texts of which a spreadsheet makes other ones, because it takes them for numbers: 0012, 123456789012, 10E2. In the
+CSV of rejected rows they have a quote in front."""
+
 VALID_ROW = pa.DataFrameSchema(
     {
         "row": pa.Column(NUMBER),
