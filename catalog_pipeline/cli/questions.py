@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsCsv, AsJson, database, load_settings
-from catalog_pipeline.errors import ExitCode, UsageError
+from catalog_pipeline.cli.shared import AsCsv, AsJson, database, load_settings, read_text
+from catalog_pipeline.errors import ExitCode
 
 if TYPE_CHECKING:
     from catalog_pipeline.database.rows import Row
@@ -147,21 +146,12 @@ def keys(
     """
     from catalog_pipeline.cli.console import print_json_lines, print_table
 
-    rows = _parse_lines(_read(file))
+    rows = _parse_lines(read_text(file))
     if as_json:
         print_json_lines(rows)
     else:
         print_table(rows, columns=[name for name in KEY_COLUMNS if name != "valid"])
     raise SystemExit(int(ExitCode.DONE if all(row["valid"] for row in rows) else ExitCode.SOME_ROWS_LEFT))
-
-
-def _read(file: Path) -> str:
-    if str(file) == "-":
-        return sys.stdin.buffer.read().decode("utf-8", "replace")
-    try:
-        return file.read_bytes().decode("utf-8", "replace")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
 
 
 def _parse_lines(content: str) -> list[Row]:

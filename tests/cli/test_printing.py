@@ -57,6 +57,27 @@ def test_signs_that_act_on_a_terminal_are_told_by_number(command: Command) -> No
     assert MARKUP.replace("\\", "\\\\") in failed
 
 
+def test_sql_prints_columns_by_position_and_values_as_postgres_writes_them(command: Command) -> None:
+    query = """select 1 as status, 'two' as status, '{"a": [1]}'::jsonb as j, interval '1 day' as i, true as b,
+                      -5.10 as n, 'infinity'::timestamptz as t"""
+    assert command("sql", query, "--csv").stdout.splitlines() == [
+        "status,status,j,i,b,n,t",
+        '1,two,"{""a"": [1]}",1 day,t,-5.10,infinity',
+    ]
+    assert command.json("sql", query) == [
+        {"status": 1, "status_2": "two", "j": {"a": [1]}, "i": "1 day", "b": True, "n": "-5.10", "t": "infinity"}
+    ]
+    assert re.split(r"\s{2,}|\n", command("sql", query).stdout)[7:10] == ["1", "two", '{"a": [1]}']
+
+
+def test_sql_reads_a_file_prints_a_list_and_refuses_two_formats(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "report.sql"
+    file.write_text("select 1 as one, null as two")
+    assert command("sql", "--file", str(file), "--expanded").stdout.split() == ["one", "1", "two"]
+    assert "Give --json or --csv, not both" in command("sql", "--json", "select 1", "--csv", status=2).stderr
+    assert "Give a query, or --file" in command("sql", "select 1", "--file", str(file), status=2).stderr
+
+
 def test_all_that_the_command_prints_goes_through_one_module() -> None:
     direct = re.compile(r"sys\.std(out|err)|typer\.echo|\bprint\(|Console\(")
     assert [file.name for file in CLI.glob("*.py") if direct.search(file.read_text())] == ["console.py"]
