@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, database, load_settings
+from catalog_pipeline.cli.shared import AsJson, AsWide, database, load_settings
 from catalog_pipeline.errors import UsageError
 
 app = typer.Typer()
@@ -17,7 +17,7 @@ AcceptRemovals = Annotated[
 
 
 @app.command()
-def run(accept_removals: AcceptRemovals = False, as_json: AsJson = False) -> None:
+def run(accept_removals: AcceptRemovals = False, wide: AsWide = False, as_json: AsJson = False) -> None:
     """Run the whole pipeline once, in this process.
 
     It walks the nightly jobs through Dagster and ends with a summary.
@@ -51,6 +51,7 @@ def refresh(
     source: Annotated[str, typer.Argument(help="discovery, lms or all.")] = "all",
     full: Annotated[bool, typer.Option("--full", help="Read every document, so that removals are noticed.")] = False,
     accept_removals: AcceptRemovals = False,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Read upstream and publish what changed.
@@ -78,13 +79,24 @@ def migrate() -> None:
     """Bring the database schema to this version.
 
     Only a database of your own (CATALOG_DATABASE_URL) needs it. The embedded
-    one is migrated by every command.
+    one is migrated by every command. It also makes the roles catalog_reader,
+    catalog_analyst, catalog_learner and catalog_writer, or prints the SQL.
 
     Example: catalog-pipeline migrate
     """
     from catalog_pipeline.cli.console import say
+    from catalog_pipeline.database import roles
+    from catalog_pipeline.database.engine import connected
     from catalog_pipeline.database.schema import migrate as migrate_schema
 
     with database(migrated=False) as (_, engine):
         migrate_schema(engine)
+        with connected(engine) as connection:
+            missing = roles.missing(connection)
     say("The schema is up to date.")
+    if missing:
+        say(
+            "Roles for analysts and others are missing, and this login may not make them. All works without them, for"
+            " the owner alone. Let somebody who may run these statements, then migrate again, to grant what they read:"
+        )
+        say("\n".join(f"{statement};" for statement in missing))

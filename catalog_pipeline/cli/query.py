@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsCsv, AsExpanded, AsJson, database, load_settings, read_text
+from catalog_pipeline.cli.shared import AsCsv, AsExpanded, AsJson, AsWide, database, load_settings, read_text
 from catalog_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def sql(
     ] = None,
     expanded: AsExpanded = False,
     as_csv: AsCsv = False,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a read-only query.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsCsv, AsJson, database, load_settings, read_text
+from catalog_pipeline.cli.shared import AsCsv, AsJson, AsWide, database, load_settings, read_text
 from catalog_pipeline.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ KEY_COLUMNS = ["input", "valid", "kind", "org", "course", "run", "course_key", "
 
 
 @app.command()
-def status(as_json: AsJson = False) -> None:
+def status(wide: AsWide = False, as_json: AsJson = False) -> None:
     """Show row counts, last loads, pending documents and rejects.
 
     Example: catalog-pipeline status
@@ -36,6 +36,7 @@ def status(as_json: AsJson = False) -> None:
 def show(
     key: Annotated[str, typer.Argument(help="The key of a run, course or organization, or a uuid.")],
     raw: Annotated[bool, typer.Option("--raw", help="Print the upstream document as it was received.")] = False,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what the catalog holds under a key.
@@ -59,6 +60,7 @@ def show(
 @app.command()
 def history(
     key: Annotated[str, typer.Argument(help="The key of a run, course or organization, or a program's uuid.")],
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what changed under a key, when, and by whom.
@@ -74,7 +76,11 @@ def history(
 
 
 @app.command()
-def explain(key: Annotated[str, typer.Argument(help="The key of a run or course.")], as_json: AsJson = False) -> None:
+def explain(
+    key: Annotated[str, typer.Argument(help="The key of a run or course.")],
+    wide: AsWide = False,
+    as_json: AsJson = False,
+) -> None:
     """Explain why a run or course is as it is.
 
     It shows the course of a run and who decided it, who owns the fields,
@@ -95,6 +101,7 @@ def rejects(
     source: Annotated[str | None, typer.Option(help="Only rejects of this source.")] = None,
     rule: Annotated[str | None, typer.Option(help="Only rejects by this rule.")] = None,
     as_csv: AsCsv = False,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """List what did not reach the catalog, and why.
@@ -113,7 +120,7 @@ def rejects(
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
+def doctor(wide: AsWide = False, as_json: AsJson = False) -> None:
     """Check settings, upstreams and database; say what to do.
 
     Example: catalog-pipeline doctor
@@ -136,6 +143,7 @@ def doctor(as_json: AsJson = False) -> None:
 @app.command()
 def keys(
     file: Annotated[Path, typer.Argument(help="A file with one key a line, or - for standard input.")],
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Parse the keys of runs, one a line.

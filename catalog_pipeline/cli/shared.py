@@ -42,6 +42,19 @@ def load_settings() -> Settings:
     return load_settings()
 
 
+def _widen(value: bool) -> bool:
+    if value:
+        from catalog_pipeline.cli.console import widen
+
+        widen()
+    return value
+
+
+AsWide = Annotated[
+    bool, typer.Option("--wide", help="Show all columns of tables, however wide they are.", callback=_widen)
+]
+
+
 def read_text(file: Path) -> str:
     """The text of a file, or of standard input where the file is -. Raises UsageError if it cannot be read."""
     if str(file) == "-":
