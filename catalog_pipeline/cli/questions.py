@@ -110,13 +110,19 @@ def rejects(
 
     Example: catalog-pipeline rejects --rule case_collision
     """
-    from catalog_pipeline.cli.output import REJECT_COLUMNS, print_rows
+    from catalog_pipeline.cli.output import REJECT_COLUMNS, REJECT_TABLE, print_rows
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.queries.status import rejects as open_rejects
 
     with database() as (_, engine), connected(engine) as connection:
         found = open_rejects(connection, source=source, rule=rule)
-    print_rows(found, as_json=as_json, as_csv=as_csv, columns=REJECT_COLUMNS, nothing="Nothing is rejected.")
+    print_rows(
+        found,
+        as_json=as_json,
+        as_csv=as_csv,
+        columns=REJECT_COLUMNS if as_csv else REJECT_TABLE,
+        nothing="Nothing is rejected.",
+    )
 
 
 @app.command()

@@ -75,7 +75,7 @@ def _course(connection: Connection, course: Row) -> Row:
         "other_values": _other_values(connection, "catalog_course", course, course["key"], owners),
         "runs": rows(
             connection,
-            """SELECT r.run_key, r.status, a.source, a.reason, a.decided_at
+            """SELECT r.run_key, r.status, a.reason, a.source, a.decided_at
                FROM catalog.run_association a JOIN catalog.course_run r ON r.id = a.course_run_id
                WHERE a.catalog_course_id = :id ORDER BY r.start, r.run_key""",
             id=course["id"],
@@ -91,9 +91,8 @@ def _feeds(connection: Connection, column: str, row_id: int) -> list[Row]:
     """The last ten feed rows about a run or course, newest first; `current` feeds own the fields they carry."""
     return rows(
         connection,
-        f"""SELECT f.source || '/' || f.product_type || '/' || f.name AS feed, f.ingested_at, r.row, r.outcome,
-                   r.reason,
-                   f.id IN (SELECT id FROM {CURRENT_FEEDS} AS current) AS current
+        f"""SELECT f.source || '/' || f.product_type || '/' || f.name AS feed, r.outcome, r.reason, r.row,
+                   f.ingested_at, f.id IN (SELECT id FROM {CURRENT_FEEDS} AS current) AS current
             FROM ops.feed_row r JOIN ops.feed f ON f.id = r.feed_id
             WHERE r.{column} = :id ORDER BY f.id DESC, r.row LIMIT 10""",
         id=row_id,
