@@ -200,7 +200,9 @@ def show(feed: FeedGiven, wide: AsWide = False, as_json: AsJson = False) -> None
 
 @app.command()
 def rejects(
-    feed: FeedGiven,
+    feed: Annotated[
+        str | None, typer.Argument(help="As for `partner show`; else the last feed that has rejected rows.")
+    ] = None,
     as_csv: Annotated[
         bool,
         typer.Option("--csv", help="Print the rows themselves, to be corrected and fed again.", callback=one_format),
@@ -210,18 +212,19 @@ def rejects(
 ) -> None:
     """List the rejected rows of a feed, and why they were rejected.
 
+    Example: catalog-pipeline partner rejects
     Example: catalog-pipeline partner rejects 12 --csv > corrected.csv
     """
     from catalog_pipeline.cli.partner_output import print_rejects
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.partner.reading import Limits, parse_feed
-    from catalog_pipeline.partner.report import find_feed, read_document, report
+    from catalog_pipeline.partner.report import find_feed, last_with_rejects, read_document, report
 
     with database() as (settings, engine), connected(engine) as connection:
-        feed_id = find_feed(connection, feed)
+        feed_id = find_feed(connection, feed) if feed else last_with_rejects(connection)
         name, data = read_document(connection, feed_id) if as_csv else ("", b"")
         raw = parse_feed(data, name, Limits.of(settings), datetime.now(UTC)) if as_csv else None
-        print_rejects(report(connection, feed_id), raw, as_json=as_json)
+        print_rejects(report(connection, feed_id), raw, as_json=as_json, is_last=feed is None)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from catalog_pipeline.cli.console import print_csv, print_json, print_table, say, to_the_minute
+from catalog_pipeline.cli.console import complain, print_csv, print_json, print_table, say, to_the_minute
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.partner.columns import REASONS_COLUMN, RawFeed
 from catalog_pipeline.partner.report import FeedReport, RowReport
@@ -58,8 +58,13 @@ def print_feeds(feeds: Sequence[Row], *, as_json: bool) -> None:
         say(f"{feed['id'] or feed['name']}, {feed['outcome']}: {feed['detail']}")
 
 
-def print_rejects(found: FeedReport, raw: RawFeed | None, *, as_json: bool) -> None:
-    """Print the rejected rows of a feed; given the feed as read, as a CSV of their cells with a column of reasons."""
+def print_rejects(found: FeedReport, raw: RawFeed | None, *, as_json: bool, is_last: bool = False) -> None:
+    """Print the rejected rows of a feed; given the feed as read, as a CSV of their cells with a column of reasons.
+
+    `is_last` says that nobody named the feed: it is told on stderr which one it is.
+    """
+    if is_last:
+        complain(f"{_named(found)} is the last feed that has rejected rows:")
     rejected = [row for row in found.rows if row.outcome == "rejected"]
     if raw is not None:
         _write_rejects(rejected, raw)
@@ -81,12 +86,15 @@ def _write_rejects(rejected: Sequence[RowReport], raw: RawFeed) -> None:
 
 
 def _headline(found: FeedReport) -> str:
-    feed = found.feed
     what = "would be applied" if found.is_dry_run and found.is_applied else found.outcome
     skipped = " The same bytes were applied before: nothing was to do; --force decides them anew."
     detail = skipped if found.skipped else f" {found.detail}" if found.detail else ""
+    return f"{_named(found)}: {what}.{detail}"
+
+
+def _named(found: FeedReport) -> str:
     number = f" (feed {found.feed_id})" if found.feed_id else ""
-    return f"{feed.name}, {feed.source}/{feed.product_type}{number}: {what}.{detail}"
+    return f"{found.feed.name}, {found.feed.source}/{found.feed.product_type}{number}"
 
 
 def _line(row: RowReport) -> Row:

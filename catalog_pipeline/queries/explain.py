@@ -7,7 +7,7 @@ import pandas as pd
 from sqlalchemy import Connection
 
 from catalog_pipeline.database import events
-from catalog_pipeline.database.keys import folded
+from catalog_pipeline.database.keys import WANTED, folded
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.loading.ownership import CURRENT_FEEDS
@@ -21,8 +21,6 @@ from catalog_pipeline.sources.upstreams import SOURCES
 
 NOBODY = "nobody: made here"
 COURSE_HISTORY = ("key", "title", "status", "organization_id", "external_identifier")
-WANTED = folded("CAST(:key AS text)")
-"""SQL of the key that is asked for, in the form in which keys are compared."""
 
 
 def explain(connection: Connection, key: str) -> Row:
