@@ -1,19 +1,23 @@
 """What each verb prints of what it found: one function for each, as a table for people or as JSON."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from catalog_pipeline.associations.manual import SET_OUTCOMES, ManualChanges
-from catalog_pipeline.associations.planning import AssociationPlan
 from catalog_pipeline.cli.console import print_csv, print_fields, print_json, print_table, say, to_the_minute
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.models.ops import ROW_OUTCOMES
-from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
-from catalog_pipeline.queries.doctor import Finding
-from catalog_pipeline.replication.refresh import Refresh
+
+if TYPE_CHECKING:  # what the verbs that only ask need not load
+    import pandas as pd
+
+    from catalog_pipeline.associations.manual import ManualChanges
+    from catalog_pipeline.associations.planning import AssociationPlan
+    from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
+    from catalog_pipeline.queries.doctor import Finding
+    from catalog_pipeline.replication.refresh import Refresh
 
 MOST_SHOWN = 100
 """Rows of a table at most; --json prints all."""
@@ -169,6 +173,8 @@ def print_plan(planned: AssociationPlan, *, as_json: bool) -> None:
 
 def print_said(said: ManualChanges, *, as_json: bool) -> None:
     """Print each line that a person set if there are few, else only the wrong ones; then the counts."""
+    from catalog_pipeline.associations.manual import SET_OUTCOMES
+
     if as_json:
         print_json({"counts": said.counts, "runs": said.rows})
         return

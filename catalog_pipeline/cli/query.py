@@ -75,7 +75,7 @@ def _read_only(connection: Connection, query: str, as_of: str | None) -> Answer:
     from sqlalchemy import text
 
     from catalog_pipeline.database.answers import Answer
-    from catalog_pipeline.database.bulk import driver
+    from catalog_pipeline.database.engine import driver
 
     connection.execute(text("SET TRANSACTION READ ONLY"))
     connection.execute(text("SELECT set_config('catalog.as_of', :as_of, true)"), {"as_of": as_of or ""})

@@ -72,16 +72,20 @@ def database(*, migrated: bool = True) -> Iterator[tuple[Settings, Engine]]:
     Raises SchemaVersionError, unless `migrated` is false, when the database's schema is not the one of this code.
     """
     from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
-    from catalog_pipeline.database.schema import check_version, migrate
+    from catalog_pipeline.database.version import check_version, current_revision, head_revision
 
     settings = load_settings()
     with serving(settings) as server:
         ensure_database(server)
         engine = make_engine(server)
         try:
-            if settings.database_url is None:
+            with connected(engine) as connection:
+                is_current = current_revision(connection) == head_revision()
+            if settings.database_url is None and not is_current:
+                from catalog_pipeline.database.schema import migrate
+
                 migrate(engine)  # nobody else keeps the schema of the embedded database
-            if migrated:
+            elif migrated and not is_current:
                 with connected(engine) as connection:
                     check_version(connection)
             yield settings, engine

@@ -87,9 +87,10 @@ def test_rejects_without_a_feed_are_those_of_the_last_feed_that_has_some(command
     command(
         "psql",
         "-c",
-        """insert into ops.feed (name, source, product_type, sha256, received_at, as_of, outcome, counts)
+        """insert into ops.feed (name, source, product_type, sha256, received_at, as_of, outcome, counts, warnings,
+                                 archived, reactivated)
            select n || '.csv', '2u', 'bootcamp-2u', repeat(n::text, 64), now(), now(), 'applied',
-                  jsonb_build_object('rejected', 2 - n) from generate_series(1, 2) n""",
+                  jsonb_build_object('rejected', 2 - n), '[]', '[]', '[]' from generate_series(1, 2) n""",
     )
     told = command("partner", "rejects").stderr
     assert "1.csv, 2u/bootcamp-2u (feed 1) is the last feed that has rejected rows:" in told
@@ -99,9 +100,10 @@ def test_a_reject_without_a_key_shows_the_key_of_its_document(command: Command) 
     command(
         "psql",
         "-c",
-        """insert into landing.document (source, kind, key, payload, payload_hash)
-           values ('discovery', 'course', 'a-uuid', '', '\x00');
-           insert into ops.load (source, started_at, as_of) values ('discovery', now(), now());
+        """insert into landing.document (source, scope, kind, key, payload, payload_hash)
+           values ('discovery', '', 'course', 'a-uuid', '', decode(repeat('00', 16), 'hex'));
+           insert into ops.load (source, outcome, started_at, as_of, documents, rejected_documents)
+           values ('discovery', 'applied', now(), now(), 1, 1);
            insert into ops.rejected_record (load_id, document_id, table_name, record_key, rule, message)
            select 1, id, 'catalog.catalog_course', '', 'nullable', 'key is blank' from landing.document""",
     )
