@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Table, text
 
 from catalog_pipeline.database.bulk import copy_frame, merge
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.database.schema import check_version
+from catalog_pipeline.database.version import check_version
 from catalog_pipeline.errors import ExitCode, LoadRefusedError
 from catalog_pipeline.models.base import Base
 
