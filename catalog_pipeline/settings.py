@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         description="Postgres 17 or newer, as postgresql://user:password@host:port/name."
         " If unset, an embedded server in the home folder.",
     )
+    analyst_url: SecretStr | None = Field(
+        None,
+        description="The same database by a login of the role catalog_analyst, which `sql` uses."
+        " If unset, the embedded server's own such login, or else that of CATALOG_DATABASE_URL.",
+    )
 
     discovery_url: HttpUrl | None = Field(
         None,
@@ -140,7 +145,7 @@ class Settings(BaseSettings):
     sample_seed: int = Field(1, description="The seed of the bundled sample upstream.")
     max_runtime: int = Field(7200, ge=60, description="Seconds after which a Dagster run is stopped.")
 
-    @field_validator("database_url")
+    @field_validator("database_url", "analyst_url")
     @classmethod
     def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:

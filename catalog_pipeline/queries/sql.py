@@ -1,0 +1,109 @@
+"""One query that an analyst wrote, asked where it can do no harm.
+
+The fence is the login, for a query can undo all else: `RESET ROLE` ends a role that was only set, and a superuser's
+`COPY … TO PROGRAM` runs a program in a read-only transaction too.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Loader
+from psycopg.types.datetime import DateLoader, TimeLoader, TimestampLoader, TimestamptzLoader
+from psycopg.types.string import TextLoader
+from sqlalchemy import Connection, Engine, make_url, text
+
+from catalog_pipeline.database.bulk import driver
+from catalog_pipeline.database.engine import Server, connected, embedded_data_folder, make_engine
+from catalog_pipeline.database.roles import ANALYST
+from catalog_pipeline.errors import UsageError
+from catalog_pipeline.settings import Settings
+
+LOADERS: dict[str, type[Loader]] = {
+    "date": DateLoader,
+    "time": TimeLoader,
+    "timestamp": TimestampLoader,
+    "timestamptz": TimestamptzLoader,
+}
+BEYOND_THE_DATABASE = """
+    SELECT rolsuper OR EXISTS (
+        SELECT FROM pg_roles r WHERE r.rolname IN ('pg_execute_server_program', 'pg_read_server_files',
+                                                   'pg_write_server_files') AND pg_has_role(r.oid, 'MEMBER'))
+    FROM pg_roles WHERE rolname = session_user"""
+"""Whether the login may run programs, or read or write files, on the server's machine."""
+
+
+@contextmanager
+def reading(settings: Settings, engine: Engine) -> Iterator[Engine]:
+    """Yield an engine on the database of `engine`, by the login that reads for analysts.
+
+    It is that of CATALOG_ANALYST_URL; the role `catalog_analyst` on an embedded server; else that of `engine`.
+    """
+    url = engine.url
+    if settings.analyst_url is not None:
+        url = make_url(settings.analyst_url.get_secret_value())
+    elif embedded_data_folder(url):
+        url = url.set(username=ANALYST, password=None)
+    made = make_engine(Server(url.render_as_string(hide_password=False)))
+    try:
+        yield made
+    finally:
+        made.dispose()
+
+
+def ask(engine: Engine, query: str, as_of: str | None) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns and rows of a query, in a read-only transaction; views about the present answer for `as_of`.
+
+    Values of dates and times that Python does not have, such as infinity, are text. Raises UsageError when the
+    database refuses the query, when it returns no rows, and when the login could reach beyond the database.
+    """
+    with connected(engine) as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
+        if connection.execute(text(BEYOND_THE_DATABASE)).scalar_one():
+            raise UsageError(_too_powerful(engine))
+        connection.execute(text("SELECT set_config('catalog.as_of', :as_of, true)"), {"as_of": as_of or ""})
+        return _answer(connection, query)
+
+
+def _answer(connection: Connection, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    cursor = driver(connection).cursor()
+    for name, loader in LOADERS.items():
+        cursor.adapters.register_loader(name, _or_text(loader))
+    cursor.adapters.register_loader("interval", TextLoader)  # a month has no length in Python
+    try:
+        # A prepared statement is one statement: no COMMIT can end the read-only transaction before a second.
+        cursor.execute(query.encode(), prepare=True)
+        rows = cursor.fetchall() if cursor.description else []
+    except psycopg.Error as error:
+        connection.invalidate()  # a COPY that goes on can only be ended with its connection
+        raise UsageError(f"The database refuses this query: {str(error).strip()}") from None
+    if cursor.description is None:
+        raise UsageError("That is no query: it returns no rows.")
+    return [column.name for column in cursor.description], rows
+
+
+def _or_text(loader: type[Loader]) -> type[Loader]:
+    """The loader of a type, but with text for values that Python does not have: infinity, years beyond 9999, 24:00."""
+
+    class OrText(Loader):
+        def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
+            super().__init__(oid, context)
+            self._loader = loader(oid, context)
+
+        def load(self, data: Buffer) -> Any:
+            try:
+                return self._loader.load(data)
+            except psycopg.DataError:
+                return bytes(data).decode()
+
+    return OrText
+
+
+def _too_powerful(engine: Engine) -> str:
+    return (
+        f"The login {engine.url.username} may run programs or use files on the database's machine, and so could a"
+        f" query. Make a login that only reads, CREATE ROLE ann LOGIN PASSWORD '…' IN ROLE {ANALYST}, and set"
+        " CATALOG_ANALYST_URL to the database's URL with it; or use psql."
+    )
