@@ -9,6 +9,7 @@ from catalog_pipeline.database import events, roles
 from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
 from catalog_pipeline.database.schema import check_version
 from catalog_pipeline.errors import CatalogError
+from catalog_pipeline.partner.queue import set_aside
 from catalog_pipeline.queries.status import status
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.upstreams import upstreams
@@ -43,10 +44,16 @@ def _database(server: Server, where: str) -> list[Finding]:
                 *findings,
                 Finding("schema", True, f"up to date; {pending} documents pending"),
                 Finding("events", not held.too_long, str(held) if held.too_long else "none held back"),
+                _feeds([feed["name"] for feed in set_aside(connection)]),
                 Finding("roles", True, _roles(connection)),
             ]
     except (CatalogError, DBAPIError) as error:
         return [Finding("database", False, str(error))]
+
+
+def _feeds(aside: list[str]) -> Finding:
+    told = f"set aside: {', '.join(aside)}; `catalog-pipeline partner feeds` says why" if aside else "none set aside"
+    return Finding("feeds", not aside, told)
 
 
 def _roles(connection: Connection) -> str:
