@@ -115,13 +115,14 @@ def print_history(events: Sequence[Row], *, as_json: bool) -> None:
         return
     lines = []
     for event in events:
-        what = {"at": event["at"], "by": event["actor"], "what": f"{event['entity']} {event['action']}"}
+        by = {"by": event["actor"], "login": event["login"]}
+        what = {"at": event["at"], **by, "what": f"{event['entity']} {event['action']}"}
         if event["action"] == "updated":
             lines += [{**what, "field": f, "from": c[0], "to": c[1]} if c else {**what, "field": f}
                       for f, c in event["changes"].items()]  # fmt: skip
         else:
             lines.append(what)
-    print_table(lines, columns=["at", "by", "what", "field", "from", "to"])
+    print_table(lines, columns=["at", "by", "what", "field", "from", "to", "login"])
 
 
 def print_plan(planned: AssociationPlan, *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import Connection, Engine, make_url, text
 
 from catalog_pipeline.database.bulk import driver
-from catalog_pipeline.database.engine import Server, connected, embedded_data_folder, make_engine
+from catalog_pipeline.database.engine import Server, connected, embedded_data_folder, make_engine, with_password
 from catalog_pipeline.database.roles import ANALYST
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.settings import Settings
@@ -46,7 +46,7 @@ def reading(settings: Settings, engine: Engine) -> Iterator[Engine]:
         url = make_url(settings.analyst_url.get_secret_value())
     elif embedded_data_folder(url):
         url = url.set(username=ANALYST, password=None)
-    made = make_engine(Server(url.render_as_string(hide_password=False)))
+    made = make_engine(Server(with_password(url)))
     try:
         yield made
     finally:
