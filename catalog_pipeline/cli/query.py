@@ -46,6 +46,7 @@ def psql(context: typer.Context) -> None:
 
     Example: catalog-pipeline psql -c '\\dt catalog.*'
     """
+    import os
     import signal
     import subprocess
 
@@ -55,5 +56,6 @@ def psql(context: typer.Context) -> None:
     with serving(load_settings()) as server:
         ensure_database(server)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: we stay, and hold the server
-        code = subprocess.call([binary("psql"), server.url("postgresql"), *context.args])
+        where, password = server.for_psql()
+        code = subprocess.call([binary("psql"), where, *context.args], env={**os.environ, **password})
     raise SystemExit(code)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
 from catalog_pipeline.database import roles
-from catalog_pipeline.database.engine import connected, embedded_data_folder
+from catalog_pipeline.database.engine import connected, embedded_data_folder, without_password
 from catalog_pipeline.errors import DatabaseError, SchemaVersionError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -95,7 +95,7 @@ def _unreleased(connection: Connection) -> str:
             " the next refresh loads the catalog into it."
         )
     return (
-        f"The database {url.render_as_string(hide_password=True)} was made before the first release and cannot be"
+        f"The database {without_password(url)} was made before the first release and cannot be"
         " migrated. Drop it, or set CATALOG_DATABASE_URL to another one, and run `catalog-pipeline migrate`; the next"
         " refresh loads the catalog into it."
     )

@@ -70,6 +70,7 @@ def test_nobody_makes_up_a_history_by_hanging_its_trigger_on_a_table_of_his_own(
                 ):
                     with pytest.raises(psycopg.errors.InsufficientPrivilege):
                         session.execute(statement.encode())
+                session.execute("DROP TABLE mine")
         finally:
             owner.execute("DROP ROLE mallory")
 
