@@ -78,6 +78,8 @@ def _answer(connection: Connection, query: str) -> tuple[list[str], list[tuple[A
         rows = cursor.fetchall() if cursor.description else []
     except psycopg.Error as error:
         connection.invalidate()  # a COPY that goes on can only be ended with its connection
+        if "out of memory for query result" in str(error):  # ours, not the server's
+            raise MemoryError from None
         raise UsageError(f"The database refuses this query: {str(error).strip()}") from None
     if cursor.description is None:
         raise UsageError("That is no query: it returns no rows.")
