@@ -8,7 +8,7 @@ import pandas as pd
 
 from catalog_pipeline.associations.manual import SET_OUTCOMES, ManualChanges
 from catalog_pipeline.associations.planning import AssociationPlan
-from catalog_pipeline.cli.console import console, print_csv, print_fields, print_json, print_table
+from catalog_pipeline.cli.console import console, errors, print_csv, print_fields, print_json, print_table
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.models.ops import ROW_OUTCOMES
 from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
@@ -50,6 +50,7 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
         {
             "source": one.report.source,
             "outcome": one.report.outcome,
+            "detail": one.report.detail,
             "documents": one.report.documents,
             "rejected_documents": one.report.rejected_documents,
             "seconds": round(one.report.seconds, 3),
@@ -71,6 +72,9 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
         print_table(rows)
     else:
         console.print("Nothing changed upstream: no document is pending.")
+    for load in loads:
+        if load["outcome"] == "held":
+            errors.print(f"{load['source']} held back: {load['detail']}", style="red")
 
 
 def print_status(status: Row, *, as_json: bool) -> None:
