@@ -10,6 +10,7 @@ from catalog_pipeline.database.bulk import analyze
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.ownership import release_carried
 from catalog_pipeline.loading.publication import Publication
+from catalog_pipeline.replication.rejected import stage_names_in_rejected
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.listing import Source
 
@@ -59,6 +60,7 @@ def find_removals(publication: Publication, source: Source, settings: Settings, 
     for table, removable in TABLES.items():
         _find_leaving(publication, table, removable)
     analyze(publication.connection, "leaving")
+    _keep_what_rejected_documents_list(publication, source)
     _hold_back(publication, settings)
     for table in ("course_run", "catalog_course"):
         release_carried(publication, table)
@@ -89,6 +91,20 @@ def _find_leaving(publication: Publication, table: str, removable: Removable) ->
               SELECT FROM staged_{table} s WHERE s.folded = {folded(removable.key)} AND {removable.listing}
               -- A row that has the uuid of another one means that one.
               AND NOT EXISTS (SELECT FROM catalog.{table} u WHERE u.uuid = s.uuid))""")
+
+
+def _keep_what_rejected_documents_list(publication: Publication, source: Source) -> None:
+    """Take from `leaving` what a rejected document lists; the documents that listed it before stay pending."""
+    if not publication.scalar("SELECT count(*) FROM leaving"):
+        return
+    stage_names_in_rejected(publication, source)
+    publication.execute("""
+        WITH kept AS (
+            DELETE FROM leaving WHERE (table_name, id) IN (
+                SELECT l.table_name, l.id FROM leaving l CROSS JOIN LATERAL (VALUES (l.folded), (l.uuid)) name (value)
+                JOIN named_in_rejected n ON n.table_name = l.table_name AND n.folded = name.value)
+            RETURNING document_id)
+        INSERT INTO left_pending SELECT DISTINCT document_id FROM kept""")
 
 
 def _hold_back(publication: Publication, settings: Settings) -> None:

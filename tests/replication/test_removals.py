@@ -238,3 +238,67 @@ def test_the_lms_has_a_guard_of_its_own(guarded: Catalog, upstream: Upstream) ->
     assert guarded.refresh("lms", accept_removals=True).outcome == "applied"
     assert guarded.value("SELECT count(*) FROM catalog.course_run WHERE status = 'archived'") == 16
     assert guarded.value(STANDING.format("catalog_course")) == 20
+
+
+BAD = {"a bad value": {"title": None}, "a bad shape": {"owners": "A"}}
+
+
+@pytest.mark.parametrize("what", BAD)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_run_that_moves_to_a_rejected_course_is_not_archived(
+    catalog: Catalog, upstream: Upstream, what: str, before: bool
+) -> None:
+    key = "course-v1:A+1+r2"
+    upstream.courses = [course("A+1", run("course-v1:A+1+r1"), run(key)), course("B+1")]
+    catalog.refresh()
+    moved = course("B+1", run(key), **BAD[what])
+    if before:  # the rejected document lists the run already when the other one lets it go
+        upstream.courses[1] = moved
+        catalog.refresh()
+    upstream.courses = [course("A+1", run("course-v1:A+1+r1"), title="Changed"), moved]
+    assert catalog.refresh().outcome == "applied"
+    standing = "SELECT status, missing_since IS NULL FROM catalog.course_run WHERE run_key = :key"
+    assert catalog.rows(standing, key=key) == [("published", True)]
+    assert catalog.courses_of_runs()[key] == "A+1"
+    assert catalog.value("SELECT title FROM catalog.catalog_course WHERE key = 'A+1'") == "Changed"
+    versions = catalog.versions()
+    catalog.refresh()
+    assert catalog.versions() == versions
+    upstream.courses[1] = course("B+1", run(key))
+    catalog.refresh()
+    assert catalog.courses_of_runs()[key] == "B+1"
+    assert catalog.rejects() == catalog.rows(PENDING) == []
+
+
+def test_a_run_that_a_rejected_course_listed_is_archived_when_that_drops_it(
+    catalog: Catalog, upstream: Upstream
+) -> None:
+    key = "course-v1:A+1+r2"
+    upstream.courses = [course("A+1", run(key)), course("B+1")]
+    catalog.refresh()
+    upstream.courses = [course("A+1"), course("B+1", run(key), title=None)]
+    catalog.refresh()
+    upstream.courses[1] = course("B+1", title=None)
+    catalog.refresh()
+    assert catalog.rows("SELECT status FROM catalog.course_run") == [("archived",)]
+    assert catalog.rows(PENDING) == []
+
+
+@pytest.mark.parametrize(("lists", "field"), [("courses", "course_runs"), ("programs", "courses")])
+@pytest.mark.parametrize("said", [True, False])
+def test_a_document_that_does_not_say_what_it_lists_is_rejected_and_what_stood_stays(
+    catalog: Catalog, upstream: Upstream, lists: str, field: str, said: bool
+) -> None:
+    upstream.courses = [course("A+1", run("course-v1:A+1+r1"))]
+    upstream.lists["programs"] = [program("P", "A+1")]
+    catalog.refresh()
+    before = [row for row in catalog.versions() if row[0] != "landing.document"]
+    document = upstream.lists[lists][0]
+    document[field] = None
+    if not said:
+        del document[field]
+    report = catalog.refresh()
+    assert report.rejected_documents == 1
+    assert catalog.rejects() == [(None, None, "wrong_shape")]
+    assert field in catalog.value("SELECT message FROM ops.rejected_record")
+    assert [row for row in catalog.versions() if row[0] != "landing.document"] == before
