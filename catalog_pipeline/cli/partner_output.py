@@ -44,13 +44,19 @@ def print_feed(found: FeedReport, *, as_json: bool) -> None:
 
 
 def print_feeds(feeds: Sequence[Row], *, as_json: bool) -> None:
-    """Print the ingested feeds, one line for each."""
+    """Print feeds, one line for each; then why those that were not applied were not, and what to do."""
     if as_json:
         print_json(feeds)
-    elif feeds:
-        print_table([{**feed, **feed["counts"]} for feed in feeds], columns=FEED_COLUMNS)
-    else:
+        return
+    if not feeds:
         console.print("No feed was ingested yet.")
+        return
+    print_table([{**feed, **feed["counts"]} for feed in feeds], columns=FEED_COLUMNS)
+    told = [feed for feed in feeds if feed["outcome"] != "applied"]
+    if told:
+        console.print()
+    for feed in told:
+        console.print(f"{feed['id'] or feed['name']}, {feed['outcome']}: {feed['detail']}", markup=False)
 
 
 def print_rejects(found: FeedReport, raw: RawFeed | None, *, as_json: bool) -> None:
