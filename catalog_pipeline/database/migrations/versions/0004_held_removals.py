@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0004_held_removals"
-down_revision = "0002_feed_associations"
+down_revision = "0005_feed_tries"
 branch_labels = None
 depends_on = None
 
