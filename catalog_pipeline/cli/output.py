@@ -88,6 +88,7 @@ def print_status(status: Row, *, as_json: bool) -> None:
         "loads": "Last loads",
         "pending": "Pending",
         "open_rejects": "Open rejects",
+        "held_removals": "Removals that are held back",
         "mail": "Mail that is not sent",
     }
     for name, title in titles.items():

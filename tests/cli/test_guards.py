@@ -47,6 +47,9 @@ def test_removals_of_four_fifths_are_held_back_and_pending_until_somebody_accept
         assert "are gone upstream, over the 20% of CATALOG_REMOVAL_SHARE" in held.stderr
         assert "run `catalog-pipeline refresh discovery --accept-removals`" in held.stderr
         assert standing(command) == before
+        assert {(row["source"], row["table_name"]) for row in command.json("status")["held_removals"]} >= {
+            ("discovery", "catalog_course")
+        }
         assert pending(command) >= 70  # of some of the 81 that are gone, nothing had been published
     refreshed(command, 19, "refresh", "discovery", "--accept-removals", status=3)
     assert (standing(command), pending(command)) == (18, 0)
