@@ -84,6 +84,7 @@ def migrate() -> None:
 
     Example: catalog-pipeline migrate
     """
+    from catalog_pipeline.cli.console import say
     from catalog_pipeline.database import roles
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.database.schema import migrate as migrate_schema
@@ -92,10 +93,10 @@ def migrate() -> None:
         migrate_schema(engine)
         with connected(engine) as connection:
             missing = roles.missing(connection)
-    typer.echo("The schema is up to date.")
+    say("The schema is up to date.")
     if missing:
-        typer.echo(
+        say(
             "Roles for analysts and others are missing, and this login may not make them. All works without them, for"
             " the owner alone. Let somebody who may run these statements, then migrate again, to grant what they read:"
         )
-        typer.echo("\n".join(f"{statement};" for statement in missing))
+        say("\n".join(f"{statement};" for statement in missing))

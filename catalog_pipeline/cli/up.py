@@ -20,7 +20,7 @@ import psutil
 from dagster import DagsterInstance
 
 from catalog_pipeline.cli import keeper
-from catalog_pipeline.cli.console import console
+from catalog_pipeline.cli.console import say
 from catalog_pipeline.database.engine import ensure_database, make_engine, serving
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.errors import CatalogError, ExitCode, UsageError
@@ -62,10 +62,10 @@ def bring_up(settings: Settings) -> ExitCode:
             children: list[subprocess.Popen[bytes]] = []
             try:
                 children += [_start(arguments, env) for arguments in _commands(settings)]
-                console.print(f"Dagster UI: {address} (Ctrl-C stops everything)")
+                say(f"Dagster UI: {address} (Ctrl-C stops everything)")
                 _wait(children, found)
             except KeyboardInterrupt:
-                console.print("Stopping …")
+                say("Stopping …")
             finally:
                 _stop(children)
     return ExitCode.DONE
