@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine
 
-from catalog_pipeline.loading.course_status import settle_course_statuses
 from catalog_pipeline.loading.publication import LoadReport, publishing
 
 
@@ -23,6 +22,4 @@ def publish_due_runs(engine: Engine, as_of: datetime | None = None) -> LoadRepor
             as_of=publication.as_of,
         )
         publication.count("catalog.course_run", {"updated": published})
-        if published:
-            settle_course_statuses(publication)
     return publication.report

@@ -44,8 +44,7 @@ class Decisions:
     - `decision`, `reason`: of `match_runs`.
     """
     courses: pd.DataFrame
-    """The first accepted row of each course, TEXTS too. `attributes` has the course's price; `published` tells whether
-    any accepted row of the course publishes its run."""
+    """The first accepted row of each course, TEXTS too. `attributes` has the course's price."""
     runs: pd.DataFrame
     """The runs that are new or change: row, course, RUN_VALUES, the parts of the key, id (null where new), is_new,
     missing_since (null), listed_by_id."""
@@ -298,7 +297,6 @@ def _courses(first: pd.DataFrame, accepted: pd.DataFrame, values: pd.DataFrame) 
     comma = pd.Series(",", first.index).where(first["attributes"] != "{}", "")
     return first.assign(
         attributes=("{" + priced + comma + first["attributes"].str[1:]).fillna(first["attributes"]),
-        published=first["course"].isin(accepted.loc[values["status"] == "published", "course"]),
     )
 
 
