@@ -12,11 +12,12 @@ from assets import groups
 from assets.failures import failures_say_why
 from assets.tables import column_schema, preview
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.errors import ExitCode, FeedRefusedError
+from catalog_pipeline.errors import CatalogError, ExitCode, FeedFailedError, FeedRefusedError
 from catalog_pipeline.models.feed import FEED_COUNTS
-from catalog_pipeline.partner.arrivals import accept, ingest_arrival, waiting
+from catalog_pipeline.partner.arrivals import accept
 from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.ingestion import Options, Summarize, ingest_waiting
+from catalog_pipeline.partner.queue import ingest_arrival, set_aside, waiting
 from catalog_pipeline.partner.report import FeedReport
 from catalog_pipeline.partner.summary import summarizer
 from catalog_pipeline.settings import Settings
@@ -74,29 +75,37 @@ def ingest_waiting_feeds(
     first = accept(database.engine, settings, {})
     time.sleep(SETTLING if first.seen else 0)
     folder = accept(database.engine, settings, first.seen)
-    for warning in folder.warnings:
-        context.log.warning(warning)
-    problems = list(folder.problems)
     with connected(database.engine) as connection:
         keys = [row.partition_key for row in waiting(connection)]
+        aside = [f"{row['name']} is set aside: {row['detail']}" for row in set_aside(connection)]
+    for warning in (*folder.warnings, *aside):
+        context.log.warning(warning)
     context.instance.add_dynamic_partitions(str(FEEDS.name), keys)
+    failures = list[CatalogError]()
     for key in keys:
         try:
             report = ingest_arrival(database.engine, key, settings, Options(), _summarize(settings))
-        except FeedRefusedError as error:
-            problems.append(str(error))
+        except (FeedRefusedError, FeedFailedError) as error:
+            failures.append(error)
             continue
         if report.outcome == "held":
-            problems.append(f"{report.feed.name}: {report.detail}")
+            failures.append(FeedRefusedError(f"{report.feed.name}: {report.detail}"))
             continue
         context.log_event(dg.AssetMaterialization(KEY, partition=key, metadata=_metadata(report)))
         _log_written(context, database, report)
     again = ingest_waiting(database.engine, settings, _summarize_changes(settings))
-    for report in again:
+    for report in again.reports:
         _log_written(context, database, report)
-    context.add_output_metadata({"ingested": len(keys), "decided_anew": len(again)})
-    if problems:
-        raise dg.Failure(" ".join(problems), metadata={"exit_code": int(ExitCode.REFUSED)}, allow_retries=False)
+    context.add_output_metadata({"ingested": len(keys) - len(failures), "decided_anew": len(again.reports)})
+    _fail_for([*(FeedRefusedError(problem) for problem in folder.problems), *failures, *again.failures])
+
+
+def _fail_for(failures: list[CatalogError]) -> None:
+    """Fail the step with all that went wrong, when all other feeds are done."""
+    if failures:
+        code = min(failure.exit_code for failure in failures)
+        told = "\n".join(str(failure) for failure in failures)
+        raise dg.Failure(told, metadata={"exit_code": int(code)}, allow_retries=False)
 
 
 @dg.job(description="Ingest the partner feeds that have arrived, and decide anew those whose rows wait for something.")

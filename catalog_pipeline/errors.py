@@ -43,6 +43,10 @@ class FeedRefusedError(LoadRefusedError):
     """A partner feed cannot be read, or its source or type is unknown; nothing of it was applied."""
 
 
+class FeedFailedError(CatalogError):
+    """A partner feed ended with an error that nobody expected; nothing of it was applied."""
+
+
 class SchemaVersionError(LoadRefusedError):
     """The database's schema is older or newer than this code's."""
 

@@ -126,6 +126,7 @@ class Settings(BaseSettings):
     )
     feed_size_limit: int = Field(1000, ge=1, le=2000, description="Megabytes that a feed may have, once unpacked.")
     feed_cell_limit: int = Field(100_000, ge=1_000, description="Characters that a cell of a feed may have.")
+    feed_tries: int = Field(3, ge=1, description="How often a feed that fails is tried before it is set aside.")
 
     automation: bool = Field(
         False, description="Whether schedules and sensors run from the start. `make up` turns it on."

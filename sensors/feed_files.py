@@ -8,7 +8,8 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from assets import jobs
 from assets.feeds import FEEDS
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.partner.arrivals import accept, waiting
+from catalog_pipeline.partner.arrivals import accept
+from catalog_pipeline.partner.queue import waiting
 from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
 from resources.instance import UNFINISHED

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, database, load_settings
+from catalog_pipeline.cli.shared import AsJson, database, load_settings, one_format
 from catalog_pipeline.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +21,9 @@ app = typer.Typer(no_args_is_help=True, help="Feeds of partners: CSV, or product
 FeedFile = Annotated[Path, typer.Argument(help="A .csv or .json file, or either in a .gz or .zip.")]
 Source = Annotated[str | None, typer.Option(help="Slug of the product source, such as 2u.")]
 ProductType = Annotated[str | None, typer.Option(help="Slug of the course type, such as executive-education-2u.")]
+ArrivalGiven = Annotated[
+    str, typer.Argument(help="The file's name or path, the beginning of its SHA-256, or its ID: as the error names it.")
+]
 FeedGiven = Annotated[str, typer.Argument(help="A feed's number, file name, or the beginning of its SHA-256.")]
 
 
@@ -61,10 +63,10 @@ def template() -> None:
 
     Example: catalog-pipeline partner template > products.csv
     """
+    from catalog_pipeline.cli.console import print_csv
     from catalog_pipeline.partner.columns import FEED_COLUMNS
-    from catalog_pipeline.spreadsheets import write_csv
 
-    write_csv(sys.stdout, [], [column.name for column in FEED_COLUMNS if column.kind != "ignored"])
+    print_csv([column.name for column in FEED_COLUMNS if column.kind != "ignored"], [])
 
 
 @app.command()
@@ -114,14 +116,63 @@ def feeds(
 ) -> None:
     """List the feeds that were ingested last.
 
+    First come those that were set aside, because they failed
+    CATALOG_FEED_TRIES times.
+
     Example: catalog-pipeline partner feeds --limit 5
     """
     from catalog_pipeline.cli.partner_output import print_feeds
     from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.partner.queue import set_aside
     from catalog_pipeline.partner.report import feeds as last_feeds
 
     with database() as (_, engine), connected(engine) as connection:
-        print_feeds(last_feeds(connection, limit), as_json=as_json)
+        print_feeds([*set_aside(connection), *last_feeds(connection, limit)], as_json=as_json)
+
+
+@app.command()
+def retry(arrival: ArrivalGiven, as_json: AsJson = False) -> None:
+    """Ingest a feed that failed or was set aside.
+
+    If it fails again, the night tries it again, CATALOG_FEED_TRIES times in all.
+
+    Example: catalog-pipeline partner retry products.csv
+    """
+    from catalog_pipeline.cli.partner_output import SHOWN, print_feed
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.partner.configuration import load_rules
+    from catalog_pipeline.partner.ingestion import Options
+    from catalog_pipeline.partner.queue import find_arrival, ingest_arrival, put_back
+    from catalog_pipeline.partner.summary import summarizer
+
+    with database() as (settings, engine):
+        with connected(engine) as connection:
+            key = find_arrival(connection, arrival)
+        summarize = summarizer(settings, load_rules(settings.partner_rules))
+        put_back(engine, key)
+        found = ingest_arrival(engine, key, settings, Options(shown=None if as_json else SHOWN), summarize)
+    print_feed(found, as_json=as_json)
+    raise SystemExit(int(found.exit_code))
+
+
+@app.command()
+def drop(arrival: ArrivalGiven) -> None:
+    """Give up a feed that failed or was set aside.
+
+    Its bytes are kept.
+
+    Example: catalog-pipeline partner drop products.csv
+    """
+    from catalog_pipeline.cli.console import say
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.partner.queue import drop as give_up
+    from catalog_pipeline.partner.queue import find_arrival
+
+    with database() as (_, engine):
+        with connected(engine) as connection:
+            key = find_arrival(connection, arrival)
+        give_up(engine, key)
+    say(f"{key} is dropped: it will not be ingested.")
 
 
 @app.command()
@@ -142,7 +193,8 @@ def show(feed: FeedGiven, as_json: AsJson = False) -> None:
 def rejects(
     feed: FeedGiven,
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print the rows themselves, to be corrected and fed again.")
+        bool,
+        typer.Option("--csv", help="Print the rows themselves, to be corrected and fed again.", callback=one_format),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

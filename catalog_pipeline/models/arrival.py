@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from catalog_pipeline.models.base import Base
@@ -14,6 +14,7 @@ class FeedArrival(Base):
     __tablename__ = "feed_arrival"
     __table_args__ = (
         UniqueConstraint("path", "received_at"),
+        CheckConstraint("tries >= 0", name="tries"),
         {"schema": "ops", "comment": "One row per file that arrived in the folder of partner feeds."},
     )
 
@@ -33,5 +34,14 @@ class FeedArrival(Base):
         server_default=text("now()"), comment="When the pipeline first saw the finished file."
     )
     decided_at: Mapped[datetime | None] = mapped_column(
-        comment="When the file was last ingested, whatever the outcome (see ops.feed); null while it waits."
+        comment="When the file was last ingested, whatever the outcome (see ops.feed), or dropped; null while it waits."
+    )
+    tries: Mapped[int] = mapped_column(
+        server_default=text("0"), comment="How often its ingestion was begun since it last succeeded."
+    )
+    set_aside_at: Mapped[datetime | None] = mapped_column(
+        comment="When it was set aside: at its last try, or when a person dropped it (then decided_at is set, too)."
+    )
+    last_error: Mapped[str | None] = mapped_column(
+        comment="Why the last try that failed did: type and message of the error."
     )

@@ -1,4 +1,4 @@
-"""Partner feeds that arrive as files in a folder: finished files are kept, then ingested in the order of arrival."""
+"""Partner feeds that arrive as files in a folder: finished files are kept. `queue` ingests them."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -7,22 +7,18 @@ from datetime import UTC, datetime
 from math import inf
 from pathlib import Path, PurePath
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 
 from catalog_pipeline.database.bulk import copy_rows, create_staging
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.errors import FeedRefusedError, UsageError
+from catalog_pipeline.errors import FeedRefusedError
 from catalog_pipeline.partner.apply import SOURCE, keep_documents
-from catalog_pipeline.partner.columns import FeedName
 from catalog_pipeline.partner.configuration import PartnerRules, load_rules
 from catalog_pipeline.partner.folder import DEPTH, FoundFile, list_folder, read_file_in
-from catalog_pipeline.partner.ingestion import Options, Summarize, ingest
 from catalog_pipeline.partner.reading import Limits
-from catalog_pipeline.partner.report import FeedReport
 from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.documents import decompress
 
 ENDINGS = (".csv", ".json", ".gz", ".zip")
 BATCH_FILES, BATCH_BYTES = 1_000, 64_000_000
@@ -115,48 +111,6 @@ class FeedArrived(NamedTuple):
         """The name of its partition."""
         when = f"{self.received_at:%Y-%m-%dT%H:%M:%S.%fZ}"
         return f"{self.source}/{self.product_type}/{when}_{self.sha256[:12]}"
-
-
-def waiting(connection: Connection) -> list[Any]:
-    """The arrivals that have not been ingested, oldest first: partition_key, source, product_type."""
-    return list(
-        connection.execute(
-            text(
-                "SELECT partition_key, source, product_type FROM ops.feed_arrival WHERE decided_at IS NULL"
-                " ORDER BY received_at, path"
-            )
-        )
-    )
-
-
-def ingest_arrival(
-    engine: Engine, partition_key: str, settings: Settings, options: Options, summarize: Summarize | None = None
-) -> FeedReport:
-    """Ingest the feed of a partition from its kept bytes. Raises what `ingest` raises, and UsageError."""
-    with connected(engine) as connection:
-        row = connection.execute(
-            text("""
-                SELECT a.*, d.payload FROM ops.feed_arrival a JOIN landing.document d ON d.id = a.document_id
-                WHERE a.partition_key = :key"""),
-            {"key": partition_key},
-        ).one_or_none()
-    if row is None:
-        raise UsageError(f"No feed {partition_key} has arrived in this database.")
-    feed = FeedName(Path(row.path).name, row.source, row.product_type, row.sha256, row.received_at)
-    try:
-        report = ingest(engine, decompress(row.payload), feed, settings, options, summarize)
-    except FeedRefusedError:
-        _decided(engine, partition_key)
-        raise
-    _decided(engine, partition_key)
-    return report
-
-
-def _decided(engine: Engine, partition_key: str) -> None:
-    with connected(engine) as connection:
-        connection.execute(
-            text("UPDATE ops.feed_arrival SET decided_at = now() WHERE partition_key = :key"), {"key": partition_key}
-        )
 
 
 def _keep(engine: Engine, batch: list[tuple[FeedArrived, bytes]]) -> list[str]:

@@ -293,6 +293,7 @@ WARNING_CODES = {
     "CONFLICTING_COURSE_VALUES": "The row says of the course what its first row does not; what the first says counts.",
     "UNKNOWN_VALUE": "A subject or level that the rules do not list; the catalog, not asked, may know it.",
     "IGNORED_VALUE": "A part of the value has no place in the catalog.",
+    "PRODUCT_NUMBER_GIVEN_UP": "An archived course had the product number. It has none now: this course has it.",
     "UNKNOWN_COLUMN": "Of the feed as a whole: no column of a feed has this name; it is ignored.",
 }
 

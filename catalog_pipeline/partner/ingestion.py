@@ -1,15 +1,24 @@
 """Ingests a partner feed: read it, validate it, plan it, then apply the plan; or only show the plan, as a dry run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from shlex import quote
 
 import orjson
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
-from catalog_pipeline.database.engine import connected
+from catalog_pipeline.database.engine import connected, unreachable
 from catalog_pipeline.database.keys import folded
-from catalog_pipeline.errors import FeedRefusedError
+from catalog_pipeline.errors import (
+    CatalogError,
+    FeedFailedError,
+    FeedRefusedError,
+    SchemaVersionError,
+    UnreachableError,
+    UsageError,
+)
 from catalog_pipeline.loading.ownership import CURRENT_FEEDS
 from catalog_pipeline.loading.publication import publishing
 from catalog_pipeline.partner.apply import apply_plan, keep_document, keep_plan, keep_refused
@@ -38,6 +47,8 @@ class Options:
     """Apply the feed even if the same bytes, or a newer feed, were applied before."""
     accept_removals: bool = False
     """Archive what it no longer lists, however much that is."""
+    once: bool = False
+    """Keep the feed as superseded if its bytes were decided before and others since, unless `force` says otherwise."""
     rows: frozenset[int] | None = None
     """Decide only these rows of the file, as a correction; all rows if it is not given."""
     shown: int | None = None
@@ -118,7 +129,10 @@ class _Ingestion:
         """Plan the feed, and decide whether the plan may be applied."""
         # Between two statements a feed of a million rows is decided in frames, which takes its time.
         connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '15min'"))
-        return decide(make_plan(connection, self.feed, raw, validated, as_of), self.settings, self.options)
+        plan = make_plan(connection, self.feed, raw, validated, as_of)
+        if self.options.once and not self.options.force and (before := _decided_before(connection, self.feed)):
+            return plan.decided("superseded", before)
+        return decide(plan, self.settings, self.options)
 
     def show(self, raw: RawFeed, validated: ValidatedFeed, as_of: datetime) -> FeedReport:
         """Tell what would become of the feed; nothing is written."""
@@ -189,6 +203,30 @@ def _unchanged(connection: Connection, feed: FeedName, rules: PartnerRules) -> i
     return None if waits else current.id
 
 
+def _decided_before(connection: Connection, feed: FeedName) -> str | None:
+    """Why a file is not news: these bytes were decided before, and not applied, or others were applied since."""
+    found = connection.execute(text(DECIDED_BEFORE), vars(feed)).one_or_none()
+    if found is None:
+        return None
+    return (
+        f"The same bytes were decided before, on {found.ingested_at:%Y-%m-%d at %H:%M} UTC (feed {found.id}), and"
+        f" newer ones were applied. If they are meant, `catalog-pipeline partner ingest {quote(feed.name)} --source"
+        f" {feed.source} --product-type {feed.product_type} --force` applies them."
+    )
+
+
+DECIDED_BEFORE = """
+    SELECT id, ingested_at FROM (
+        SELECT coalesce(max(id) FILTER (WHERE NOT corrects), min(id)) AS id FROM ops.feed
+        WHERE (sha256, source, product_type) = (:sha256, :source, :product_type)) AS last
+    JOIN ops.feed b USING (id)
+    WHERE b.outcome = 'superseded' OR EXISTS (
+        SELECT FROM ops.feed n WHERE n.id > b.id AND n.outcome = 'applied' AND n.sha256 <> b.sha256
+           AND (n.source, n.product_type) = (b.source, b.product_type))"""
+"""SQL: when a feed's bytes were last decided as a whole, if that was superseded, then or since. Of a correction the
+first time counts: the night decides some of its rows again."""
+
+
 def _codes(rules: PartnerRules) -> str:
     """The partners' names of organizations, by source, as JSON."""
     return orjson.dumps(rules.organization_codes).decode()
@@ -205,28 +243,70 @@ WAITS = f"""
 rejected for an organization which the catalog has by now."""
 
 
+@dataclass
+class DecidedAnew:
+    """The feeds that were decided again because rows of them waited."""
+
+    reports: list[FeedReport] = field(default_factory=list)
+    """Of the feeds for which something had changed."""
+    failures: list[CatalogError] = field(default_factory=list)
+    """Of the feeds that failed, each by itself; they name the file."""
+
+
 def ingest_waiting(
     engine: Engine, settings: Settings, summarize: Summarize | None = None, as_of: datetime | None = None
-) -> list[FeedReport]:
+) -> DecidedAnew:
     """Decide again the current feeds that have waiting rows: what these rows wait for may be there now.
 
     Of a feed that other feeds correct, and of those, only the waiting rows are decided, so that no correction is
-    undone. A feed for which nothing has changed is not kept a second time.
+    undone. A feed for which nothing has changed is not kept a second time. One that fails does not stop the others.
     """
     rules = load_rules(settings.partner_rules)
     with connected(engine) as connection:
         waiting = connection.execute(text(WAITING), {"codes": _codes(rules)}).all()
-    done = []
+    done = DecidedAnew()
     for row in waiting:
         if row.source not in rules.sources or row.product_type not in rules.course_types or row.rows == []:
             continue  # the rules no longer know such feeds, or others have put these rows right
         feed = FeedName(row.name, row.source, row.product_type, row.sha256, row.last_received_at)
-        data = decompress(row.payload)
         options = Options(as_of, rows=None if row.rows is None else frozenset(row.rows))
-        planned = ingest(engine, data, feed, settings, replace(options, dry_run=True)).counts
-        if planned["rejected"] != row.rejected or any(planned[outcome] for outcome in WRITING):
-            done.append(ingest(engine, data, feed, settings, options, summarize))
+        try:
+            data = decompress(row.payload)
+            planned = ingest(engine, data, feed, settings, replace(options, dry_run=True)).counts
+            if planned["rejected"] != row.rejected or any(planned[outcome] for outcome in WRITING):
+                done.reports.append(ingest(engine, data, feed, settings, options, summarize))
+        except FeedRefusedError as error:
+            done.failures.append(error)
+        except Exception as error:  # a mistake of ours, which must not stop the other partners' feeds
+            if general := error_of_all_feeds(engine, error):
+                raise general from error
+            name = f"{row.source}/{row.product_type}/{row.name}"
+            what = f"{name} was to be decided again, and failed: {describe(error)} It is tried again every night."
+            done.failures.append(FeedFailedError(what))
     return done
+
+
+def error_of_all_feeds(engine: Engine, error: Exception) -> CatalogError | None:
+    """The error to end all ingestion with, where it is not the feed's own: every other feed would meet it, too."""
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in SERVER_STOPS:
+        return unreachable(engine.url.render_as_string(hide_password=True), error)
+    return error if isinstance(error, (UnreachableError, UsageError, SchemaVersionError)) else None
+
+
+SERVER_STOPS = ("57P01", "57P03")
+"""SQLSTATEs with which a server that is stopped or started ends a session: admin_shutdown, cannot_connect_now."""
+
+
+def describe(error: Exception) -> str:
+    """Type and message of an error nobody expected, as text that Postgres can keep."""
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    said = f"{type(cause).__name__}: {cause}".strip().replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
+    said = said if len(said) <= LONGEST_ERROR else f"{said[:LONGEST_ERROR]}…"
+    return said if said.endswith((".", "…")) else f"{said}."
+
+
+LONGEST_ERROR = 2_000
+"""Characters that are kept of an error's message."""
 
 
 WAITING_ROWS = f"""

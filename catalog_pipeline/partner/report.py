@@ -192,8 +192,11 @@ def read_document(connection: Connection, feed_id: int) -> tuple[str, bytes]:
     return row.name, decompress(row.payload)
 
 
+NOTHING_COUNTED = dict.fromkeys(("rows", *FEED_COUNTS), 0)
+
+
 def _counts(counts: dict[str, int]) -> dict[str, int]:
-    return {name: counts.get(name, 0) for name in ("rows", *FEED_COUNTS)}
+    return {name: counts.get(name, 0) for name in NOTHING_COUNTED}
 
 
 def _read(connection: Connection, query: str, shown: int | None, **parameters: Any) -> list[RowReport]:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from catalog_pipeline.database import events
+from catalog_pipeline.database import events, roles
 from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
 from catalog_pipeline.database.schema import check_version
 from catalog_pipeline.errors import CatalogError
+from catalog_pipeline.partner.queue import set_aside
 from catalog_pipeline.queries.status import status
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.upstreams import upstreams
@@ -42,9 +44,25 @@ def _database(server: Server, where: str) -> list[Finding]:
                 *findings,
                 Finding("schema", True, f"up to date; {pending} documents pending"),
                 Finding("events", not held.too_long, str(held) if held.too_long else "none held back"),
+                _feeds([feed["name"] for feed in set_aside(connection)]),
+                Finding("roles", True, _roles(connection)),
             ]
     except (CatalogError, DBAPIError) as error:
         return [Finding("database", False, str(error))]
+
+
+def _feeds(aside: list[str]) -> Finding:
+    told = f"set aside: {', '.join(aside)}; `catalog-pipeline partner feeds` says why" if aside else "none set aside"
+    return Finding("feeds", not aside, told)
+
+
+def _roles(connection: Connection) -> str:
+    """What lacks for others than the owner to read. Nothing fails by it."""
+    if roles.missing(connection):
+        return "some are missing: `catalog-pipeline migrate` makes them, or prints the SQL for who may"
+    if roles.differences(connection):
+        return "some lack privileges, or have too many: `catalog-pipeline migrate` grants them anew"
+    return "made and granted: " + ", ".join(role.name for role in roles.ROLES)
 
 
 def _upstreams(settings: Settings) -> list[Finding]:

@@ -5,8 +5,12 @@ import io
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 from support.command import Command
 from support.feeds import csv_of, fed
+
+from catalog_pipeline.partner.arrivals import accept
+from catalog_pipeline.settings import Settings
 
 TYPE = "executive-education-2u"
 
@@ -108,3 +112,20 @@ def test_an_unknown_feed_is_told(command: Command) -> None:
 def test_backpopulation_needs_to_be_told_whether_to_apply(command: Command) -> None:
     command("partner", "backpopulate", status=2)
     assert command.json("partner", "backpopulate", "--dry-run")["rows"] == []
+
+
+def test_a_feed_that_was_set_aside_is_shown_and_retried_or_dropped(
+    command: Command, feed: Path, engine: Engine, settings: Settings
+) -> None:
+    feed.with_name("two.csv").write_bytes(csv_of(fed("1", "v")))
+    accept(engine, settings, accept(engine, settings, {}).seen)
+    set_aside = "UPDATE ops.feed_arrival SET tries = 3, set_aside_at = now(), last_error = 'ValueError: no.'"
+    command("psql", "-c", set_aside)
+    assert [row["outcome"] for row in command.json("partner", "feeds")] == ["set_aside"] * 2
+    shown = " ".join(command("partner", "feeds").stdout.split())
+    assert f"ValueError: no. `catalog-pipeline partner retry 2u/{TYPE}/" in shown
+    assert [finding["what"] for finding in command.json("doctor", status=5) if not finding["ok"]] == ["feeds"]
+    assert "one.csv" in command("partner", "retry", "one.csv", status=3).stdout
+    assert "is dropped" in command("partner", "drop", "two.csv").stdout
+    assert "No feed 'two.csv' is set aside or waits" in command("partner", "retry", "two.csv", status=2).stderr
+    assert [row["outcome"] for row in command.json("partner", "feeds")] == ["applied"]

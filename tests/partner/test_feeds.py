@@ -115,9 +115,9 @@ def test_the_night_decides_anew_what_was_deferred(fed_catalog: FedCatalog) -> No
     fed_catalog.execute("UPDATE catalog.course_run SET status = 'review_by_legal'")
     fed_catalog.feed(fed("1", "v", "2026-10-01"), fed("2"))
     fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
-    (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
+    (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW).reports
     assert [row.outcome for row in found.rows] == ["updated", "unchanged"]
-    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW).reports == []
 
 
 def test_the_same_bytes_are_decided_again_when_the_organization_that_a_row_lacked_has_come(
@@ -141,9 +141,9 @@ def test_the_night_tells_of_a_rejected_row_that_now_waits_for_something_else(fed
     fed_catalog.execute("""
         INSERT INTO catalog.catalog_course (organization_id, course_code, key, title, product_source)
         SELECT id, '9', 'New+9', 'Owned', 'edx' FROM catalog.organization WHERE key = 'New'""")
-    (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
+    (found,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW).reports
     assert found.rows[0].outcome == "deferred"
-    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW).reports == []
 
 
 def test_a_feed_that_is_older_than_the_last_applied_writes_nothing(fed_catalog: FedCatalog) -> None:
@@ -338,15 +338,15 @@ def test_a_feed_of_corrections_does_not_end_the_waiting_of_the_feed_before(fed_c
     fed_catalog.execute("UPDATE catalog.course_run SET status = 'review_by_legal'")
     fed_catalog.feed(fed("1", "v", "2026-10-01"), fed("2", verified_price="bad"), fed("3", title="Three"))
     fed_catalog.feed(fed("2", reasons="That is no amount."), fed("3", title="Third", reasons=""))
-    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW).reports == []
     fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
-    (told,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
+    (told,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW).reports
     assert (told.counts["rows"], told.counts["updated"], told.archived) == (1, 1, [])
     assert fed_catalog.runs()[0][1] == "2026-10-01"
     # What was put right since, the old file does not undo; and what has come to pass does not come again.
     assert fed_catalog.rows("SELECT title FROM catalog.catalog_course ORDER BY key")[2] == ("Third",)
     assert fed_catalog.rows("SELECT key FROM catalog.catalog_course WHERE status = 'archived'") == []
-    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW).reports == []
 
 
 def test_a_row_in_waiting_that_was_put_right_since_waits_no_more(fed_catalog: FedCatalog) -> None:
@@ -355,7 +355,7 @@ def test_a_row_in_waiting_that_was_put_right_since_waits_no_more(fed_catalog: Fe
     fed_catalog.feed(fed("1", "v", "2026-10-01"))
     fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
     fed_catalog.feed(fed("1", "v", "2026-11-01", reasons="It was in review."))
-    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW).reports == []
     assert fed_catalog.runs()[0][1] == "2026-11-01"
 
 
@@ -366,7 +366,7 @@ def test_the_file_that_was_corrected_and_decided_in_part_can_be_fed_whole_again(
     fed_catalog.feed(data=whole)
     fed_catalog.feed(fed("2", title="Second", reasons=""))
     fed_catalog.execute("UPDATE catalog.course_run SET status = 'reviewed' WHERE status = 'review_by_legal'")
-    assert len(ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)) == 1
+    assert len(ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW).reports) == 1
     again = fed_catalog.feed(data=whole)
     assert [row["outcome"] for row in again["rows"]] == ["unchanged", "updated"]
     assert fed_catalog.rows("SELECT title FROM catalog.catalog_course ORDER BY key")[1] == ("Two",)
@@ -405,9 +405,9 @@ def test_an_organization_that_a_partner_calls_otherwise_is_waited_for_by_its_key
     rules.write_text(SHIPPED.read_text().replace("organization_codes: {}", "organization_codes: {2u: {HARV: C}}"))
     fed_catalog.settings = fed_catalog.settings.model_copy(update={"partner_rules": rules})
     fed_catalog.feed(fed("1", "v", organization="HARV"))
-    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW) == []
+    assert ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW).reports == []
     fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('C', 'C')")
-    (told,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW)
+    (told,) = ingest_waiting(fed_catalog.engine, fed_catalog.settings, as_of=NOW).reports
     assert [row.course_key for row in told.rows] == ["C+1"]
 
 

@@ -4,19 +4,29 @@ import gzip
 import os
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster import DagsterInstance
+from psycopg.errors import AdminShutdown
+from sqlalchemy.exc import OperationalError
 from support.feeds import TYPE, FedCatalog, csv_of, fed
 
 from assets.feeds import FEEDS, KEY
+from catalog_pipeline.database.engine import connected
 from catalog_pipeline.definitions import build_defs
+from catalog_pipeline.errors import DatabaseError, UsageError
+from catalog_pipeline.partner import ingestion
 from catalog_pipeline.partner.arrivals import accept
+from catalog_pipeline.partner.columns import RawFeed
 from catalog_pipeline.partner.configuration import SHIPPED
 from catalog_pipeline.partner.folder import Listing, list_folder
+from catalog_pipeline.partner.ingestion import Options
+from catalog_pipeline.partner.queue import drop, find_arrival, ingest_arrival, put_back, set_aside, waiting
+from catalog_pipeline.partner.reading import Limits
 from catalog_pipeline.settings import Settings
 from sensors.feed_files import feed_files
 
@@ -355,3 +365,201 @@ def test_the_night_ingests_what_waits_and_decides_anew_what_was_deferred(
     fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('Later', 'Later')")
     assert daemon.ingest_by_night().success
     assert fed_catalog.rows("SELECT key FROM catalog.catalog_course ORDER BY 1") == [("A+1",), ("Later+9",)]
+
+
+def break_feeds(monkeypatch: pytest.MonkeyPatch, *names: str, error: BaseException | None = None) -> None:
+    """Make the reading of feeds of these names end with an error that nobody expected."""
+    whole = ingestion.parse_feed
+
+    def broken(data: bytes, name: str, limits: Limits, received_at: datetime) -> RawFeed:
+        if name in names:
+            raise error or ZeroDivisionError("a mistake \0 of ours \udce9")
+        return whole(data, name, limits, received_at)
+
+    monkeypatch.setattr(ingestion, "parse_feed", broken)
+
+
+def failure_of(result: dg.ExecuteInProcessResult) -> str:
+    failure = result.failure_data_for_node("ingest_waiting_feeds")
+    assert failure
+    assert failure.user_failure_data
+    return f"{failure.user_failure_data.description} (exit {failure.user_failure_data.metadata['exit_code'].value})"
+
+
+def test_a_feed_that_fails_stops_no_other_and_is_set_aside_after_some_tries(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon, deployed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = fed_catalog.engine
+    for number, name in enumerate(("bad.csv", "newer.csv")):
+        (folder / name).write_bytes(csv_of(fed("1", "v", verified_price=str(100 + number))))
+        time.sleep(0.02)  # a file system's clock may tick as seldom as every hundredth of a second
+    break_feeds(monkeypatch, "bad.csv")
+    told = failure_of(daemon.ingest_by_night())
+    assert f"2u/{TYPE}/bad.csv failed: ZeroDivisionError: a mistake \\0 of ours \\udce9. It is tried again" in told
+    assert "(exit 1)" in told
+    assert fed_catalog.rows("SELECT name, outcome FROM ops.feed") == [("newer.csv", "applied")]
+    assert len(daemon.tick()) == 1  # of the sensor's own, one try
+    assert daemon.tick() == []
+    (folder / "bad.csv").unlink()
+    assert "It failed 3 times and is set aside. `catalog-pipeline partner retry" in failure_of(daemon.ingest_by_night())
+    assert daemon.ingest_by_night().success
+    assert daemon.tick() == []
+    with connected(engine) as connection:
+        (aside,) = set_aside(connection)
+        key = find_arrival(connection, "bad.csv")
+    assert (aside["name"], aside["outcome"]) == ("bad.csv", "set_aside")
+    assert "a mistake \\0 of ours" in aside["detail"]
+    monkeypatch.undo()
+    put_back(engine, key)
+    assert ingest_arrival(engine, key, deployed, Options()).outcome == "superseded"
+    assert fed_catalog.rows("SELECT tries, set_aside_at, decided_at IS NULL FROM ops.feed_arrival") == [
+        *((0, None, False), (0, None, False))
+    ]
+    assert fed_catalog.value("SELECT last_error FROM ops.feed_arrival WHERE path LIKE '%bad.csv'").startswith("ZeroDiv")
+
+
+def test_a_try_that_is_killed_counts(
+    fed_catalog: FedCatalog, folder: Path, deployed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "bad.csv").write_bytes(csv_of(fed("1", "v")))
+    (key,) = accept(fed_catalog.engine, deployed, accept(fed_catalog.engine, deployed, {}).seen).accepted
+    break_feeds(monkeypatch, "bad.csv", error=SystemExit(9))  # as good as a kill: nothing handles it
+    for tries in (1, 2, 3):
+        with connected(fed_catalog.engine) as connection:
+            assert [row.partition_key for row in waiting(connection)] == [key]
+        with pytest.raises(SystemExit):
+            ingest_arrival(fed_catalog.engine, key, deployed, Options())
+        assert fed_catalog.value("SELECT tries FROM ops.feed_arrival") == tries
+    with connected(fed_catalog.engine) as connection:
+        assert waiting(connection) == []
+        assert "Its tries were cut off" in set_aside(connection)[0]["detail"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DatabaseError("Cannot reach the database."),
+        OperationalError("SELECT 1", {}, AdminShutdown("terminating connection due to administrator command")),
+    ],
+)
+def test_a_database_out_of_reach_ends_all_and_counts_no_try(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    for name in "ab":
+        (folder / f"{name}.csv").write_bytes(csv_of(fed("1", "v")))
+    break_feeds(monkeypatch, "a.csv", "b.csv", error=error)
+    assert "(exit 5)" in failure_of(daemon.ingest_by_night())
+    assert fed_catalog.rows("SELECT DISTINCT tries, set_aside_at, last_error FROM ops.feed_arrival") == [
+        (0, None, None)
+    ]
+
+
+def test_a_feed_that_fails_when_it_is_decided_anew_stops_no_other(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edx = folder.parents[1] / "edx" / TYPE
+    edx.mkdir(parents=True)
+    for place, name in ((folder, "bad.csv"), (edx, "good.csv")):
+        (place / name).write_bytes(csv_of(fed(name[0], name, organization="Later")))
+    assert daemon.ingest_by_night().success
+    fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('Later', 'Later')")
+    break_feeds(monkeypatch, "bad.csv")
+    assert f"2u/{TYPE}/bad.csv was to be decided again, and failed: ZeroDivisionError" in failure_of(
+        daemon.ingest_by_night()
+    )
+    assert fed_catalog.rows("SELECT key FROM catalog.catalog_course") == [("Later+g",)]
+    monkeypatch.undo()
+    assert daemon.ingest_by_night().success
+    assert fed_catalog.value("SELECT count(*) FROM catalog.catalog_course") == 2
+
+
+def test_a_feed_that_is_dropped_is_not_ingested(fed_catalog: FedCatalog, folder: Path, deployed: Settings) -> None:
+    for name in ("one.csv", "two.csv"):
+        (folder / name).write_bytes(csv_of(fed("1", "v")))
+    accept(fed_catalog.engine, deployed, accept(fed_catalog.engine, deployed, {}).seen)
+    sha256 = fed_catalog.value("SELECT DISTINCT sha256 FROM ops.feed_arrival")
+    with connected(fed_catalog.engine) as connection:
+        key = find_arrival(connection, "one.csv")
+        with pytest.raises(UsageError, match="may be any of"):
+            find_arrival(connection, sha256[:8])
+        with pytest.raises(UsageError, match=r"No feed 'three.csv' is set aside or waits"):
+            find_arrival(connection, "three.csv")
+    drop(fed_catalog.engine, key)
+    with connected(fed_catalog.engine) as connection:
+        assert find_arrival(connection, sha256[:8]) != key
+        assert len(waiting(connection)) == 1
+        assert set_aside(connection) == []
+
+
+def prices(fed_catalog: FedCatalog) -> list[tuple[object, ...]]:
+    return fed_catalog.rows("SELECT price FROM catalog.course_run")
+
+
+@pytest.mark.parametrize("how", ["chmod", "rename", "restore"])
+def test_an_older_file_that_arrives_again_rolls_nothing_back_and_is_shown_superseded(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon, how: str
+) -> None:
+    for name, price in (("old.csv", "100"), ("new.csv", "200")):
+        (folder / name).write_bytes(csv_of(fed("1", "v", verified_price=price)))
+        assert daemon.ingest_by_night().success
+    old = folder / "old.csv"
+    if how == "chmod":
+        old.chmod(0o640)
+    elif how == "rename":
+        old.rename(folder / "renamed.csv")
+    else:
+        old.write_bytes(old.read_bytes())
+    for _ in range(2):
+        assert daemon.ingest_by_night().success
+        assert prices(fed_catalog) == [(200,)]
+    feeds = fed_catalog.rows("SELECT outcome, detail FROM ops.feed ORDER BY id")
+    assert [outcome for outcome, _ in feeds] == ["applied", "applied", "superseded"]
+    assert "The same bytes were decided before" in feeds[-1][1]
+    assert f".csv --source 2u --product-type {TYPE} --force` applies them." in feeds[-1][1]
+
+
+def test_the_newest_bytes_that_arrive_again_are_answered_from_their_hash(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon
+) -> None:
+    for name, price in (("old.csv", "100"), ("new.csv", "200")):
+        (folder / name).write_bytes(csv_of(fed("1", "v", verified_price=price)))
+        assert daemon.ingest_by_night().success
+    (folder / "new.csv").chmod(0o640)
+    assert daemon.ingest_by_night().success
+    assert fed_catalog.value("SELECT count(*) FROM ops.feed") == 2
+    (folder / "newest.csv").write_bytes(csv_of(fed("1", "v", verified_price="300")))
+    assert daemon.ingest_by_night().success
+    assert prices(fed_catalog) == [(300,)]
+
+
+def test_an_older_feed_that_was_forced_is_not_undone_by_the_newer_one_that_arrives_again(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon
+) -> None:
+    for name, price in (("old.csv", "100"), ("new.csv", "200")):
+        (folder / name).write_bytes(csv_of(fed("1", "v", verified_price=price)))
+        assert daemon.ingest_by_night().success
+    old, _ = partitions(daemon.instance)
+    assert daemon.ingest(old, force=True).success
+    (folder / "new.csv").chmod(0o640)
+    (folder / "old.csv").chmod(0o640)
+    assert daemon.ingest_by_night().success
+    assert prices(fed_catalog) == [(100,)]
+    assert fed_catalog.rows("SELECT outcome FROM ops.feed ORDER BY id")[2:] == [("applied",), ("superseded",)]
+
+
+def test_a_feed_that_was_corrected_undoes_no_correction_when_it_arrives_again(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon
+) -> None:
+    rows = [fed("1", "v"), fed("2", "w", organization="Later"), fed("3", "x", verified_price="bad")]
+    (folder / "whole.csv").write_bytes(csv_of(*rows))
+    assert daemon.ingest_by_night().success
+    (folder / "mended.csv").write_bytes(csv_of(fed("1", "v", verified_price="50", reasons="no")))
+    assert daemon.ingest_by_night().success
+    fed_catalog.execute("INSERT INTO catalog.organization (key, name) VALUES ('Later', 'Later')")
+    assert daemon.ingest_by_night().success  # decides the waiting row of the first feed again
+    for name in ("whole.csv", "mended.csv"):
+        (folder / name).chmod(0o640)
+        assert daemon.ingest_by_night().success
+    outcomes = [outcome for (outcome,) in fed_catalog.rows("SELECT outcome FROM ops.feed ORDER BY id")]
+    assert outcomes == ["applied", "applied", "applied", "superseded", "superseded"]
+    assert (50,) in prices(fed_catalog)
