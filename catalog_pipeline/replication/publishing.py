@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 
 from catalog_pipeline.database.keys import folded
-from catalog_pipeline.loading.course_status import settle_course_statuses
 from catalog_pipeline.loading.ownership import stage_carried
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.loading.publication import LoadReport, Publication, publishing
@@ -71,7 +70,6 @@ def publish(
             publish_variants(publication)
             publish_programs(publication)
             archive_removals(publication)
-            settle_course_statuses(publication)
             _settle_documents(publication)
     return publication.report
 
