@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
+from catalog_pipeline.database import locks
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.publication import PUBLISH_LOCK
@@ -52,7 +53,7 @@ def clear_sample(engine: Engine, settings: Settings) -> Cleared:
     """
     delivered = list(feed_files(settings.sample_courses, settings.sample_seed, sample_day(settings) + 1))
     with connected(engine) as connection:
-        connection.execute(text(PUBLISH_LOCK))
+        locks.take(connection, PUBLISH_LOCK)
         _refuse_others(connection, delivered)
         counts = {table: _empty(connection, table) for table in _tables(connection)}
     return Cleared({table: n for table, n in counts.items() if n}, _remove(settings, delivered))

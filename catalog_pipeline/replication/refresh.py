@@ -47,8 +47,11 @@ def refresh_each(
 
 
 def refresh(engine: Engine, upstreams: Upstreams, source: str, *, full: bool, accept_removals: bool = False) -> Refresh:
-    """Crawl the lists of a source and publish what is pending. Raises what `crawl` and `publish` raise."""
-    crawls = read(engine, upstreams, source, full=full)
+    """Crawl the lists of a source and publish what is pending. Raises what `crawl` and `publish` raise.
+
+    With `accept_removals`, the lists are read whole: what upstream lists again by now is not archived.
+    """
+    crawls = read(engine, upstreams, source, full=full or accept_removals)
     report = publish(engine, SOURCES[source], upstreams.settings, accept_removals=accept_removals)
     return Refresh(crawls, report)
 

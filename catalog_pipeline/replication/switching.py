@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, text
 
+from catalog_pipeline.database import locks
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import LoadRefusedError, UsageError
@@ -74,7 +75,7 @@ def find_switch(connection: Connection, settings: Settings, service: str) -> Swi
 def move(engine: Engine, settings: Settings, service: str, *, dry_run: bool = False) -> Switch:
     """Record that a system moved to the configured address. Watermarks are forgotten, and all else is kept."""
     with connected(engine) as connection:
-        connection.execute(text(PUBLISH_LOCK))
+        locks.take(connection, PUBLISH_LOCK)
         switch = find_switch(connection, settings, service)
         if not dry_run:
             change_address(connection, settings, service)
@@ -115,7 +116,7 @@ def _switched(engine: Engine, upstreams: Upstreams, service: str, expected: str 
         ]
         _refuse_incomplete(runs)
         with connection.begin() as transaction:
-            connection.execute(text(PUBLISH_LOCK))
+            locks.take(connection, PUBLISH_LOCK)
             change_address(connection, settings, service, since=runs[0].started_at)
             _stage_standing(connection, service)
             for run in runs:

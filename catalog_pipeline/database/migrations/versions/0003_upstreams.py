@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0003_upstreams"
-down_revision = "0005_feed_tries"
+down_revision = "0008_roles"
 branch_labels = None
 depends_on = None
 
