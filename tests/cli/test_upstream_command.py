@@ -27,18 +27,18 @@ def test_a_copied_database_pointed_elsewhere_keeps_every_row_through_a_whole_nig
     with SampleServer(build_catalog(40, 1)) as production, SampleServer(build_catalog(10, 2)) as staging:
         pointed(command, production)
         command("run")
-        before, crawls = catalog.versions(), command.json("sql", CRAWLS)
+        before, crawls = catalog.versions(), catalog.rows(CRAWLS)
         pointed(command, staging)
         night = command.json("run", status=4)
         assert staging.requests.total() == 0
-        assert (catalog.versions(), command.json("sql", CRAWLS)) == (before, crawls)
+        assert (catalog.versions(), catalog.rows(CRAWLS)) == (before, crawls)
         failed = {stage["job"] for stage in night["stages"] if stage["status"] != "SUCCESS"}
         assert failed == {"refresh_discovery", "refresh_lms"}
         told = command("doctor", status=5).stdout
         assert "This database was filled from discovery at 127.0.0.1:" in told
         refused = command("refresh", "--full", status=4)
         assert "catalog-pipeline upstream switch discovery --moved" in refused.stderr
-        assert (catalog.versions(), command.json("sql", CRAWLS)) == (before, crawls)
+        assert (catalog.versions(), catalog.rows(CRAWLS)) == (before, crawls)
 
 
 def test_a_copied_database_without_upstreams_is_not_filled_with_the_sample(command: Command, catalog: Catalog) -> None:
@@ -59,7 +59,9 @@ def test_a_copied_database_without_upstreams_is_not_filled_with_the_sample(comma
     assert catalog.versions() == before
 
 
-def test_after_the_sample_a_real_catalog_is_refused_until_the_sample_is_cleared(command: Command) -> None:
+def test_after_the_sample_a_real_catalog_is_refused_until_the_sample_is_cleared(
+    command: Command, catalog: Catalog
+) -> None:
     command("run")
     assert {row["address"] for row in command.json("upstream", "list")} == {"sample"}
     with SampleServer(build_catalog(10, 2)) as real:
