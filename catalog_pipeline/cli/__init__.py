@@ -6,6 +6,7 @@ Each verb imports what it needs when it is called, so that `--help` is there at 
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -28,6 +29,25 @@ app.add_typer(associations.app, name="associations")
 app.add_typer(partner.app, name="partner")
 app.add_typer(mail.app, name="mail")
 app.add_typer(sample.app, name="sample")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        from catalog_pipeline.cli.console import say
+
+        say(version("catalog-pipeline"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a verb."""
 
 
 def main() -> None:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsCsv, AsJson, database, load_settings
+from catalog_pipeline.cli.shared import AsCsv, AsExpanded, AsJson, AsWide, database, load_settings, read_text
+from catalog_pipeline.errors import UsageError
 
 app = typer.Typer()
 
 
 @app.command()
 def sql(
-    query: Annotated[str, typer.Argument(help="One query; it cannot write.")],
+    query: Annotated[str | None, typer.Argument(help="One query; it cannot write.")] = None,
+    file: Annotated[Path | None, typer.Option(help="Read the query from a file; - is standard input.")] = None,
     as_of: Annotated[
         str | None,
         typer.Option(help="The instant that views such as marts.run_availability answer for; now if not given."),
     ] = None,
+    expanded: AsExpanded = False,
     as_csv: AsCsv = False,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a read-only query.
@@ -28,14 +33,17 @@ def sql(
 
     Example: catalog-pipeline sql "select * from marts.catalog_overview"
     Example: catalog-pipeline sql "select * from marts.run_calendar" --csv
+    Example: catalog-pipeline sql --file report.sql --json
     """
-    from catalog_pipeline.cli.output import print_rows
+    from catalog_pipeline.cli.answer_output import print_answer
     from catalog_pipeline.queries.sql import ask, reading
 
+    asked = read_text(file) if file else query
+    if asked is None or (file and query is not None):
+        raise UsageError("Give a query, or --file with a file of one.")
     with database() as (settings, engine), reading(settings, engine) as reader:
-        columns, rows = ask(reader, query, as_of)
-    found = [dict(zip(columns, row, strict=True)) for row in rows]
-    print_rows(found, as_json=as_json, as_csv=as_csv, columns=columns, nothing="No rows.")
+        answer = ask(reader, asked, as_of)
+    print_answer(answer, as_json=as_json, as_csv=as_csv, expanded=expanded)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

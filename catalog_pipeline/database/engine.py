@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -188,3 +189,10 @@ def _made_reachable(url: str) -> Iterator[None]:
 def _plain(url: str, database: str | None = None) -> str:
     parsed = make_url(url).set(drivername="postgresql")
     return with_password(parsed.set(database=database) if database else parsed)
+
+
+def driver(connection: Connection) -> psycopg.Connection[Any]:
+    """The psycopg connection beneath, in the same transaction."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
+    return raw

@@ -6,27 +6,23 @@ The fence is the login, for a query can undo all else: `RESET ROLE` ends a role 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import psycopg
-from psycopg.abc import AdaptContext, Buffer
-from psycopg.adapt import Loader
-from psycopg.types.datetime import DateLoader, TimeLoader, TimestampLoader, TimestamptzLoader
-from psycopg.types.string import TextLoader
 from sqlalchemy import Connection, Engine, make_url, text
 
-from catalog_pipeline.database.bulk import driver
-from catalog_pipeline.database.engine import Server, connected, embedded_data_folder, make_engine, with_password
+from catalog_pipeline.database.answers import Answer
+from catalog_pipeline.database.engine import (
+    Server,
+    connected,
+    driver,
+    embedded_data_folder,
+    make_engine,
+    with_password,
+)
 from catalog_pipeline.database.roles import ANALYST
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.settings import Settings
 
-LOADERS: dict[str, type[Loader]] = {
-    "date": DateLoader,
-    "time": TimeLoader,
-    "timestamp": TimestampLoader,
-    "timestamptz": TimestamptzLoader,
-}
 BEYOND_THE_DATABASE = """
     SELECT rolsuper OR EXISTS (
         SELECT FROM pg_roles r WHERE r.rolname IN ('pg_execute_server_program', 'pg_read_server_files',
@@ -53,11 +49,11 @@ def reading(settings: Settings, engine: Engine) -> Iterator[Engine]:
         made.dispose()
 
 
-def ask(engine: Engine, query: str, as_of: str | None) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """The columns and rows of a query, in a read-only transaction; views about the present answer for `as_of`.
+def ask(engine: Engine, query: str, as_of: str | None) -> Answer:
+    """What a query returns, in a read-only transaction; views about the present answer for `as_of`.
 
-    Values of dates and times that Python does not have, such as infinity, are text. Raises UsageError when the
-    database refuses the query, when it returns no rows, and when the login could reach beyond the database.
+    Raises UsageError when the database refuses the query, when it returns no rows, and when the login could reach
+    beyond the database.
     """
     with connected(engine) as connection:
         connection.execute(text("SET TRANSACTION READ ONLY"))
@@ -67,40 +63,19 @@ def ask(engine: Engine, query: str, as_of: str | None) -> tuple[list[str], list[
         return _answer(connection, query)
 
 
-def _answer(connection: Connection, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
-    cursor = driver(connection).cursor()
-    for name, loader in LOADERS.items():
-        cursor.adapters.register_loader(name, _or_text(loader))
-    cursor.adapters.register_loader("interval", TextLoader)  # a month has no length in Python
+def _answer(connection: Connection, query: str) -> Answer:
     try:
         # A prepared statement is one statement: no COMMIT can end the read-only transaction before a second.
-        cursor.execute(query.encode(), prepare=True)
-        rows = cursor.fetchall() if cursor.description else []
+        cursor = driver(connection).execute(query.encode(), prepare=True)
     except psycopg.Error as error:
         connection.invalidate()  # a COPY that goes on can only be ended with its connection
         if "out of memory for query result" in str(error):  # ours, not the server's
             raise MemoryError from None
         raise UsageError(f"The database refuses this query: {str(error).strip()}") from None
-    if cursor.description is None:
+    answer = Answer.of(cursor)
+    if answer is None:
         raise UsageError("That is no query: it returns no rows.")
-    return [column.name for column in cursor.description], rows
-
-
-def _or_text(loader: type[Loader]) -> type[Loader]:
-    """The loader of a type, but with text for values that Python does not have: infinity, years beyond 9999, 24:00."""
-
-    class OrText(Loader):
-        def __init__(self, oid: int, context: AdaptContext | None = None) -> None:
-            super().__init__(oid, context)
-            self._loader = loader(oid, context)
-
-        def load(self, data: Buffer) -> Any:
-            try:
-                return self._loader.load(data)
-            except psycopg.DataError:
-                return bytes(data).decode()
-
-    return OrText
+    return answer
 
 
 def _too_powerful(engine: Engine) -> str:

@@ -173,6 +173,26 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(command: Command) -> None:
     assert "Check that the upstream is up" in findings[-1]["detail"]
 
 
+def test_verbs_that_only_ask_load_nothing_heavy(command: Command) -> None:
+    insert = "insert into catalog.organization (key, name) values ('A', 'A');"
+    course = "insert into catalog.catalog_course (organization_id, course_code, key, title) select id, 'B', 'A+B', 'T'"
+    command("psql", "-c", f"{insert} {course} from catalog.organization")
+    heavy = {"alembic", "dagster", "numpy", "pandas", "pandera", "pyarrow", "requests"}
+    verbs = [["status"], ["show", "A+B"], ["history", "A+B"], ["explain", "A+B"], ["sql", "select 1"], ["rejects"]]
+    code = f"""
+import sys
+from catalog_pipeline.cli import main
+for verb in {verbs!r}:
+    sys.argv = ["catalog-pipeline", *verb]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code
+    assert not {heavy!r} & set(sys.modules), (verb, {heavy!r} & set(sys.modules))
+"""
+    subprocess.run([sys.executable, "-c", code], env=command.env, cwd=command.home, check=True)
+
+
 def test_help_is_there_at_once_for_nothing_heavy_is_imported() -> None:
     heavy = {"dagster", "pandas", "psycopg", "pyarrow", "requests", "sqlalchemy", "starlette"}
     code = f"import sys, catalog_pipeline.cli; print(sorted({heavy!r} & set(sys.modules)))"

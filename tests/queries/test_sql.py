@@ -60,7 +60,7 @@ def test_another_login_than_the_embedded_one_asks_in_a_read_only_transaction(
         given = settings.model_copy(update={"analyst_url": SecretStr(url)})
         try:
             with reading(given, engine) as reader:
-                assert ask(reader, "SELECT session_user AS me", None) == (["me"], [(name,)])
+                assert ask(reader, "SELECT session_user AS me", None).records() == [{"me": name}]
                 for query in (WRITES, f"COMMIT; {WRITES}", f"DO $$ BEGIN SET TRANSACTION READ WRITE; {WRITES}; END $$"):
                     with pytest.raises(UsageError, match="refuses this query"):
                         ask(reader, query, None)
@@ -85,7 +85,7 @@ def test_a_time_that_python_does_not_have_is_shown_as_postgres_writes_it(
     engine: Engine, settings: Settings, query: str, value: str
 ) -> None:
     with reading(settings, engine) as reader:
-        assert ask(reader, query, None)[1] == [(value,)]
+        assert [*ask(reader, query, None).records()[0].values()] == [value]
 
 
 @pytest.mark.parametrize("query", ["COPY catalog.program TO STDOUT", "COPY (SELECT 1) TO STDOUT", "BEGIN", "", ";"])

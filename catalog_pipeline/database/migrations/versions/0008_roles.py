@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0008_roles"
-down_revision = "0005_feed_tries"
+down_revision = "0004_held_removals"
 branch_labels = None
 depends_on = None
 
