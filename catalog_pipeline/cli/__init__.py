@@ -13,6 +13,8 @@ import typer
 from catalog_pipeline.cli import associations, mail, partner, pipeline, query, questions, sample
 from catalog_pipeline.errors import CatalogError, ExitCode
 
+NO_MEMORY = "Memory ran out, and nothing was changed. Ask for fewer rows or columns, or give the process more memory."
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -58,7 +60,11 @@ def main() -> None:
         if error.object not in sys.argv:
             raise
         _fail(f"The argument {error.object!r} is not UTF-8, so no key can be equal to it.", ExitCode.USAGE)
+    except MemoryError:
+        _fail(NO_MEMORY, ExitCode.UNEXPECTED)
     except Exception as error:
+        if "out of memory" in str(error).lower():  # libpq's and Postgres's own
+            _fail(NO_MEMORY, ExitCode.UNEXPECTED)
         if type(error).__module__.startswith(("sqlalchemy", "psycopg")) and "OperationalError" in type(error).__name__:
             cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             _fail(f"The database went out of reach: {cause}. Run again when it is back.", ExitCode.UNREACHABLE)

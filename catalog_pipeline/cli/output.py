@@ -142,6 +142,7 @@ def print_history(events: Sequence[Row], *, as_json: bool) -> None:
             if event["action"] == "updated"
             else None,
             "by": event["actor"],
+            "login": event["login"],
         }
         for event in events
     ]

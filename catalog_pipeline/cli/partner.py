@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -217,14 +218,16 @@ def rejects(
     """
     from catalog_pipeline.cli.partner_output import print_rejects
     from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.partner.reading import Limits, parse_feed
-    from catalog_pipeline.partner.report import find_feed, last_with_rejects, read_document, report
+    from catalog_pipeline.partner.corrections import read_corrections
+    from catalog_pipeline.partner.reading import Limits
+    from catalog_pipeline.partner.report import find_feed, last_with_rejects, report
 
     with database() as (settings, engine), connected(engine) as connection:
-        feed_id = find_feed(connection, feed) if feed else last_with_rejects(connection)
-        name, data = read_document(connection, feed_id) if as_csv else ("", b"")
-        raw = parse_feed(data, name, Limits.of(settings), datetime.now(UTC)) if as_csv else None
-        print_rejects(report(connection, feed_id), raw, as_json=as_json, is_last=feed is None)
+        found = report(connection, find_feed(connection, feed) if feed else last_with_rejects(connection))
+        if as_csv:
+            sys.stdout.buffer.write(read_corrections(connection, found, Limits.of(settings)).content)
+        else:
+            print_rejects(found, as_json=as_json, is_last=feed is None)
 
 
 @app.command()

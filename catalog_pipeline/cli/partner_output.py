@@ -4,11 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
-
-from catalog_pipeline.cli.console import complain, print_csv, print_json, print_table, say, to_the_minute
+from catalog_pipeline.cli.console import complain, print_json, print_table, say, to_the_minute
 from catalog_pipeline.database.rows import Row
-from catalog_pipeline.partner.columns import REASONS_COLUMN, RawFeed
 from catalog_pipeline.partner.report import FeedReport, RowReport
 
 SHOWN = 50
@@ -32,7 +29,11 @@ def print_feed(found: FeedReport, *, as_json: bool) -> None:
     more = found.counts["rows"] - found.counts["unchanged"] - len(found.rows)
     if more:
         say(f"… and {more} more rows; --json prints all.")
-    for title, products in (("Archived", found.archived), ("Reactivated", found.reactivated)):
+    for title, products in (
+        ("Archived", found.archived),
+        ("Reactivated", found.reactivated),
+        ("Not listed", found.missing),
+    ):
         if products:
             say()
             columns = ["course_key", "title", "external_identifier"]
@@ -58,31 +59,21 @@ def print_feeds(feeds: Sequence[Row], *, as_json: bool) -> None:
         say(f"{feed['id'] or feed['name']}, {feed['outcome']}: {feed['detail']}")
 
 
-def print_rejects(found: FeedReport, raw: RawFeed | None, *, as_json: bool, is_last: bool = False) -> None:
-    """Print the rejected rows of a feed; given the feed as read, as a CSV of their cells with a column of reasons.
+def print_rejects(found: FeedReport, *, as_json: bool, is_last: bool = False) -> None:
+    """Print why the rejected rows of a feed were rejected.
 
     `is_last` says that nobody named the feed: it is told on stderr which one it is.
     """
     if is_last:
         complain(f"{_named(found)} is the last feed that has rejected rows:")
     rejected = [row for row in found.rows if row.outcome == "rejected"]
-    if raw is not None:
-        _write_rejects(rejected, raw)
-    elif as_json:
+    if as_json:
         print_json([row.to_json() for row in rejected])
     elif rejected:
         errors = [{**vars(row), **vars(error)} for row in rejected for error in row.errors]
         print_table(errors, columns=["row", "course_key", "message", "value", "column", "code"], essential=4)
     else:
         say("No row of this feed is rejected.")
-
-
-def _write_rejects(rejected: Sequence[RowReport], raw: RawFeed) -> None:
-    reasons = {row.row: " ".join(error.message for error in row.errors) for row in rejected}
-    cells = pd.DataFrame(raw.frame[raw.frame["row"].isin(list(reasons))]).astype(object)
-    records = pd.DataFrame(cells.where(cells.notna(), None)).to_dict("records")
-    corrected = [[*(record[name] for name in raw.columns), reasons[record["row"]]] for record in records]
-    print_csv([*raw.columns, REASONS_COLUMN], corrected)
 
 
 def _headline(found: FeedReport) -> str:

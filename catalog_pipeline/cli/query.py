@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from catalog_pipeline.cli.shared import AsCsv, AsExpanded, AsJson, AsWide, database, load_settings, read_text
 from catalog_pipeline.errors import UsageError
-
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
-    from catalog_pipeline.database.answers import Answer
 
 app = typer.Typer()
 
@@ -33,18 +28,21 @@ def sql(
 ) -> None:
     """Run a read-only query.
 
+    It is asked by a login that may read marts, catalog and ops, and no mail:
+    that of CATALOG_ANALYST_URL, where one is set.
+
     Example: catalog-pipeline sql "select * from marts.catalog_overview"
     Example: catalog-pipeline sql "select * from marts.run_calendar" --csv
     Example: catalog-pipeline sql --file report.sql --json
     """
     from catalog_pipeline.cli.answer_output import print_answer
-    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.queries.sql import ask, reading
 
     asked = read_text(file) if file else query
     if asked is None or (file and query is not None):
         raise UsageError("Give a query, or --file with a file of one.")
-    with database() as (_, engine), connected(engine) as connection:
-        answer = _read_only(connection, asked, as_of)
+    with database() as (settings, engine), reading(settings, engine) as reader:
+        answer = ask(reader, asked, as_of)
     print_answer(answer, as_json=as_json, as_csv=as_csv, expanded=expanded)
 
 
@@ -56,6 +54,7 @@ def psql(context: typer.Context) -> None:
 
     Example: catalog-pipeline psql -c '\\dt catalog.*'
     """
+    import os
     import signal
     import subprocess
 
@@ -65,26 +64,6 @@ def psql(context: typer.Context) -> None:
     with serving(load_settings()) as server:
         ensure_database(server)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: we stay, and hold the server
-        code = subprocess.call([binary("psql"), server.url("postgresql"), *context.args])
+        where, password = server.for_psql()
+        code = subprocess.call([binary("psql"), where, *context.args], env={**os.environ, **password})
     raise SystemExit(code)
-
-
-def _read_only(connection: Connection, query: str, as_of: str | None) -> Answer:
-    """What a query returns. Raises UsageError when the database refuses it or it returns no rows."""
-    import psycopg
-    from sqlalchemy import text
-
-    from catalog_pipeline.database.answers import Answer
-    from catalog_pipeline.database.engine import driver
-
-    connection.execute(text("SET TRANSACTION READ ONLY"))
-    connection.execute(text("SELECT set_config('catalog.as_of', :as_of, true)"), {"as_of": as_of or ""})
-    try:
-        # A prepared statement is one statement: no COMMIT can end the read-only transaction before a second.
-        cursor = driver(connection).execute(query.encode(), prepare=True)
-    except psycopg.Error as error:
-        raise UsageError(f"The database refuses this query: {str(error).strip()}") from None
-    answer = Answer.of(cursor)
-    if answer is None:
-        raise UsageError("That is no query: it returns no rows.")
-    return answer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from catalog_pipeline.database.engine import embedded_data_folder
+from catalog_pipeline.database.engine import embedded_data_folder, without_password
 from catalog_pipeline.errors import SchemaVersionError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -72,7 +72,7 @@ def _unreleased(connection: Connection) -> str:
             " the next refresh loads the catalog into it."
         )
     return (
-        f"The database {url.render_as_string(hide_password=True)} was made before the first release and cannot be"
+        f"The database {without_password(url)} was made before the first release and cannot be"
         " migrated. Drop it, or set CATALOG_DATABASE_URL to another one, and run `catalog-pipeline migrate`; the next"
         " refresh loads the catalog into it."
     )

@@ -82,6 +82,8 @@ class FeedReport:
     rows: list[RowReport] = field(default_factory=list)
     archived: list[Product] = field(default_factory=list)
     reactivated: list[Product] = field(default_factory=list)
+    missing: list[Product] = field(default_factory=list)
+    """The products that are not archived, although the feed does not list them."""
     is_dry_run: bool = False
     skipped: bool = False
     """Whether nothing was decided, because the same bytes are current already."""
@@ -113,6 +115,7 @@ class FeedReport:
             "rows": [row.to_json() for row in self.rows],
             "archived": [*map(vars, self.archived)],
             "reactivated": [*map(vars, self.reactivated)],
+            "missing": [*map(vars, self.missing)],
             **({"skipped": True} if self.skipped else {}),
         }
 
@@ -130,6 +133,7 @@ def report(connection: Connection, feed_id: int, shown: int | None = None) -> Fe
         rows=_read(connection, "SELECT * FROM ops.feed_row WHERE feed_id = :id", shown, id=feed_id),
         archived=[Product(**product) for product in feed.archived],
         reactivated=[Product(**product) for product in feed.reactivated],
+        missing=[Product(**product) for product in feed.missing],
     )
 
 
@@ -148,6 +152,7 @@ def planned_report(connection: Connection, plan: FeedPlan, shown: int | None = N
         rows=rows,
         archived=plan.archived_products,
         reactivated=plan.reactivated_products,
+        missing=plan.missing_products,
         is_dry_run=True,
     )
 

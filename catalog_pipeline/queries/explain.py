@@ -44,7 +44,10 @@ def _run(connection: Connection, run: Row) -> Row:
     return {
         "association": association[0] if association else {"course_key": None, "reason": "It has no course."},
         "owners": _grouped({**owners, "course": association[0]["source"] if association else NOBODY}),
-        "other_values": _other_values(connection, "course_run", run, run["run_key"], owners),
+        "other_values": [
+            *_other_values(connection, "course_run", run, run["run_key"], owners),
+            *_said_by_feeds(connection, run, owners),
+        ],
         "schedule_history": events.of_columns(connection, "course_run", run["id"], schedule(RUN_FIELDS)),
         "documents": _documents(connection, run),
         "feeds": feeds,
@@ -168,6 +171,23 @@ def _other_values(connection: Connection, table: str, row: Row, key: str, owners
         for other in others
         for field, value in said(other, table, key).items()
         if field in owners and owners[field] != other["source"] and value is not None and value != row[field]
+    ]
+
+
+def _said_by_feeds(connection: Connection, run: Row, owners: dict[str, str]) -> list[Row]:
+    """The values that current feeds give for fields of a run that an upstream owns, where they differ."""
+    says = rows(
+        connection,
+        f"""SELECT f.source || '/' || f.product_type || '/' || f.name AS feed, r.said
+            FROM ops.feed_row r JOIN ops.feed f ON f.id = r.feed_id JOIN {CURRENT_FEEDS} c ON c.id = f.id
+            WHERE r.course_run_id = :id AND r.said IS NOT NULL ORDER BY f.id DESC, r.row""",
+        id=run["id"],
+    )
+    return [
+        {"field": field, "value": run[field], "source": row["feed"], "says": row["said"][field]}
+        for row in says
+        for field, owner in owners.items()
+        if owner != NOBODY and field in row["said"] and row["said"][field] != run[field]
     ]
 
 

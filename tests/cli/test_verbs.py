@@ -1,6 +1,7 @@
 """Each verb: what it prints, as JSON too, and what it says to bad input."""
 
 import json
+import resource
 import subprocess
 import sys
 
@@ -77,6 +78,16 @@ def test_sql_reads_and_cannot_write(filled: Command) -> None:
     for statement in ("delete from catalog.program", "commit; delete from catalog.program", "select nonsense"):
         assert "The database refuses this query" in filled("sql", statement, status=2).stderr
     assert filled.json("sql", "select count(*) as n from catalog.program")[0]["n"] > 0
+
+
+def test_memory_that_runs_out_is_told_in_one_line(command: Command) -> None:
+    def little_memory() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))
+
+    query = "select repeat('x', 100000000) from generate_series(1, 100)"
+    told = command("sql", query, status=1, preexec_fn=little_memory).stderr
+    assert told.startswith("error: Memory ran out")
+    assert told.count("\n") == 1
 
 
 def test_psql_is_psql(command: Command) -> None:
