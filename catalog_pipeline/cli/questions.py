@@ -127,7 +127,7 @@ def rejects(
 
 @app.command()
 def doctor(wide: AsWide = False, as_json: AsJson = False) -> None:
-    """Check settings, database, upstreams, feeds and the night; say what to do.
+    """Check settings, database, upstreams, feeds and night.
 
     Example: catalog-pipeline doctor
     """
