@@ -89,7 +89,8 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
         for table, counts in load["counts"].items()
     ]
     if rows:
-        print_table(rows)
+        some = [outcome for outcome in ("deferred", "deleted", "duplicate") if any(row[outcome] for row in rows)]
+        print_table(rows, columns=["source", "table", "created", "updated", "unchanged", "rejected", *some])
     else:
         say("Nothing changed upstream: no document is pending.")
 
