@@ -34,8 +34,9 @@ event AS (
     -- Each event numbers the values that it sets: a value holds until the next event that sets it anew.
     SELECT
         course_run_id, run_key, action, actor, id, status, start, "end", enrollment_start, enrollment_end,
-        -- An event counts from when its transaction began, but not before the events that it waited for.
-        max(at) OVER so_far AS at,
+        -- An event counts from when its transaction began, but not before the events that it waited for. One that a
+        -- wrong clock stamped ahead counts from the event before it.
+        coalesce(max(at) FILTER (WHERE at <= now()) OVER so_far, now()) AS at,
         count(status) OVER so_far AS status_number,
         count(start) OVER so_far AS start_number,
         count("end") OVER so_far AS end_number,
