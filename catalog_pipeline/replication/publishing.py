@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.ownership import stage_carried
 from catalog_pipeline.loading.pending import PENDING
+from catalog_pipeline.loading.placeholders import forget_placeholders
 from catalog_pipeline.loading.publication import LoadReport, Publication, publishing
 from catalog_pipeline.replication.courses import publish_courses
 from catalog_pipeline.replication.organizations import (
@@ -69,6 +70,8 @@ def publish(
             publish_programs(publication)
             archive_missing(publication, 1.0 if accept_removals else settings.removal_share)
             _settle_documents(publication)
+            if publication.placeholders:
+                forget_placeholders(publication)
     return publication.report
 
 
