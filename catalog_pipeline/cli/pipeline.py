@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, database, load_settings
+from catalog_pipeline.cli.shared import AsJson, AsWide, database, load_settings
 from catalog_pipeline.errors import UsageError
 
 app = typer.Typer()
@@ -17,7 +17,7 @@ AcceptRemovals = Annotated[
 
 
 @app.command()
-def run(accept_removals: AcceptRemovals = False, as_json: AsJson = False) -> None:
+def run(accept_removals: AcceptRemovals = False, wide: AsWide = False, as_json: AsJson = False) -> None:
     """Run the whole pipeline once, in this process.
 
     It walks the nightly jobs through Dagster and ends with a summary.
@@ -51,6 +51,7 @@ def refresh(
     source: Annotated[str, typer.Argument(help="discovery, lms or all.")] = "all",
     full: Annotated[bool, typer.Option("--full", help="Read every document, so that removals are noticed.")] = False,
     accept_removals: AcceptRemovals = False,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Read upstream and publish what changed.

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from catalog_pipeline.database import locks
 from catalog_pipeline.database.bulk import copy_rows
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.publication import PUBLISH_LOCK
@@ -246,7 +247,7 @@ def _some(keys: Collection[str]) -> str:
 def _land(connection: Connection, run: Crawl, scope: str) -> None:
     names = {"source": run.listing.source, "scope": scope, "kind": run.listing.kind}
     # Documents do not change under a load, nor in another order than it locks them.
-    connection.execute(text(PUBLISH_LOCK))
+    locks.take(connection, PUBLISH_LOCK)
     connection.execute(text("ANALYZE crawled"))
     row = connection.execute(text(LAND), names).one()
     run.counts |= {"created": row.created, "changed": row.changed}

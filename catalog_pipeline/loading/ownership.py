@@ -4,8 +4,14 @@ A feed carries COURSE_COLUMNS of the courses that it lists, and RUN_COLUMNS and 
 current until another whole feed of its source and type is applied.
 """
 
-from catalog_pipeline.loading.publication import Publication
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, carried_by_feeds
+
+if TYPE_CHECKING:
+    from catalog_pipeline.loading.publication import Publication
 
 COURSE_COLUMNS = carried_by_feeds(COURSE_FIELDS)
 RUN_COLUMNS = carried_by_feeds(RUN_FIELDS)

@@ -10,13 +10,15 @@ from typing import Any, cast
 import pandas as pd
 from sqlalchemy import Connection, Engine, Table, text
 
+from catalog_pipeline.database import locks
 from catalog_pipeline.database.bulk import copy_frame, merge
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.database.schema import check_version
+from catalog_pipeline.database.version import check_version
 from catalog_pipeline.errors import ExitCode, LoadRefusedError
 from catalog_pipeline.models.base import Base
 
-PUBLISH_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('catalog.publish', 0))"
+PUBLISH_LOCK = "catalog.publish"
+"""The lock that whoever lands or publishes holds to the end of the transaction."""
 
 COURSES_OF_OTHER_STATUS = """
     SELECT count(*) FROM (
@@ -120,7 +122,7 @@ def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None =
     """
     with connected(engine) as connection:
         check_version(connection)
-        connection.execute(text(PUBLISH_LOCK))
+        locks.take(connection, PUBLISH_LOCK)
         load_id = connection.execute(
             text(
                 "INSERT INTO ops.load (source, outcome, as_of, started_at, started_by, documents, rejected_documents)"

@@ -131,5 +131,10 @@ class ChangeEvent(Base):
         comment="Changed column to [old, new]; md5 instead of long text, [] for personal data. Read ops.column_change.",
     )
     actor: Mapped[str] = mapped_column(
-        comment="Who made the change: load:17, cli:ann, api:ann; sql: and the database role for anything else."
+        comment="Who made the change: load:17, cli:ann, api:ann; sql: and the database role for anything else. The"
+        " session says so itself; login is what the database knows."
+    )
+    login: Mapped[str | None] = mapped_column(
+        server_default=text("SESSION_USER"),
+        comment="The database role that the session logged in as; null in events from before it was kept.",
     )

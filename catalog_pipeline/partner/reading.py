@@ -1,4 +1,4 @@
-"""Reads a partner's feed, CSV or product JSON, into one frame of text. Nothing is judged here but its form.
+"""Reads a partner's feed, CSV or product JSON, into one frame of text. Only the form of the file is judged here.
 
 pyarrow reads what is well formed, in parallel; where a row is ragged it reads again, in order, and tells which.
 """
@@ -27,6 +27,7 @@ from catalog_pipeline.partner.columns import (
     COLUMNS,
     RAW_ERROR_COLUMNS,
     REASONS_COLUMN,
+    REWRITTEN,
     WARNING_COLUMNS,
     RawFeed,
     messages,
@@ -41,9 +42,11 @@ DELIMITERS = ",;\t"
 HEADER_BYTES = 1 << 20
 LARGE_TEXT = pa.large_string()
 SPREADSHEETS_HINT = re.compile(rb"(?i)sep=.\r?\n")
-"""A first line that tells Excel the delimiter; Excel does not show it, nor count it."""
+"""A first line that tells Excel the delimiter. Excel neither shows nor counts it."""
+OUR_QUOTE = rf"^'([=+\-@]|(?:{REWRITTEN})$)"
+"""The quote that our own CSV puts in front of a formula, and of a text that a spreadsheet would rewrite."""
 END = "\x1eend\x1e"
-"""Closes the text: a quote that is left open swallows it, and so is noticed."""
+"""Put after the text: a quote that is never closed swallows it, which shows that the quote is open."""
 
 csv.field_size_limit(2**31 - 1)  # its own limit of 128 KB would make a ragged row with a long cell unreadable
 
@@ -88,7 +91,7 @@ def parse_feed(data: bytes, name: str, limits: Limits, received_at: datetime) ->
     text = to_utf8(unpack(data, name, limits.size), name)
     is_json = text.lstrip()[:1] in (b"{", b"[")
     sheet = _read_products(text, name) if is_json else _read_csv(text, name)
-    escapes = not is_json and re.search(rb"'[=+\-@]", text) is not None
+    escapes = not is_json and re.search(rb"'[=+\-@0-9]", text) is not None
     sheet = _clean(sheet, limits.cell, nuls=is_json or b"\0" in text, escapes=escapes)
     if not len(sheet.numbers):
         raise FeedRefusedError(f"{name} has no rows. An empty feed is not applied: feed one with rows.")
@@ -111,7 +114,7 @@ def parse_feed(data: bytes, name: str, limits: Limits, received_at: datetime) ->
 
 
 def normalised(name: str) -> str:
-    """A header's name as it is matched: trimmed, in small letters, each space an underscore."""
+    """The form in which a header's name is compared: trimmed, in small letters, with underscores for spaces."""
     return name.strip().lower().replace(" ", "_")
 
 
@@ -135,7 +138,7 @@ def _read_csv(text: bytes, name: str) -> Sheet:
 
 
 def _header(text: bytes, name: str) -> tuple[list[str], str]:
-    """The cells of the header, and the delimiter by which it names the most columns."""
+    """The cells of the header, and the delimiter with which it names the most columns."""
     start = text[:HEADER_BYTES].decode("utf-8", "ignore")
     found = [(_first_record(start, delimiter), delimiter) for delimiter in DELIMITERS]
     header, delimiter = max(found, key=lambda one: sum(normalised(cell) in COLUMNS for cell in one[0]))
@@ -187,7 +190,7 @@ def _last_record(records: pa.Table, numbers: np.ndarray, ragged: dict[int, list[
 
 
 def _with_ragged(sheet: Sheet, ragged: dict[int, list[str]]) -> Sheet:
-    """The sheet with its ragged rows put in, their cells as far as they go."""
+    """The sheet with its ragged rows added, each with the cells that it has."""
     if not ragged:
         return sheet
     width = len(sheet.names)
@@ -218,7 +221,7 @@ def _read_products(text: bytes, name: str) -> Sheet:
 def _clean(sheet: Sheet, cell_limit: int, *, nuls: bool, escapes: bool) -> Sheet:
     """The sheet with trimmed cells, null where blank, and without blank rows; cells that cannot be kept are errors.
 
-    `nuls` and `escapes` say whether there may be a NUL, or a quote in front of a formula, as our own CSV has it:
+    `nuls` and `escapes` say whether there may be a NUL, or OUR_QUOTE:
     looking for them in every column would take as long as reading.
     """
     numbers, columns, errors = sheet.numbers, sheet.columns, list(sheet.errors)
@@ -226,7 +229,7 @@ def _clean(sheet: Sheet, cell_limit: int, *, nuls: bool, escapes: bool) -> Sheet
     for place, column in enumerate(sheet.names):
         values = pc.utf8_trim_whitespace(columns[place])
         if escapes:
-            values = pc.replace_substring_regex(values, r"^'([=+\-@])", r"\1")
+            values = pc.replace_substring_regex(values, OUR_QUOTE, r"\1")
         blanks = [""] if column == "restriction_type" else ["", CLEARS]
         values = pc.if_else(pc.is_in(values, pa.array(blanks, LARGE_TEXT)), None, values)
         columns[place], unkept = _kept(values, cell_limit, nuls=nuls)  # in its place, so that the old one can go
@@ -268,7 +271,7 @@ def _filled(columns: list[pa.ChunkedArray]) -> np.ndarray:
 
 
 def _unknown(sheet: Sheet) -> tuple[str, ...]:
-    """The columns that are none of a feed's; one without a name counts only if it has a value."""
+    """The columns that no feed has. A column without a name counts only if it has a value."""
     return tuple(
         shown(column) or "(without a name)"
         for column, cells in zip(sheet.names, sheet.columns, strict=True)

@@ -37,7 +37,7 @@ TOLD_COLUMNS = (
     *("row", "outcome", "reason", "course_key", "run_key", "variant_id", "title", "external_identifier"),
     *("restriction_type", "is_future_variant", "changes", "errors", "warnings"),
 )
-"""What is told of a row: the columns of `ops.feed_row` but what it carries."""
+"""What is told of a row: the columns of `ops.feed_row` but what it carries and says beside."""
 
 FED_COURSE = {
     "row": "int",
@@ -59,7 +59,7 @@ PLANNED_ROW = {
     **dict.fromkeys(("outcome", "reason", "course_key", "run_key", "variant_id", "title"), "text"),
     **dict.fromkeys(("external_identifier", "restriction_type"), "text"),
     "is_future_variant": "boolean",
-    **dict.fromkeys(("errors", "warnings"), "jsonb"),
+    **dict.fromkeys(("errors", "warnings", "said"), "jsonb"),
     **dict.fromkeys(("course", "run"), "bigint"),
 }
 
@@ -201,7 +201,7 @@ STANDING_COURSES = """
     FROM fed_product f JOIN catalog.catalog_course c ON c.id = f.course_id"""
 
 TOLD_ROWS = f"""
-    SELECT {", ".join(f"p.{name}" for name in TOLD_COLUMNS if name != "changes")},
+    SELECT {", ".join(f"p.{name}" for name in TOLD_COLUMNS if name != "changes")}, p.said,
            c.id AS catalog_course_id, coalesce(p.run, n.id) AS course_run_id,
            CASE WHEN c.row IS DISTINCT FROM p.row OR c.changes IS NULL THEN r.changes
                 ELSE coalesce(r.changes, '{{}}') || c.changes END AS changes
@@ -214,7 +214,7 @@ TOLD_ROWS = f"""
         SELECT CASE WHEN n.row IS NOT NULL
                THEN {_changes((*written_by(RUN_FIELDS, "feed"), "variant_id", "missing_since"))} END AS changes
         OFFSET 0) r"""
-"""What is told of each row but the unchanged ones: TOLD_COLUMNS, catalog_course_id, course_run_id.
+"""What is told of each row but the unchanged ones: TOLD_COLUMNS, said, catalog_course_id, course_run_id.
 
 It compares with what stands, so ask it before the plan is applied.
 """

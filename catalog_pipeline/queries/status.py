@@ -98,7 +98,8 @@ def rejects(connection: Connection, *, source: str | None = None, rule: str | No
     """The open rejects, newest first."""
     return rows(
         connection,
-        """SELECT r.id, d.source, d.kind, d.key AS document_key, r.table_name, r.record_key, r.column_name, r.rule,
+        """SELECT r.id, d.source, d.kind, d.key AS document_key, r.table_name,
+                  coalesce(nullif(r.record_key, ''), d.key) AS record_key, r.column_name, r.rule,
                   r.value, r.message, r.rejected_at
            FROM ops.rejected_record r LEFT JOIN landing.document d ON d.id = r.document_id
            WHERE r.cleared_at IS NULL AND (CAST(:source AS text) IS NULL OR d.source = :source)

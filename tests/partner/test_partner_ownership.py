@@ -265,3 +265,50 @@ def test_a_course_that_its_feed_dropped_is_explained_by_that(fed_catalog: FedCat
     with connected(fed_catalog.engine) as connection:
         told = explain(connection, "A+6")
     assert "its partner's feed no longer lists it since" in str(told)
+
+
+def test_a_pacing_or_status_that_upstream_owns_is_warned_of_kept_with_the_row_and_explained(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    upstream.courses = [listed(run(KEY, status="reviewed", pacing_type="self_paced", **DATES))]
+    fed_catalog.refresh()
+    found = fed_catalog.feed(fed("1", "v"))
+    told = {one["column"]: one for one in found["rows"][0]["warnings"]}
+    assert set(told) == {"publish_date", "course_pacing"}
+    assert {one["code"] for one in told.values()} == {"OWNED_BY_UPSTREAM"}
+    assert told["course_pacing"]["message"] == (
+        "discovery lists the run and owns its pacing: self_paced stands, not instructor_paced."
+    )
+    assert "reviewed stands, not published." in told["publish_date"]["message"]
+    assert other_values(fed_catalog) == [
+        ("status", "reviewed", "published"),
+        ("pacing", "self_paced", "instructor_paced"),
+    ]
+
+
+def test_a_value_of_the_feed_is_explained_although_upstream_changed_its_own_only_later(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    same = {"status": "published", "content_language": "en-us", **DATES}
+    upstream.courses = [listed(run(KEY, pacing_type="instructor_paced", **same))]
+    fed_catalog.refresh()
+    assert fed_catalog.feed(fed("1", "v"))["rows"][0]["warnings"] == []
+    assert other_values(fed_catalog) == []
+    upstream.courses = [listed(run(KEY, pacing_type="self_paced", **same))]
+    fed_catalog.refresh()
+    assert other_values(fed_catalog) == [("pacing", "self_paced", "instructor_paced")]
+
+
+def test_a_run_that_no_upstream_lists_gets_no_warning_of_an_owner(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    found = fed_catalog.feed(fed("1", "v", course_pacing="Self-Paced", publish_date="", restriction_type="custom-b2c"))
+    assert found["rows"][0]["warnings"] == []
+    key = fed_catalog.value("SELECT run_key FROM catalog.course_run")
+    assert other_values(fed_catalog, key) == []
+
+
+def other_values(catalog: FedCatalog, key: str = KEY) -> list[tuple[Any, ...]]:
+    """field, value and what the feed says, of those that `explain` shows."""
+    with connected(catalog.engine) as connection:
+        others = explain(connection, key)["other_values"]
+    return [(one["field"], one["value"], one["says"]) for one in others if one["source"].startswith("2u/")]

@@ -5,7 +5,7 @@ from alembic import op
 from catalog_pipeline.database.course_status import install_course_status
 
 revision = "0007_course_status"
-down_revision = "0005_feed_tries"
+down_revision = "0008_roles"
 branch_labels = None
 depends_on = None
 
