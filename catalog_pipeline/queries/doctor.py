@@ -9,6 +9,7 @@ from catalog_pipeline.database import events, roles
 from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
 from catalog_pipeline.database.version import check_version
 from catalog_pipeline.errors import CatalogError
+from catalog_pipeline.notifications.sender import held_back
 from catalog_pipeline.partner.queue import set_aside
 from catalog_pipeline.queries.status import status
 from catalog_pipeline.settings import Settings
@@ -45,6 +46,7 @@ def _database(server: Server, where: str) -> list[Finding]:
                 Finding("schema", True, f"up to date; {pending} documents pending"),
                 Finding("events", not held.too_long, str(held) if held.too_long else "none held back"),
                 _feeds([feed["name"] for feed in set_aside(connection)]),
+                Finding("mail", (reason := held_back(connection)) is None, reason or "sent from here"),
                 Finding("roles", True, _roles(connection)),
             ]
     except (CatalogError, DBAPIError) as error:
