@@ -126,7 +126,12 @@ class Settings(BaseSettings):
         0.5, description="A load with a larger share of rejected documents is refused as a whole."
     )
     removal_share: Share = Field(
-        0.2, description="A load that would archive a larger share of the rows is held until a person accepts it."
+        0.2,
+        description="Removals of more than this share of a table's rows are held back until a person accepts them."
+        " So is a feed that lists so much less of its products.",
+    )
+    removal_floor: int = Field(
+        5, ge=0, description="So many removals from a table are never held back; of feeds, each counts."
     )
 
     smtp_url: SecretStr | None = Field(

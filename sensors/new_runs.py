@@ -40,8 +40,8 @@ def _look(connection: Connection, instance: DagsterInstance, remembered: str | N
     """One tick: what to run, and the cursor to remember."""
     cursor = Cursor.from_json(remembered)
     cursor = cursor and _requested_already(instance, cursor)
-    reading = events.read(connection, cursor, FOUND) if cursor else None
-    if not cursor or not reading:
+    reading = cursor and events.read(connection, cursor, FOUND)
+    if cursor is None or reading is None:
         return _reconcile(connection)
     found = reading.rows[0]
     if not found["runs"]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from catalog_pipeline.cli.console import print_csv, print_fields, print_json, print_table, say, to_the_minute
+from catalog_pipeline.cli.console import complain, print_csv, print_fields, print_json, print_table, say, to_the_minute
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.models.ops import ROW_OUTCOMES
 
@@ -71,6 +71,7 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
         {
             "source": one.report.source,
             "outcome": one.report.outcome,
+            "detail": one.report.detail,
             "documents": one.report.documents,
             "rejected_documents": one.report.rejected_documents,
             "seconds": round(one.report.seconds, 3),
@@ -92,6 +93,9 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
         print_table(rows)
     else:
         say("Nothing changed upstream: no document is pending.")
+    for load in loads:
+        if load["outcome"] == "held":
+            complain(f"{load['source']} held back: {load['detail']}", style="red")
 
 
 def print_status(status: Row, *, as_json: bool) -> None:
@@ -105,6 +109,7 @@ def print_status(status: Row, *, as_json: bool) -> None:
         "loads": "Last loads",
         "pending": "Pending",
         "open_rejects": "Open rejects",
+        "held_removals": "Removals that are held back",
         "mail": "Mail that is not sent",
     }
     for name, title in titles.items():

@@ -12,7 +12,7 @@ from catalog_pipeline.errors import UsageError
 app = typer.Typer()
 
 AcceptRemovals = Annotated[
-    bool, typer.Option("--accept-removals", help="Archive what upstream no longer lists, however many rows.")
+    bool, typer.Option("--accept-removals", help="Archive what the last load held back and is still missing.")
 ]
 
 
@@ -57,7 +57,8 @@ def refresh(
     """Read upstream and publish what changed.
 
     Without --full, discovery is asked only for what was modified since
-    the last crawl.
+    the last crawl. With --accept-removals it is read whole: what upstream
+    lists again by now is not archived, nor what was not held back before.
 
     Example: catalog-pipeline refresh discovery --full
     """

@@ -27,10 +27,6 @@ COURSES_OF_OTHER_STATUS = """
 """How many courses this transaction gave another status, and changed in nothing else: triggers did."""
 
 
-class LoadHeldError(LoadRefusedError):
-    """A load would archive more than it may without a person's consent."""
-
-
 @dataclass
 class LoadReport:
     """What a load did: its outcome, and rows by table and outcome."""
@@ -57,6 +53,8 @@ class LoadReport:
     @property
     def exit_code(self) -> ExitCode:
         """The exit status for this outcome."""
+        if self.outcome == "held":
+            return ExitCode.REFUSED
         return ExitCode.SOME_ROWS_LEFT if self.total("rejected", "deferred") else ExitCode.DONE
 
 
@@ -117,8 +115,8 @@ def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None =
 
     Change events name `actor` as who made the change, or this load if none is given.
 
-    If LoadRefusedError is raised inside, all is rolled back but the load's row in `ops.load`, which says `refused` or
-    `held` with the reason; the error is raised again. Any other error rolls back everything.
+    If LoadRefusedError is raised inside, all is rolled back but the load's row in `ops.load`, which says `refused` with
+    the reason; the error is raised again. Any other error rolls back everything.
     """
     with connected(engine) as connection:
         check_version(connection)
@@ -142,7 +140,7 @@ def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None =
         except LoadRefusedError as error:
             savepoint.rollback()
             refusal = error
-            publication.report.outcome = "held" if isinstance(error, LoadHeldError) else "refused"
+            publication.report.outcome = "refused"
             publication.report.detail = str(error)
             publication.report.counts.clear()
         else:

@@ -66,7 +66,7 @@ def last_load(connection: Connection) -> int:
 
 
 def status(connection: Connection) -> Row:
-    """Row counts, last crawls and loads, pending documents, waiting events, open rejects and unsent mail."""
+    """Row counts, last crawls and loads, and what waits: documents, events, rejects, held removals and mail."""
     return {
         "tables": table_counts(connection),
         "crawls": rows(
@@ -89,6 +89,11 @@ def status(connection: Connection) -> Row:
             connection,
             "SELECT table_name, rule, count(*) AS n FROM ops.rejected_record WHERE cleared_at IS NULL"
             " GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2",
+        ),
+        "held_removals": rows(
+            connection,
+            "SELECT l.source, h.table_name, count(*) AS rows, l.finished_at FROM ops.held_removal h"
+            " JOIN ops.load l ON l.id = h.load_id GROUP BY 1, 2, 4 ORDER BY 1, 2",
         ),
         "mail": outbox.unsent(connection),
     }

@@ -143,7 +143,7 @@ def test_events_that_wait_for_half_a_minute_wait_too_long(engine: Engine) -> Non
 
 
 def restore_from_an_older_server(engine: Engine, *keys: str) -> None:
-    """Make events of transactions that are still to come here, as the dump of a server with more of them has."""
+    """Make events of transactions that are still to come here, as a dump of a busier server has them."""
     with connected(engine) as connection:
         for key in keys:
             add(connection, key)

@@ -5,7 +5,7 @@ from alembic import op
 from catalog_pipeline.database.course_status import install_course_status
 
 revision = "0007_course_status"
-down_revision = "0008_roles"
+down_revision = "0004_held_removals"
 branch_labels = None
 depends_on = None
 
