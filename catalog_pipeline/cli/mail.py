@@ -43,7 +43,7 @@ def mail_send(
 
 @app.command("send-from-here")
 def mail_send_from_here() -> None:
-    """Let this database send its mail, though it is a copy of another or was restored.
+    """Let this copied or restored database send its mail.
 
     The mail that waits in a copy may have been sent by its original.
 
