@@ -13,6 +13,7 @@ from catalog_pipeline.database.version import check_version
 from catalog_pipeline.errors import CatalogError
 from catalog_pipeline.loading.upstream import difference, recorded
 from catalog_pipeline.notifications import outbox
+from catalog_pipeline.notifications.sender import held_back
 from catalog_pipeline.partner.arrivals import strays
 from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.queue import set_aside, waiting
@@ -87,7 +88,9 @@ def _feeds(connection: Connection, settings: Settings) -> Finding:
 
 
 def _mail(connection: Connection, settings: Settings) -> Finding:
-    """Whether mail was given up; and which feeds have nobody to report to."""
+    """Whether mail is held back or was given up; and which feeds have nobody to report to."""
+    if reason := held_back(connection):
+        return Finding("mail", False, reason)
     given_up = sum(row["mails"] for row in outbox.unsent(connection) if row["state"] == "given up")
     if given_up:
         return Finding("mail", False, f"{given_up} mails were given up; `catalog-pipeline mail list` says why")
