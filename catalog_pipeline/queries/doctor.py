@@ -8,6 +8,7 @@ from catalog_pipeline.database import events
 from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
 from catalog_pipeline.database.schema import check_version
 from catalog_pipeline.errors import CatalogError
+from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.queue import set_aside
 from catalog_pipeline.queries.status import status
 from catalog_pipeline.settings import Settings
@@ -26,7 +27,7 @@ class Finding:
 def doctor(settings: Settings, server: Server) -> list[Finding]:
     """What is configured, reachable and migrated, and what to do about what is not."""
     where = server.display() if settings.database_url else f"embedded, in {settings.folder}"
-    return [*_database(server, where), *_upstreams(settings)]
+    return [*_database(server, where), *_upstreams(settings), _summary_mail(settings)]
 
 
 def _database(server: Server, where: str) -> list[Finding]:
@@ -52,6 +53,16 @@ def _database(server: Server, where: str) -> list[Finding]:
 def _feeds(aside: list[str]) -> Finding:
     told = f"set aside: {', '.join(aside)}; `catalog-pipeline partner feeds` says why" if aside else "none set aside"
     return Finding("feeds", not aside, told)
+
+
+def _summary_mail(settings: Settings) -> Finding:
+    try:
+        recipients = load_rules(settings.partner_rules).recipients
+    except CatalogError as error:
+        return Finding("summary mail", False, str(error))
+    people = {address for by_source in recipients.values() for addresses in by_source.values() for address in addresses}
+    nobody = "nobody gets the summaries of feeds; name recipients in the file of CATALOG_PARTNER_RULES"
+    return Finding("summary mail", True, f"to {len(people)} recipients" if people else nobody)
 
 
 def _upstreams(settings: Settings) -> list[Finding]:

@@ -194,7 +194,7 @@ def test_up_serves_the_ui_and_ctrl_c_stops_everything_it_started(home: Path) -> 
 def test_two_commands_share_the_embedded_server_and_the_last_one_stops_it(home: Path) -> None:
     command = Command(home, None)
     with EmbeddedPostgres(home):
-        assert Counter(finding["ok"] for finding in command.json("doctor")) == Counter({True: 6})
+        assert Counter(finding["ok"] for finding in command.json("doctor")) == Counter({True: 7})
         assert len(_servers_of(home)) == 1
     assert _servers_of(home) == []
 
