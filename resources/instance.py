@@ -109,7 +109,8 @@ def _is_dead(host: str, pid: str, started: str) -> bool:
     if host != socket.gethostname():
         return False  # another host's process: only that host can tell
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" != started
+        process = psutil.Process(int(pid))
+        return process.status() == psutil.STATUS_ZOMBIE or f"{process.create_time():.2f}" != started
     except psutil.NoSuchProcess:
         return True
 

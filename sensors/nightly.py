@@ -13,11 +13,17 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 
 from assets import jobs
 from assets.catalog import PublishConfig
+from catalog_pipeline.errors import SettingsError
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.upstreams import configured_sources
 from resources.instance import CODE_LOCATION_TAG, UNFINISHED, process_tag
 
 NIGHT_TAG = "catalog/night"
+"""The tag that tells which night a run belongs to: the schedule's tick that started it, such as 2026-03-01T02:15Z."""
+STAGE_TAG, STAGE = "catalog/stage", "nightly"
+"""The tag that every run of every night has."""
+WAITING = "waiting_nights"
+"""The set of dynamic partitions in which the nights stand that wait for the one before. Dagster keeps it for us."""
 FIRST_PARTITION_TAG, LAST_PARTITION_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """The tags in which Dagster keeps the range of partitions that a run builds."""
 FAILURE_REASON_TAG, INTERRUPTED = "dagster/failure_reason", "UNEXPECTED_TERMINATION"
@@ -80,21 +86,37 @@ def next_stage(tonight: list[Stage], statuses: Mapping[str, DagsterRunStatus]) -
 
 
 def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """The schedule that starts the night's first stage. Which stage that is, and when, the settings say."""
+    """The schedule that starts the night's first stage. Which stage that is, and when, the settings say.
+
+    Raises SettingsError when CATALOG_NIGHTLY_CRON is no cron expression.
+    """
     first = stages(settings)[0]
 
-    @dg.schedule(
-        name="nightly",
-        cron_schedule=settings.nightly_cron,
-        execution_timezone="UTC",
-        job_name=first.job,
-        description="Starts the night; the sensor `night` starts each next stage.",
-        default_status=dg.DefaultScheduleStatus.RUNNING if settings.automation else dg.DefaultScheduleStatus.STOPPED,
-    )
-    def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        return _request(first, context.scheduled_execution_time.date())
+    def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        tick = f"{context.scheduled_execution_time.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+        before, statuses = newest_night(context.instance)
+        if is_under_way(stages(settings), statuses):
+            context.instance.add_dynamic_partitions(WAITING, [tick])
+            return dg.SkipReason(f"The night of {before} goes on; the sensor `night` starts this one after it.")
+        return request(first, tick)
 
-    return nightly
+    try:
+        return dg.ScheduleDefinition(
+            name="nightly",
+            cron_schedule=settings.nightly_cron,
+            execution_timezone="UTC",
+            job_name=first.job,
+            execution_fn=nightly,
+            description="Starts the night; the sensor `night` starts each next stage.",
+            default_status=dg.DefaultScheduleStatus.RUNNING
+            if settings.automation
+            else dg.DefaultScheduleStatus.STOPPED,
+        )
+    except dg.DagsterInvalidDefinitionError:
+        raise SettingsError(
+            f"CATALOG_NIGHTLY_CRON: {settings.nightly_cron!r} is no cron expression; it has five fields (minute, hour,"
+            " day, month, day of the week), as in 15 2 * * *."
+        ) from None
 
 
 @dg.sensor(
@@ -105,18 +127,41 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
 def night(
     context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Look at the runs of last night and of this night; a night may end after midnight."""
+    """Look at the runs of the newest night; after its end, start the newest of the nights that waited for it."""
     tonight = stages(settings)
-    today = datetime.now(UTC).date()
-    due = [(next_stage(tonight, statuses_of(context.instance, day)), day) for day in (today - timedelta(days=1), today)]
-    requests = [_request(stage, day) for stage, day in due if stage]
-    yield from requests or [dg.SkipReason("No stage of a night is due.")]
+    tick, statuses = newest_night(context.instance)
+    if stage := next_stage(tonight, statuses):
+        yield request(stage, tick)
+    elif is_under_way(tonight, statuses):
+        yield dg.SkipReason(f"A stage of the night of {tick} runs.")
+    elif waiting := _forget_begun(context.instance, tick):
+        yield request(tonight[0], max(waiting))
+    else:
+        yield dg.SkipReason("No stage of a night is due.")
 
 
-def statuses_of(instance: DagsterInstance, day: date) -> dict[str, DagsterRunStatus]:
-    """The status of each job's last run in the night of a day."""
-    runs = instance.get_runs(RunsFilter(tags={NIGHT_TAG: day.isoformat()}))
-    return {run.job_name: run.status for run in reversed(list(runs))}
+def newest_night(instance: DagsterInstance) -> tuple[str, dict[str, DagsterRunStatus]]:
+    """The tick of the newest night that has begun ("" for none), and the status of each job's last run in it."""
+    newest = instance.get_runs(RunsFilter(tags={STAGE_TAG: STAGE}), limit=1)
+    if not newest:
+        return "", {}
+    tick = newest[0].tags[NIGHT_TAG]
+    runs = instance.get_runs(RunsFilter(tags={NIGHT_TAG: tick}))
+    return tick, {run.job_name: run.status for run in reversed(list(runs))}
+
+
+def is_under_way(tonight: list[Stage], statuses: Mapping[str, DagsterRunStatus]) -> bool:
+    """Whether a night runs a stage, or will start one."""
+    return any(status in UNFINISHED for status in statuses.values()) or next_stage(tonight, statuses) is not None
+
+
+def _forget_begun(instance: DagsterInstance, tick: str) -> list[str]:
+    """The nights that wait, after those up to `tick` were forgotten: they have begun, or a later one has."""
+    waiting = instance.get_dynamic_partitions(WAITING)
+    for late in waiting:
+        if late <= tick:
+            instance.delete_dynamic_partition(WAITING, late)
+    return [late for late in waiting if late > tick]
 
 
 def run_night(
@@ -154,7 +199,7 @@ def _needs_met(stage: Stage, statuses: Mapping[str, DagsterRunStatus]) -> bool:
     return all(statuses.get(job) == DagsterRunStatus.SUCCESS for job in stage.needs)
 
 
-def _request(stage: Stage, day: date) -> dg.RunRequest:
-    """The run of a stage. Its key holds the night's date, so that nothing runs twice."""
-    tags = {NIGHT_TAG: day.isoformat(), **stage.tags(day)}
-    return dg.RunRequest(run_key=f"{day.isoformat()}:{stage.job}", job_name=stage.job, tags=tags)
+def request(stage: Stage, tick: str) -> dg.RunRequest:
+    """The run of a stage. Its key holds the night's tick, so that nothing runs twice."""
+    tags = {NIGHT_TAG: tick, STAGE_TAG: STAGE, **stage.tags(datetime.fromisoformat(tick).date())}
+    return dg.RunRequest(run_key=f"{tick}:{stage.job}", job_name=stage.job, tags=tags)

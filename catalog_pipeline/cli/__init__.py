@@ -46,5 +46,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: ExitCode) -> None:
-    sys.stderr.write(f"error: {message}\n")
+    from catalog_pipeline.cli.console import complain
+
+    complain(f"error: {message}")
     raise SystemExit(int(code))

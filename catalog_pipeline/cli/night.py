@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, Definitions
 from dagster_shared.error import SerializableErrorInfo
 
-from catalog_pipeline.cli.console import console, errors, print_json, print_table
+from catalog_pipeline.cli.console import complain, print_json, print_table, say
 from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.database.schema import migrate
@@ -79,7 +79,7 @@ def walk_night(
             runs = []
             for stage, run in run_night(defs, found, stages(settings), accept_removals=accept_removals):
                 if run is None:
-                    console.print(f"{stage.job} …", style="dim") if not as_json else None
+                    say(f"{stage.job} …", style="dim") if not as_json else None
                 else:
                     runs.append(run)
             checks = [check for run in runs for check in _checks(found, run)]
@@ -158,28 +158,26 @@ def _feed_line(feed: Row) -> Row:
 def _print(summary: Summary) -> None:
     always = ["table", "rows", "created", "updated", "unchanged", "rejected", "deferred"]
     some = [name for name in ("deleted", "duplicate") if any(row[name] for row in summary.tables)]
-    console.print()
+    say()
     print_table(
         [{**row, "table": row["table"].removeprefix("catalog.")} for row in summary.tables], columns=always + some
     )
     if summary.feeds:
-        console.print()
+        say()
         print_table([_feed_line(feed) for feed in summary.feeds], "Partner feeds")
     outcomes = ", ".join(f"{n} {outcome}" for outcome, n in summary.associations.items())
-    console.print(f"\nRuns and their courses: {outcomes}." if outcomes else "")
-    console.print()
+    say(f"\nRuns and their courses: {outcomes}." if outcomes else "")
+    say()
     failed = [check for check in summary.checks if not check.passed]
-    console.print(f"Checks: {len(summary.checks) - len(failed)} passed, {len(failed)} failed.")
+    say(f"Checks: {len(summary.checks) - len(failed)} passed, {len(failed)} failed.")
     for check in failed:
-        console.print(f"  {check.severity.lower()}: {check.asset} {check.check}", style="yellow")
+        say(f"  {check.severity.lower()}: {check.asset} {check.check}", style="yellow")
     for failure in summary.failures:
-        errors.print(f"{failure.step} failed: {failure.message}", style="red")
+        complain(f"{failure.step} failed: {failure.message}", style="red")
     changed = sum(row["created"] + row["updated"] for row in summary.tables)
     if not summary.failures:
         rejected = sum(row["rejected"] for row in summary.tables)
-        console.print(f"{changed} rows created or updated." if changed else "Nothing changed.")
+        say(f"{changed} rows created or updated." if changed else "Nothing changed.")
         if rejected:
-            console.print(
-                f"{rejected} rows rejected: `catalog-pipeline rejects`, of feeds `partner rejects`, says why."
-            )
-    console.print(f"{summary.seconds} seconds.")
+            say(f"{rejected} rows rejected: `catalog-pipeline rejects`, of feeds `partner rejects`, says why.")
+    say(f"{summary.seconds} seconds.")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from catalog_pipeline.associations.manual import SET_OUTCOMES, ManualChanges
 from catalog_pipeline.associations.planning import AssociationPlan
-from catalog_pipeline.cli.console import console, print_csv, print_fields, print_json, print_table
+from catalog_pipeline.cli.console import print_csv, print_fields, print_json, print_table, say
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.models.ops import ROW_OUTCOMES
 from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
@@ -25,11 +25,11 @@ def print_rows(rows: Sequence[Row], *, as_json: bool, as_csv: bool, columns: Seq
     if as_json:
         print_json(rows)
     elif as_csv:
-        print_csv(rows, columns)
+        print_csv(columns, [[row.get(name) for name in columns] for row in rows])
     elif rows:
         print_table(rows, columns=columns)
     else:
-        console.print(nothing)
+        say(nothing)
 
 
 def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
@@ -61,7 +61,7 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
         print_json({"crawls": crawls, "loads": loads})
         return
     print_table(crawls)
-    console.print()
+    say()
     rows = [
         {"source": load["source"], "table": table, **{outcome: counts.get(outcome, 0) for outcome in ROW_OUTCOMES}}
         for load in loads
@@ -70,7 +70,7 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
     if rows:
         print_table(rows)
     else:
-        console.print("Nothing changed upstream: no document is pending.")
+        say("Nothing changed upstream: no document is pending.")
 
 
 def print_status(status: Row, *, as_json: bool) -> None:
@@ -88,10 +88,10 @@ def print_status(status: Row, *, as_json: bool) -> None:
     }
     for name, title in titles.items():
         if status[name]:
-            console.print()
+            say()
             print_table(status[name], title)
     if status["waiting_events"]["blockers"]:
-        console.print()
+        say()
         print_table(status["waiting_events"]["blockers"], "Transactions that hold change events back")
 
 
@@ -102,7 +102,7 @@ def print_shown(found: Row, *, as_json: bool) -> None:
         return
     for name, value in found.items():
         if isinstance(value, list):
-            console.print()
+            say()
             print_table(value, name.capitalize())
         else:
             print_fields(value, name.capitalize())
@@ -133,10 +133,10 @@ def print_plan(planned: AssociationPlan, *, as_json: bool) -> None:
     print_table([{"outcome": outcome, "runs": n} for outcome, n in planned.counts.items()])
     shown = [row for row in rows if row["outcome"] not in ("already_linked", "kept_manual")]
     if shown:
-        console.print()
+        say()
         print_table(shown)
     changes = len(planned.changes)
-    console.print(f"\nPlan {planned.digest}: {changes} runs to associate." if changes else "\nNothing to change.")
+    say(f"\nPlan {planned.digest}: {changes} runs to associate." if changes else "\nNothing to change.")
 
 
 def print_said(said: ManualChanges, *, as_json: bool) -> None:
@@ -147,7 +147,7 @@ def print_said(said: ManualChanges, *, as_json: bool) -> None:
     few = len(said.rows) <= 20
     shown = said.rows if few else [row for row in said.rows if row["outcome"] not in SET_OUTCOMES]
     print_table(shown, columns=["line", "run_key", "outcome", "course_key", "reason"]) if shown else None
-    console.print((", ".join(f"{n} {outcome}" for outcome, n in said.counts.items()) or "No line to set") + ".")
+    say((", ".join(f"{n} {outcome}" for outcome, n in said.counts.items()) or "No line to set") + ".")
 
 
 def print_explanation(explanation: Row, *, as_json: bool) -> None:
@@ -162,8 +162,8 @@ def print_explanation(explanation: Row, *, as_json: bool) -> None:
         elif found:
             print_table(found, title)
         else:
-            console.print(f"{title}: none.")
-        console.print()
+            say(f"{title}: none.")
+        say()
 
 
 def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
@@ -172,8 +172,7 @@ def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
         print_json([asdict(finding) for finding in findings])
         return
     for finding in findings:
-        mark = "[green]ok  [/green]" if finding.ok else "[red]FAIL[/red]"
-        console.print(f"{mark} {finding.what:10} {finding.detail}", markup=True)
+        say(f"{finding.what:10} {finding.detail}", mark=("ok  ", "green") if finding.ok else ("FAIL", "red"))
 
 
 def print_changes(changes: Sequence[Any], *, as_json: bool) -> None:
@@ -199,9 +198,9 @@ def print_checked(raw: RawFeed, checked: ValidatedFeed, *, source: str, product_
         print_json({"feed": feed, "counts": counts, "unknown_columns": list(raw.unknown), **found})
         return
     told = ", ".join(f"{n:,} {what}" for what, n in counts.items())
-    console.print(f"{raw.name}, checked as {product_type} of {source}: {told}", markup=False)
+    say(f"{raw.name}, checked as {product_type} of {source}: {told}")
     if raw.unknown:
-        console.print(f"Columns that no feed has, ignored: {', '.join(raw.unknown)}.", markup=False)
+        say(f"Columns that no feed has, ignored: {', '.join(raw.unknown)}.")
     _print_first(checked.errors, "Errors")
     _print_first(checked.warnings, "Warnings")
 
@@ -209,11 +208,11 @@ def print_checked(raw: RawFeed, checked: ValidatedFeed, *, source: str, product_
 def _print_first(found: pd.DataFrame, title: str) -> None:
     if found.empty:
         return
-    console.print()
+    say()
     columns = [name for name in ("row", "course_key", "code", "column", "value", "message") if name in found]
     print_table(_records(found.head(MOST_SHOWN)), title, columns=columns)
     if len(found) > MOST_SHOWN:
-        console.print(f"… and {len(found) - MOST_SHOWN:,} more; --json prints all.")
+        say(f"… and {len(found) - MOST_SHOWN:,} more; --json prints all.")
 
 
 def _records(frame: pd.DataFrame) -> list[Row]:

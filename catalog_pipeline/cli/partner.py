@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, database, load_settings
+from catalog_pipeline.cli.shared import AsJson, database, load_settings, one_format
 from catalog_pipeline.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -64,10 +63,10 @@ def template() -> None:
 
     Example: catalog-pipeline partner template > products.csv
     """
+    from catalog_pipeline.cli.console import print_csv
     from catalog_pipeline.partner.columns import FEED_COLUMNS
-    from catalog_pipeline.spreadsheets import write_csv
 
-    write_csv(sys.stdout, [], [column.name for column in FEED_COLUMNS if column.kind != "ignored"])
+    print_csv([column.name for column in FEED_COLUMNS if column.kind != "ignored"], [])
 
 
 @app.command()
@@ -164,7 +163,7 @@ def drop(arrival: ArrivalGiven) -> None:
 
     Example: catalog-pipeline partner drop products.csv
     """
-    from catalog_pipeline.cli.console import console
+    from catalog_pipeline.cli.console import say
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.partner.queue import drop as give_up
     from catalog_pipeline.partner.queue import find_arrival
@@ -173,7 +172,7 @@ def drop(arrival: ArrivalGiven) -> None:
         with connected(engine) as connection:
             key = find_arrival(connection, arrival)
         give_up(engine, key)
-    console.print(f"{key} is dropped: it will not be ingested.", markup=False)
+    say(f"{key} is dropped: it will not be ingested.")
 
 
 @app.command()
@@ -194,7 +193,8 @@ def show(feed: FeedGiven, as_json: AsJson = False) -> None:
 def rejects(
     feed: FeedGiven,
     as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print the rows themselves, to be corrected and fed again.")
+        bool,
+        typer.Option("--csv", help="Print the rows themselves, to be corrected and fed again.", callback=one_format),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -1,17 +1,15 @@
 """How the verbs of `partner` print feeds: as tables, as JSON, or as CSV that can be corrected and fed again."""
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from catalog_pipeline.cli.console import console, print_json, print_table
+from catalog_pipeline.cli.console import print_csv, print_json, print_table, say
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.partner.columns import REASONS_COLUMN, RawFeed
 from catalog_pipeline.partner.report import FeedReport, RowReport
-from catalog_pipeline.spreadsheets import write_csv
 
 SHOWN = 50
 """Rows that a table shows of a feed; JSON has them all."""
@@ -26,21 +24,21 @@ def print_feed(found: FeedReport, *, as_json: bool) -> None:
     if as_json:
         print_json(found.to_json())
         return
-    console.print(_headline(found), markup=False)
+    say(_headline(found))
     print_table([found.counts])
     if found.rows:
-        console.print()
+        say()
         print_table([_line(row) for row in found.rows])
     more = found.counts["rows"] - found.counts["unchanged"] - len(found.rows)
     if more:
-        console.print(f"… and {more} more rows; --json prints all.")
+        say(f"… and {more} more rows; --json prints all.")
     for title, products in (("Archived", found.archived), ("Reactivated", found.reactivated)):
         if products:
-            console.print()
+            say()
             columns = ["course_key", "title", "external_identifier"]
             print_table([vars(product) for product in products[:SHOWN]], f"{title}: {len(products)}", columns)
     for warning in found.warnings:
-        console.print(f"warning: {warning.column}: {warning.message}", markup=False)
+        say(f"warning: {warning.column}: {warning.message}")
 
 
 def print_feeds(feeds: Sequence[Row], *, as_json: bool) -> None:
@@ -49,14 +47,14 @@ def print_feeds(feeds: Sequence[Row], *, as_json: bool) -> None:
         print_json(feeds)
         return
     if not feeds:
-        console.print("No feed was ingested yet.")
+        say("No feed was ingested yet.")
         return
     print_table([{**feed, **feed["counts"]} for feed in feeds], columns=FEED_COLUMNS)
     told = [feed for feed in feeds if feed["outcome"] != "applied"]
     if told:
-        console.print()
+        say()
     for feed in told:
-        console.print(f"{feed['id'] or feed['name']}, {feed['outcome']}: {feed['detail']}", markup=False)
+        say(f"{feed['id'] or feed['name']}, {feed['outcome']}: {feed['detail']}")
 
 
 def print_rejects(found: FeedReport, raw: RawFeed | None, *, as_json: bool) -> None:
@@ -70,15 +68,15 @@ def print_rejects(found: FeedReport, raw: RawFeed | None, *, as_json: bool) -> N
         errors = [{**vars(row), **vars(error)} for row in rejected for error in row.errors]
         print_table(errors, columns=["row", "course_key", "code", "column", "value", "message"])
     else:
-        console.print("No row of this feed is rejected.")
+        say("No row of this feed is rejected.")
 
 
 def _write_rejects(rejected: Sequence[RowReport], raw: RawFeed) -> None:
     reasons = {row.row: " ".join(error.message for error in row.errors) for row in rejected}
     cells = pd.DataFrame(raw.frame[raw.frame["row"].isin(list(reasons))]).astype(object)
     records = pd.DataFrame(cells.where(cells.notna(), None)).to_dict("records")
-    corrected = [{**record, REASONS_COLUMN: reasons[record["row"]]} for record in records]
-    write_csv(sys.stdout, corrected, [*raw.columns, REASONS_COLUMN])
+    corrected = [[*(record[name] for name in raw.columns), reasons[record["row"]]] for record in records]
+    print_csv([*raw.columns, REASONS_COLUMN], corrected)
 
 
 def _headline(found: FeedReport) -> str:

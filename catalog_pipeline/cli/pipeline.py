@@ -78,12 +78,24 @@ def migrate() -> None:
     """Bring the database schema to this version.
 
     Only a database of your own (CATALOG_DATABASE_URL) needs it. The embedded
-    one is migrated by every command.
+    one is migrated by every command. It also makes the roles catalog_reader,
+    catalog_analyst, catalog_learner and catalog_writer, or prints the SQL.
 
     Example: catalog-pipeline migrate
     """
+    from catalog_pipeline.cli.console import say
+    from catalog_pipeline.database import roles
+    from catalog_pipeline.database.engine import connected
     from catalog_pipeline.database.schema import migrate as migrate_schema
 
     with database(migrated=False) as (_, engine):
         migrate_schema(engine)
-    typer.echo("The schema is up to date.")
+        with connected(engine) as connection:
+            missing = roles.missing(connection)
+    say("The schema is up to date.")
+    if missing:
+        say(
+            "Roles for analysts and others are missing, and this login may not make them. All works without them, for"
+            " the owner alone. Let somebody who may run these statements, then migrate again, to grant what they read:"
+        )
+        say("\n".join(f"{statement};" for statement in missing))

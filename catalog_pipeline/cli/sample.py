@@ -39,6 +39,7 @@ def sample_serve(
     """
     from starlette.middleware import Middleware
 
+    from catalog_pipeline.cli.console import say
     from catalog_pipeline.sample.catalog import build_catalog
     from catalog_pipeline.sample.faults import Fault, Faults
     from catalog_pipeline.sample.server import CLIENT_ID, CLIENT_SECRET, serve
@@ -53,7 +54,7 @@ def sample_serve(
     )
 
     def tell(url: str) -> None:
-        typer.echo(
+        say(
             f"CATALOG_DISCOVERY_URL={url}\nCATALOG_LMS_URL={url}\n"
             f"CATALOG_DISCOVERY_CLIENT_ID={CLIENT_ID}\nCATALOG_DISCOVERY_CLIENT_SECRET={CLIENT_SECRET}"
         )
@@ -104,6 +105,7 @@ def sample_feeds(
 
     Example: catalog-pipeline sample feeds --days 3 .catalog/feeds
     """
+    from catalog_pipeline.cli.console import say
     from catalog_pipeline.sample.feeds import write_feeds
 
     settings = load_settings()
@@ -113,4 +115,4 @@ def sample_feeds(
         settings.sample_seed if seed is None else seed,
         days,
     ):
-        typer.echo(path)
+        say(str(path))

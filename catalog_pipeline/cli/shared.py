@@ -1,20 +1,38 @@
-"""What verbs share: the settings, the database, and the options `--json` and `--csv`."""
+"""What verbs share: the settings, the database, files that are read, and the options that say how to print."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from catalog_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from catalog_pipeline.settings import Settings
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
+def one_format(context: typer.Context, option: typer.CallbackParam, value: bool) -> bool:
+    """The callback of each option that names a format. Raises UsageError where two are given."""
+    given = context.meta.setdefault("formats", [])
+    if value:
+        given.append(option.opts[0])
+    if len(given) > 1:
+        raise UsageError(f"Give {' or '.join(given)}, not both.")
+    return value
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.", callback=one_format)]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.", callback=one_format)]
+AsExpanded = Annotated[
+    bool, typer.Option("--expanded", help="Print each row as a list of its values.", callback=one_format)
+]
 
 
 def load_settings() -> Settings:
@@ -22,6 +40,16 @@ def load_settings() -> Settings:
     from catalog_pipeline.settings import load_settings
 
     return load_settings()
+
+
+def read_text(file: Path) -> str:
+    """The text of a file, or of standard input where the file is -. Raises UsageError if it cannot be read."""
+    if str(file) == "-":
+        return sys.stdin.buffer.read().decode("utf-8", "replace")
+    try:
+        return file.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
 
 
 @contextmanager

@@ -26,6 +26,12 @@ SESSION = {
 }
 
 
+def with_password(url: URL) -> str:
+    """A URL as text. Postgres reads a + in the socket's path as a plus, but SQLAlchemy writes blanks so."""
+    address, mark, options = url.render_as_string(hide_password=False).partition("?")
+    return address + mark + options.replace("+", "%20")
+
+
 @dataclass(frozen=True)
 class Server:
     """A running Postgres server, by the URL of the catalog's database."""
@@ -34,14 +40,12 @@ class Server:
 
     def url(self, driver: str = "postgresql+psycopg") -> str:
         """The catalog database's URL, for one driver. It holds the password."""
-        return make_url(self.catalog_url).set(drivername=driver).render_as_string(hide_password=False)
+        return with_password(make_url(self.catalog_url).set(drivername=driver))
 
     def dagster_url(self) -> str:
         """The URL of Dagster's own database, on the same server; dagster-postgres needs psycopg2."""
         url = make_url(self.catalog_url)
-        return url.set(drivername="postgresql+psycopg2", database=f"{url.database}_dagster").render_as_string(
-            hide_password=False
-        )
+        return with_password(url.set(drivername="postgresql+psycopg2", database=f"{url.database}_dagster"))
 
     def display(self) -> str:
         """The URL without its password, for people."""
@@ -79,7 +83,7 @@ def ensure_filled_database(server: Server, url: str, fill: Callable[[str], objec
             return
         name = sql.Identifier(str(unfinished.database))
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-        filled = unfinished.render_as_string(hide_password=False)
+        filled = with_password(unfinished)
         create_database(filled)
         fill(filled)
         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
@@ -168,4 +172,4 @@ def _made_reachable(url: str) -> Iterator[None]:
 
 def _plain(url: str, database: str | None = None) -> str:
     parsed = make_url(url).set(drivername="postgresql")
-    return (parsed.set(database=database) if database else parsed).render_as_string(hide_password=False)
+    return with_password(parsed.set(database=database) if database else parsed)

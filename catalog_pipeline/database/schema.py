@@ -10,27 +10,33 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
+from catalog_pipeline.database import roles
 from catalog_pipeline.database.engine import connected, embedded_data_folder
 from catalog_pipeline.errors import DatabaseError, SchemaVersionError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SCHEMAS = ("landing", "catalog", "ops", "marts")
 VERSION_SCHEMA = "ops"
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('catalog.migrate', 0))"
 UNRELEASED = {"0001", "0002", "0003", "0004", "0005", "0006"}
 """Revisions from before the first release, which one first migration replaced."""
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the database to this code's schema. One process at a time; the others wait, and find it done.
+    """Bring the database to this code's schema, make the roles where the login may, and grant them their privileges.
 
-    Raises SchemaVersionError when no migration leads there, and DatabaseError when a table stays locked for longer
-    than a migration may wait; nothing is changed then.
+    One process at a time; the others wait, and find it done. Raises SchemaVersionError when no migration leads there,
+    and DatabaseError when a table stays locked for longer than a migration may wait; nothing is changed then.
     """
     with connected(engine) as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('catalog.migrate', 0))"))
+        connection.execute(text(LOCK))
         _require_known(connection)
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {VERSION_SCHEMA}"))
         upgrade(connection, migrations())
+    roles.make(engine)
+    with connected(engine) as connection:
+        connection.execute(text(LOCK))
+        roles.grant(connection)
 
 
 def migrations(folder: Path = MIGRATIONS) -> Config:

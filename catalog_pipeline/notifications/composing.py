@@ -76,7 +76,7 @@ def _templates(folder: Path) -> Environment:
 
 def _attach(message: EmailMessage, attachment: Attachment) -> None:
     file = io.StringIO()
-    write_csv(file, attachment.rows, attachment.columns)
+    write_csv(file, attachment.columns, ([row[name] for name in attachment.columns] for row in attachment.rows))
     content = file.getvalue().encode("utf-8-sig")  # without the byte order mark, spreadsheets read it as Windows-1252
     name = f"{attachment.name}.csv"
     if len(content) < ZIPPED_FROM:

@@ -58,8 +58,12 @@ def _write_courses(publication: Publication) -> None:
     if not publication.scalar(f"SELECT EXISTS (SELECT FROM {CHANGED_COURSES} c)"):
         return
     # A product number that one course gives up for another is free before it is taken.
-    publication.execute(f"""
-        UPDATE catalog.catalog_course t SET external_identifier = NULL FROM {GIVEN_UP_NUMBERS} g WHERE g.id = t.id""")
+    given_up = publication.scalar(f"""
+        WITH given_up AS (
+            UPDATE catalog.catalog_course t SET external_identifier = NULL FROM {GIVEN_UP_NUMBERS} g WHERE g.id = t.id
+            RETURNING g.is_archived)
+        SELECT count(*) FROM given_up WHERE is_archived""")
+    publication.count("catalog.catalog_course", {"updated": given_up})
     table = cast(Table, CatalogCourse.__table__)
     counts = merge(publication.connection, table, CHANGED_COURSES, COURSE_COLUMNS, insert_only=["status"])
     publication.count("catalog.catalog_course", counts)

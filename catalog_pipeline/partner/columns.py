@@ -115,7 +115,7 @@ ACCEPTED: dict[Kind, str] = {
     "program_type": "a program type's slug",
     "ignored": "anything",
 }
-"""What a cell of each kind may be, in words."""
+"""What a cell of each kind may hold, in words for people."""
 
 
 def _course(name: str, kind: Kind, target: str, description: str, example: str = "") -> FeedColumn:
@@ -267,13 +267,14 @@ VALID_ROW = pa.DataFrameSchema(
 """
 
 ERROR_COLUMNS = ["row", "code", "column", "value", "message", "course_key", "variant_id"]
-"""Of `errors`: why a row was rejected, one line a reason; `row` int64, the rest text, `column` the feed's own."""
+"""Columns of `errors`: one row for each reason why a row of the feed was rejected. `row` is int64, the rest is text;
+`column` names a column of the feed."""
 
 RAW_ERROR_COLUMNS = ERROR_COLUMNS[:5]
-"""Of the errors of reading, before validation adds course and variant."""
+"""Columns of the errors that reading finds, before validation adds course and variant."""
 
 WARNING_COLUMNS = ["row", "code", "column", "message", "course_key"]
-"""Of `warnings`: what a row says that was not followed, though the row was; `row` null where it is about the file."""
+"""Columns of `warnings`: what is ignored or doubted in an accepted row. `row` is null where the whole file is meant."""
 
 ERROR_CODES = {
     "MISSING_ORGANIZATION": "The organization is blank, or the catalog has none of that key.",
@@ -296,12 +297,13 @@ ERROR_CODES = {
     "VARIANT_CONFLICT": "The variant stands for a run of another course, or an earlier row has it for another course.",
     "OWNERSHIP_CONFLICT": "The course belongs to another source or course type: the row is deferred, not rejected.",
 }
-"""What each code means; a row with any of these is rejected (or deferred, where the course is another source's)."""
+"""What each code means. A row with one of these is rejected, or deferred where the course is another source's."""
 
 WARNING_CODES = {
     "CONFLICTING_COURSE_VALUES": "The row says of the course what its first row does not; what the first says counts.",
     "UNKNOWN_VALUE": "A subject or level that the rules do not list; the catalog, not asked, may know it.",
     "IGNORED_VALUE": "A part of the value has no place in the catalog, or a spreadsheet rounded the product number.",
+    "PRODUCT_NUMBER_GIVEN_UP": "An archived course had the product number. It has none now: this course has it.",
     "UNKNOWN_COLUMN": "Of the feed as a whole: no column of a feed has this name; it is ignored.",
 }
 
@@ -343,12 +345,12 @@ class RawFeed:
     errors: pd.DataFrame
     warnings: pd.DataFrame
     corrects: bool = False
-    """Whether it has just some rows of an earlier feed, put right."""
+    """Whether the feed is a correction: only some rows of an earlier feed, corrected."""
     without_rows: tuple[str, ...] = ()
-    """The product numbers of products that are listed without any variant."""
+    """The product numbers of products that are listed without a variant."""
 
     def with_only(self, rows: Collection[int]) -> "RawFeed":
-        """This feed, as one that corrects just these rows of it."""
+        """This feed, as a correction that has only these rows."""
         frame, errors, warnings = (
             part[part["row"].isin(list(rows))].reset_index(drop=True)
             for part in (self.frame, self.errors, self.warnings)

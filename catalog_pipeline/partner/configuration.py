@@ -1,4 +1,4 @@
-"""The configured rules of partner feeds: what is required where, and which names are known.
+"""The configured rules of partner feeds: which columns are required, and which names are known.
 
 Shipped in `rules.yaml`; a file of the same form, named by a setting, stands in its place.
 """
@@ -30,7 +30,7 @@ class _Part(BaseModel):
 
 
 class CourseType(_Part):
-    """A course type: what feeds call it, and what people do."""
+    """A course type: the name that feeds use for it, and the name that people use."""
 
     track: str
     title: str

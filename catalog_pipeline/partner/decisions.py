@@ -6,15 +6,16 @@ and the code, column and value of the error.
 
 # pyright: reportArgumentType=false, reportAssignmentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from catalog_pipeline.partner.columns import ERROR_COLUMNS, FeedName, ValidatedFeed
+from catalog_pipeline.partner.columns import ERROR_COLUMNS, WARNING_COLUMNS, FeedName, ValidatedFeed, messages
 from catalog_pipeline.partner.standing import Standing
 from catalog_pipeline.rules.course_keys import TEXT, fold
+from catalog_pipeline.rules.product_numbers import given_up, lost_claims
 from catalog_pipeline.rules.run_keys import new_run_names, run_key_parts
 from catalog_pipeline.rules.run_matching import CONFLICT, DUPLICATE, NEW, match_runs
 from catalog_pipeline.rules.run_values import differs, run_values
@@ -50,6 +51,9 @@ class Decisions:
     """The runs that are new or change: row, course, RUN_VALUES, the parts of the key, id (null where new), is_new,
     missing_since (null), listed_by_id."""
 
+    warnings: pd.DataFrame = field(default_factory=lambda: messages([], WARNING_COLUMNS))
+    """What the accepted rows say that is not followed, or that has an effect elsewhere; by WARNING_COLUMNS."""
+
     @property
     def changes_run(self) -> pd.Series:
         """Of each accepted row, whether its run is new or changes."""
@@ -61,8 +65,9 @@ def decide_feed(feed: FeedName, validated: ValidatedFeed, standing: Standing, as
     rows = place_rows(validated.rows, standing.courses)
     rows = _judge_courses(rows, feed)
     rows, runs = match_rows(rows, standing, listed_variants(validated), as_of)
-    rows = settle_identifiers(rows, standing.holders)
-    return _decided(name_new_runs(rows, standing.taken_names), runs, as_of)
+    rows = settle_identifiers(rows, standing.holders, _listed_courses(validated))
+    decided = _decided(name_new_runs(rows, standing.taken_names), runs, as_of)
+    return replace(decided, warnings=_given_up_numbers(decided.accepted, standing.holders))
 
 
 def decide_runs(validated: ValidatedFeed, standing: Standing, as_of: pd.Timestamp) -> Decisions:
@@ -113,7 +118,7 @@ class Judgement:
     value: pd.Series | None = None
 
 
-JUDGED = [field.name for field in fields(Judgement)]
+JUDGED = [one.name for one in fields(Judgement)]
 
 
 def _judge(rows: pd.DataFrame, mask: pd.Series, judgement: Judgement) -> pd.DataFrame:
@@ -187,6 +192,11 @@ def listed_variants(validated: ValidatedFeed) -> pd.Series:
     return pd.concat([validated.rows["variant_id"], validated.errors["variant_id"]]).dropna().astype(TEXT)
 
 
+def _listed_courses(validated: ValidatedFeed) -> pd.Series:
+    """The folded keys of all courses that the feed lists, in rejected rows too."""
+    return fold(pd.concat([validated.rows["course_key"], validated.errors["course_key"]]).dropna().astype(TEXT))
+
+
 def match_rows(
     rows: pd.DataFrame, standing: Standing, listed: pd.Series, as_of: pd.Timestamp
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -230,27 +240,45 @@ def _judge_schedules(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return _judge(rows, no_start, Judgement("rejected", needs_start, "MISSING_REQUIRED_DATA", "start_date"))
 
 
-def settle_identifiers(rows: pd.DataFrame, holders: pd.DataFrame) -> pd.DataFrame:
-    """Let one course have each product number of this source and type: the one that has it, else the first in the file.
+def settle_identifiers(rows: pd.DataFrame, holders: pd.DataFrame, listed: pd.Series) -> pd.DataFrame:
+    """Reject the rows of courses whose product number is another's, by the rule `lost_claims`.
 
-    `holders` is `Standing.holders`. Rejecting a row may free a number for another, so this goes on until no two
-    courses want the same.
+    `holders` is `Standing.holders`; `listed`, the folded keys of all courses that the feed lists.
     """
-    named = ["course", "course_key", "external_identifier", "standing_identifier"]
-    while True:
-        first = rows.loc[rows["verdict"].isna(), named].drop_duplicates("course")
-        claims = pd.DataFrame({"course": first["course"], "key": first["course_key"]})
-        claims["identifier"] = first["external_identifier"].fillna(first["standing_identifier"])
-        settled = holders[~holders["course"].isin(claims["course"])]
-        claims = pd.concat([settled, claims.dropna(subset="identifier")])
-        winners = claims.drop_duplicates("identifier").set_index("identifier")
-        losers = claims[claims["identifier"].map(winners["course"]) != claims["course"]]
-        if losers.empty:
-            return rows
-        identifier = rows["course"].map(losers.set_index("course")["identifier"]).astype(TEXT)
-        reason = identifier.map(winners["key"]).astype(TEXT) + " has this product number already. Correct one of them."
-        judgement = Judgement("rejected", reason, "COURSE_UPDATE_ERROR", "external_identifier", identifier)
-        rows = _judge(rows, identifier.notna(), judgement)
+    lost = lost_claims(_claims(rows[rows["verdict"].isna()]), holders).set_index("course")
+    identifier, holder = (rows["course"].map(lost[name]).astype(TEXT) for name in ("identifier", "holder"))
+    both = holder + " has this product number already. Correct one of them."
+    other = (
+        holder + ", which this feed does not list, has this product number. Correct the number. If this course takes"
+        " the place of " + holder + ", first feed all products but both, so that " + holder + " is archived: then it"
+        " gives the number up."
+    )
+    reason = both.where(fold(holder).isin(listed), other)
+    judgement = Judgement("rejected", reason, "COURSE_UPDATE_ERROR", "external_identifier", identifier)
+    return _judge(rows, identifier.notna(), judgement)
+
+
+def _claims(rows: pd.DataFrame) -> pd.DataFrame:
+    """The product number that each course is to have, as `lost_claims` takes them. A blank leaves what stands."""
+    first = rows.drop_duplicates("course")
+    identifier = first["external_identifier"].fillna(first["standing_identifier"])
+    has_it = (identifier == first["standing_identifier"]).fillna(False).astype(bool)
+    claims = pd.DataFrame(
+        {"course": first["course"], "key": first["course_key"], "identifier": identifier, "has_it": has_it}
+    )
+    return claims.dropna(subset="identifier")
+
+
+def _given_up_numbers(accepted: pd.DataFrame, holders: pd.DataFrame) -> pd.DataFrame:
+    """Warnings about product numbers that archived courses give up, by WARNING_COLUMNS."""
+    taken = given_up(_claims(accepted), holders).set_index("course")
+    rows = accepted.drop_duplicates("course").set_index("course").loc[taken.index, ["row", "course_key"]]
+    said = taken["holder"] + ", which is archived, had the product number " + taken["identifier"]
+    return rows.assign(
+        code="PRODUCT_NUMBER_GIVEN_UP",
+        column="external_identifier",
+        message=said + ". It has given it up for this course.",
+    )[WARNING_COLUMNS]
 
 
 def name_new_runs(rows: pd.DataFrame, taken_names: pd.DataFrame) -> pd.DataFrame:

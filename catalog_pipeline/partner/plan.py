@@ -184,7 +184,8 @@ def tell_rows(
     against = left[left["code"].notna()].assign(message=left["reason"])
     errors = pd.concat([validated.errors[["row", *ERROR]], against[["row", *ERROR]]])
     told["errors"] = told["row"].map(_by_row(errors, ERROR))
-    told["warnings"] = told["row"].map(_by_row(validated.warnings, WARNING))
+    warnings = pd.concat([validated.warnings[["row", *WARNING]], decisions.warnings[["row", *WARNING]]])
+    told["warnings"] = told["row"].map(_by_row(warnings, WARNING))
     return told.astype({"row": "int64", "is_future_variant": "boolean", "course": "Int64", "run": "Int64"})
 
 

@@ -1,4 +1,4 @@
-"""Flattens a partner's product JSON into the rows of a feed: one row per variant, as a CSV of it would have them."""
+"""Flattens a partner's product JSON into the rows of a feed: one row for each variant, as in a CSV."""
 
 import base64
 import binascii
@@ -114,7 +114,7 @@ class _Flattening(Flattened):
 
     @property
     def row(self) -> int:
-        """The number of the row in work."""
+        """The number of the row that is being made."""
         return len(self.rows) + 2
 
     def add(self, product: Any, position: int) -> None:
@@ -194,7 +194,7 @@ class _Flattening(Flattened):
 
 
 def efforts(text: str) -> tuple[str, str] | None:
-    """Least and most hours a week: `7–10 hours per week` → (7, 10), one number n → (n, n+1), none → None."""
+    """Minimum and maximum hours a week: `7–10 hours per week` → (7, 10), one number n → (n, n+1), none → None."""
     hours = [int(hours) for hours in re.findall(r"[0-9]{1,4}", text)]
     if not hours:
         return None
@@ -221,7 +221,7 @@ def _object(source: Json, field: str) -> Json:
 
 
 def _text(value: Any, level: int = 0) -> str:
-    """A JSON value as a cell has it. Lists are joined by commas; an object is no text. Raises TooDeepError."""
+    """A JSON value as the text of a cell. Lists are joined by commas; an object has no text. Raises TooDeepError."""
     if level > MOST_NESTED:
         raise TooDeepError
     if isinstance(value, list):

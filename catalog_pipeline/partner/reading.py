@@ -1,4 +1,4 @@
-"""Reads a partner's feed, CSV or product JSON, into one frame of text. Nothing is judged here but its form.
+"""Reads a partner's feed, CSV or product JSON, into one frame of text. Only the form of the file is judged here.
 
 pyarrow reads what is well formed, in parallel; where a row is ragged it reads again, in order, and tells which.
 """
@@ -41,9 +41,9 @@ DELIMITERS = ",;\t"
 HEADER_BYTES = 1 << 20
 LARGE_TEXT = pa.large_string()
 SPREADSHEETS_HINT = re.compile(rb"(?i)sep=.\r?\n")
-"""A first line that tells Excel the delimiter; Excel does not show it, nor count it."""
+"""A first line that tells Excel the delimiter. Excel neither shows nor counts it."""
 END = "\x1eend\x1e"
-"""Closes the text: a quote that is left open swallows it, and so is noticed."""
+"""Put after the text: a quote that is never closed swallows it, which shows that the quote is open."""
 
 csv.field_size_limit(2**31 - 1)  # its own limit of 128 KB would make a ragged row with a long cell unreadable
 
@@ -111,7 +111,7 @@ def parse_feed(data: bytes, name: str, limits: Limits, received_at: datetime) ->
 
 
 def normalised(name: str) -> str:
-    """A header's name as it is matched: trimmed, in small letters, each space an underscore."""
+    """The form in which a header's name is compared: trimmed, in small letters, with underscores for spaces."""
     return name.strip().lower().replace(" ", "_")
 
 
@@ -135,7 +135,7 @@ def _read_csv(text: bytes, name: str) -> Sheet:
 
 
 def _header(text: bytes, name: str) -> tuple[list[str], str]:
-    """The cells of the header, and the delimiter by which it names the most columns."""
+    """The cells of the header, and the delimiter with which it names the most columns."""
     start = text[:HEADER_BYTES].decode("utf-8", "ignore")
     found = [(_first_record(start, delimiter), delimiter) for delimiter in DELIMITERS]
     header, delimiter = max(found, key=lambda one: sum(normalised(cell) in COLUMNS for cell in one[0]))
@@ -187,7 +187,7 @@ def _last_record(records: pa.Table, numbers: np.ndarray, ragged: dict[int, list[
 
 
 def _with_ragged(sheet: Sheet, ragged: dict[int, list[str]]) -> Sheet:
-    """The sheet with its ragged rows put in, their cells as far as they go."""
+    """The sheet with its ragged rows added, each with the cells that it has."""
     if not ragged:
         return sheet
     width = len(sheet.names)
@@ -268,7 +268,7 @@ def _filled(columns: list[pa.ChunkedArray]) -> np.ndarray:
 
 
 def _unknown(sheet: Sheet) -> tuple[str, ...]:
-    """The columns that are none of a feed's; one without a name counts only if it has a value."""
+    """The columns that no feed has. A column without a name counts only if it has a value."""
     return tuple(
         shown(column) or "(without a name)"
         for column, cells in zip(sheet.names, sheet.columns, strict=True)

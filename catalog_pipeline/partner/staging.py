@@ -144,12 +144,12 @@ COURSES_OF_RUNS = """
      FROM planned_run r JOIN planned_course c ON c.course = r.course)"""
 """These runs with their courses: course_run_id, is_new, variant_id, catalog_course_id, course_key, product_source."""
 GIVEN_UP_NUMBERS = """
-    (SELECT n.id FROM planned_course n
-     JOIN catalog.catalog_course t ON t.id = n.id
+    (SELECT t.id, n.id IS NULL AS is_archived FROM catalog.catalog_course t
      JOIN planned_course w ON w.id <> t.id AND w.external_identifier = t.external_identifier
-     WHERE n.external_identifier IS DISTINCT FROM t.external_identifier
-       AND (w.product_source, w.course_type) = (t.product_source, t.course_type))"""
-"""The ids of courses whose product number another course takes."""
+          AND (w.product_source, w.course_type) = (t.product_source, t.course_type)
+     LEFT JOIN planned_course n ON n.id = t.id
+     WHERE n.id IS NULL OR n.external_identifier IS DISTINCT FROM t.external_identifier)"""
+"""The courses whose product number another takes: id, and whether it is an archived one that the feed leaves so."""
 MISSING = "missing_course"
 """The courses that the feed does not list: id, key, title, external_identifier."""
 STILL_CARRIED = "still_carried"

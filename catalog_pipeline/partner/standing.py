@@ -57,7 +57,8 @@ class Standing:
     `run` is the run's id; `course` is its course's id, 0 if it has none. `listed` tells whether an upstream lists it.
     """
     holders: pd.DataFrame
-    """Which courses of this source and type have the feed's product numbers: course (id), key, identifier."""
+    """Which courses of this source and type have the feed's product numbers: course (id), key, identifier, and whether
+    it is archived (is_archived)."""
     taken_names: pd.DataFrame
     """Of the course numbers for which the feed may make runs, the names that runs have: key_course, key_run."""
     current_variants: pd.Series
@@ -180,12 +181,12 @@ def _runs(connection: Connection, rows: pd.DataFrame) -> pd.DataFrame:
 def _holders(connection: Connection, feed: FeedName, rows: pd.DataFrame) -> pd.DataFrame:
     held = connection.execute(
         text(
-            "SELECT id, key, external_identifier FROM catalog.catalog_course WHERE product_source = :source"
-            " AND course_type = :product_type AND external_identifier = ANY(:wanted)"
+            f"SELECT id, key, external_identifier, NOT ({LIVE_PRODUCT}) FROM catalog.catalog_course c"
+            " WHERE product_source = :source AND course_type = :product_type AND external_identifier = ANY(:wanted)"
         ),
         {**_scope(feed), "wanted": list(rows["external_identifier"].dropna().unique())},
     )
-    return pd.DataFrame(held.all(), columns=["course", "key", "identifier"])
+    return pd.DataFrame(held.all(), columns=["course", "key", "identifier", "is_archived"])
 
 
 def _taken_names(connection: Connection, rows: pd.DataFrame, courses: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What a cell of a partner feed may be, kind by kind: its one normal form, or a sentence on what would be accepted.
+"""What a cell of a partner feed may hold, by kind. A good value gets a normal form, a bad one a sentence that says why.
 
 Every function takes the distinct values of a column, as Arrow text without nulls, and judges each of them once.
 """
@@ -23,7 +23,7 @@ from catalog_pipeline.rules.run_values import CLEARS
 
 LARGE_TEXT = pa.large_string()
 YEARS = (1900, 2199)
-"""What a year in a feed may be: a typing error such as 0026 or 20226 is no year of a course."""
+"""The years that a feed may name. Others are typing errors, such as 0026 or 20226."""
 
 URL = r"(?i)^https?://[^\s\pZ/?#@]+([/?#][^\s\pZ]*)?$"
 UUID = r"^(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$"
@@ -86,12 +86,12 @@ def judges(rules: PartnerRules, product_type: str, reference: Reference) -> dict
 
 
 def urls(values: pa.Array) -> Judged:
-    """Whole http or https addresses."""
+    """Complete http or https addresses."""
     return _matching(values, URL, "a whole address, such as https://partner.example.org/page")
 
 
 def uuids(values: pa.Array) -> Judged:
-    """UUIDs in any spelling, to small letters with hyphens."""
+    """UUIDs in any spelling; the normal form has small letters and hyphens."""
     low = pc.utf8_lower(values)
     judged = _matching(low, UUID, "a UUID, such as 7e57d004-2b97-4e7a-b45f-5387367791cd")
     return Judged(pc.replace_substring_regex(judged.values, UUID, r"\1-\2-\3-\4-\5"), judged.problems)
@@ -109,7 +109,7 @@ def product_numbers(values: pa.Array) -> Judged:
 
 
 def amounts(values: pa.Array) -> Judged:
-    """Amounts as `150`, `150.00`, `1,250` or `$1,250`, to two decimals: `1250.00`."""
+    """Amounts such as `150`, `150.00`, `1,250` or `$1,250`; the normal form has two decimals: `1250.00`."""
     judged = _matching(values, AMOUNT, "an amount of at most ten digits, such as 150, 150.00, 1,250 or $1,250")
     plain = pc.replace_substring_regex(judged.values, "[$, ]", "")
     return Judged(plain.cast(pa.decimal128(12, 2)).cast(LARGE_TEXT), judged.problems)
@@ -132,13 +132,16 @@ def pacings(values: pa.Array) -> Judged:
 
 
 def names(values: pa.Array) -> Judged:
-    """Names separated by commas: trimmed, each once, in their order."""
+    """Names separated by commas; the normal form has each name once, trimmed, in the order given."""
     split = (dict.fromkeys(filter(None, map(str.strip, value.split(",")))) for value in values.to_pylist())
     return Judged(pa.array([", ".join(found) or None for found in split], LARGE_TEXT))
 
 
 def one_of(known: Iterable[str], *, certain: bool = True) -> Judge:
-    """One of the known names, whatever its case, to its known spelling; if not `certain`, others are but doubted."""
+    """One of the known names, in any case; the normal form is its known spelling.
+
+    If not `certain`, any other name is accepted, with a warning.
+    """
     spelled = {_folded(name): name for name in reversed([*known])}
 
     def judge(values: pa.Array) -> Judged:
@@ -152,7 +155,7 @@ def one_of(known: Iterable[str], *, certain: bool = True) -> Judge:
 
 
 def html(tags: Iterable[str]) -> Judge:
-    """Text with none but these tags, and nothing in it that runs."""
+    """Text that may have these tags and no others, and no scripts."""
     allowed = rf"(?i)</?(?:{'|'.join(map(re.escape, tags))})(?:\s[^<>]*)?/?>|(?s:<!--.*?-->)"
 
     def judge(values: pa.Array) -> Judged:
@@ -172,7 +175,7 @@ def html(tags: Iterable[str]) -> Judge:
 
 
 def languages(known: Mapping[str, str], *, first_only: bool) -> Judge:
-    """Languages by name or code, separated by commas, to their codes; with `first_only`, the first."""
+    """Languages by name or code, separated by commas; the normal form is their codes, or the first one's."""
     codes = {
         _folded(spelling): code for code, name in known.items() for spelling in (name, code, code.replace("-", "_"))
     }
@@ -194,7 +197,7 @@ def languages(known: Mapping[str, str], *, first_only: bool) -> Judge:
 
 
 def dates(formats: Iterable[str]) -> Judge:
-    """Dates of the declared formats, to ISO: `2026-03-02`."""
+    """Dates in the declared formats; the normal form is ISO: `2026-03-02`."""
     shapes = [*formats]
     examples = ", ".join(date(2026, 3, 22).strftime(shape) for shape in shapes)
 
@@ -207,7 +210,7 @@ def dates(formats: Iterable[str]) -> Judge:
 
 
 def publish_dates(formats: Iterable[str]) -> Judge:
-    """Dates, and the word for a run that is on sale already."""
+    """Dates, or the word `now` for a run that is on sale already."""
     judge_date = dates(formats)
 
     def judge(values: pa.Array) -> Judged:
@@ -224,14 +227,14 @@ def publish_dates(formats: Iterable[str]) -> Judge:
 
 
 def times(values: pa.Array) -> Judged:
-    """Times of day, to the microseconds of it in UTC, as text: `00:00-05:00` is 18,000,000,000."""
+    """Times of day; the normal form is the microseconds since midnight UTC, as text: `00:00-05:00` is 18000000000."""
     found = [_time(value) for value in values.to_pylist()]
     message = "That is no time; accepted are 00:00, 23:59:59, 9:30 AM, 00:00Z and 00:00-05:00."
     return Judged(pa.array(found, LARGE_TEXT), {at: message for at, time in enumerate(found) if time is None})
 
 
 def instants(days: pa.Array, times_of_day: pa.Array) -> pa.Array:
-    """Instants (microseconds, UTC) of ISO dates and of times as `times` gives them; midnight where there is none."""
+    """Instants of ISO dates and times in the form of `times`, in microseconds since 1970 UTC. No time is midnight."""
     midnights = days.cast(pa.timestamp("us")).cast(pa.int64())
     moments = pc.add(midnights, pc.fill_null(times_of_day.cast(pa.int64()), 0))
     return moments.cast(pa.timestamp("us", "UTC"))

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from catalog_pipeline.database import events
+from catalog_pipeline.database import events, roles
 from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
 from catalog_pipeline.database.schema import check_version
 from catalog_pipeline.errors import CatalogError
@@ -45,6 +46,7 @@ def _database(server: Server, where: str) -> list[Finding]:
                 Finding("schema", True, f"up to date; {pending} documents pending"),
                 Finding("events", not held.too_long, str(held) if held.too_long else "none held back"),
                 _feeds([feed["name"] for feed in set_aside(connection)]),
+                Finding("roles", True, _roles(connection)),
             ]
     except (CatalogError, DBAPIError) as error:
         return [Finding("database", False, str(error))]
@@ -63,6 +65,15 @@ def _summary_mail(settings: Settings) -> Finding:
     people = {address for by_source in recipients.values() for addresses in by_source.values() for address in addresses}
     nobody = "nobody gets the summaries of feeds; name recipients in the file of CATALOG_PARTNER_RULES"
     return Finding("summary mail", True, f"to {len(people)} recipients" if people else nobody)
+
+
+def _roles(connection: Connection) -> str:
+    """What lacks for others than the owner to read. Nothing fails by it."""
+    if roles.missing(connection):
+        return "some are missing: `catalog-pipeline migrate` makes them, or prints the SQL for who may"
+    if roles.differences(connection):
+        return "some lack privileges, or have too many: `catalog-pipeline migrate` grants them anew"
+    return "made and granted: " + ", ".join(role.name for role in roles.ROLES)
 
 
 def _upstreams(settings: Settings) -> list[Finding]:

@@ -20,7 +20,7 @@ from catalog_pipeline.sources.documents import decode, decompress
 from catalog_pipeline.sources.upstreams import SOURCES
 
 NOBODY = "nobody: made here"
-COURSE_HISTORY = ("key", "title", "status", "organization_id")
+COURSE_HISTORY = ("key", "title", "status", "organization_id", "external_identifier")
 WANTED = folded("CAST(:key AS text)")
 """SQL of the key that is asked for, in the form in which keys are compared."""
 
@@ -65,7 +65,12 @@ def _course(connection: Connection, course: Row) -> Row:
     feeds = _feeds(connection, "catalog_course_id", course["id"])
     owners = _owners(connection, course, COURSE_FIELDS, feeds)
     return {
-        "course": {"key": course["key"], "status": course["status"], "because": _status_reason(course)},
+        "course": {
+            "key": course["key"],
+            "status": course["status"],
+            "because": _status_reason(course),
+            "product_number": course["external_identifier"] or _given_up_number(connection, course),
+        },
         "owners": _grouped(owners),
         "other_values": _other_values(connection, "catalog_course", course, course["key"], owners),
         "runs": rows(
@@ -119,6 +124,24 @@ def _status_reason(course: Row) -> str:
     if course["product_status"] == "archived":
         return "upstream says that the product is archived"
     return "some run of it is published" if course["status"] == "published" else "no run of it is published"
+
+
+def _given_up_number(connection: Connection, course: Row) -> str | None:
+    """Which product number the course had last, and which course has it now; None where no other course does."""
+    found = rows(
+        connection,
+        """SELECT format('none: it gave %s up for %s', n.external_identifier, n.key) AS said
+           FROM (SELECT e.old #>> '{}' AS number FROM ops.column_change e
+                 WHERE e.entity = 'catalog_course' AND e.entity_id = :id AND e."column" = 'external_identifier'
+                 ORDER BY e.id DESC LIMIT 1) AS last
+           JOIN catalog.catalog_course n ON n.external_identifier = last.number
+                AND n.product_source IS NOT DISTINCT FROM CAST(:source AS text)
+                AND n.course_type IS NOT DISTINCT FROM CAST(:course_type AS text)""",
+        id=course["id"],
+        source=course["product_source"],
+        course_type=course["course_type"],
+    )
+    return found[0]["said"] if found else None
 
 
 def _documents(connection: Connection, listed: Row) -> list[Row]:

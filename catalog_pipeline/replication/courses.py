@@ -76,15 +76,20 @@ def _give_up_exchanged_codes(publication: Publication) -> None:
 
 
 def _remove_shared_identifiers(publication: Publication) -> None:
-    """Of two courses with one product number the later is published without it, and the value is a reject."""
+    """Of two courses with one product number the later is published without it, and the value is a reject.
+
+    An archived one comes last, so that its successor gets the number.
+    """
     publication.execute(f"""
         CREATE TEMP TABLE shared_identifier ON COMMIT DROP AS
         SELECT r.id, r.document_id, r.key, r.external_identifier, coalesce(t.key, r.holder) AS other
         FROM (SELECT *, row_number() OVER same_number AS number_rank, first_value(key) OVER same_number AS holder
               FROM resolved_catalog_course WHERE external_identifier IS NOT NULL
-              WINDOW same_number AS (PARTITION BY product_source, course_type, external_identifier ORDER BY {ORDER})) r
+              WINDOW same_number AS (PARTITION BY product_source, course_type, external_identifier
+                                     ORDER BY {_archived("resolved_catalog_course")}, {ORDER})) r
         LEFT JOIN catalog.catalog_course t ON t.external_identifier = r.external_identifier AND t.id <> r.id
              AND {SAME_PARTNER} AND {NOT_IN_LOAD} AND NOT {GONE}
+             AND t.dropped_since IS NULL AND NOT {_archived("t")}
         WHERE r.number_rank > 1 OR t.id IS NOT NULL""")
     publication.reject(
         "catalog.catalog_course",
@@ -96,6 +101,11 @@ def _remove_shared_identifiers(publication: Publication) -> None:
     )
     publication.execute("""
         UPDATE resolved_catalog_course r SET external_identifier = NULL FROM shared_identifier s WHERE r.id = s.id""")
+
+
+def _archived(course: str) -> str:
+    """SQL of whether upstream calls a course archived."""
+    return f"({course}.product_status IS NOT DISTINCT FROM 'archived')"
 
 
 def _give_up_exchanged_identifiers(publication: Publication) -> None:

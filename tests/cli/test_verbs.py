@@ -156,6 +156,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(command: Command) -> None:
         "database": True,
         "schema": True,
         "events": True,
+        "roles": True,
         "lms": False,
     }
     assert "Check that the upstream is up" in findings[-1]["detail"]

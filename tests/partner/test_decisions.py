@@ -12,7 +12,7 @@ from catalog_pipeline.partner.columns import (
     ValidatedFeed,
     messages,
 )
-from catalog_pipeline.partner.decisions import Decisions, decide_feed, settle_identifiers
+from catalog_pipeline.partner.decisions import Decisions, decide_feed
 from catalog_pipeline.partner.standing import RUN_TYPES, Standing
 from catalog_pipeline.rules.course_keys import TEXT
 
@@ -60,7 +60,7 @@ def standing(*courses: dict[str, Any], runs: list[dict[str, Any]] | None = None)
     return Standing(
         courses=found.astype(dict.fromkeys(texts, TEXT)).set_index("folded"),
         runs=stands.astype({**types, "run": "int64", "course": "int64", "listed_by_id": "Int64"}).assign(listed=False),
-        holders=pd.DataFrame(columns=["course", "key", "identifier"]),
+        holders=pd.DataFrame(columns=["course", "key", "identifier", "is_archived"]),
         taken_names=pd.DataFrame({"key_course": pd.Series(dtype=TEXT), "key_run": pd.Series(dtype=TEXT)}),
         current_variants=pd.Series(dtype=TEXT),
         products=0,
@@ -114,22 +114,3 @@ def test_an_end_before_the_start_that_stands_is_rejected() -> None:
 def test_a_new_run_needs_a_start() -> None:
     decided = decide_feed(FEED, fed({"number": "1", "start": pd.NaT}), standing(course("1", 7)), NOW)
     assert codes(decided) == [(2, "rejected", "MISSING_REQUIRED_DATA")]
-
-
-def test_a_product_number_stays_with_who_has_it_and_else_with_the_first_in_the_file() -> None:
-    rows = pd.DataFrame(
-        {
-            "course": [1, -2, -3],
-            "course_key": ["A+1", "A+2", "A+3"],
-            "external_identifier": ["held", "new", "new"],
-            "standing_identifier": None,
-            **dict.fromkeys(("verdict", "reason", "code", "column", "value")),
-        }
-    ).astype(dict.fromkeys(("verdict", "reason", "code", "column", "value", "external_identifier"), TEXT))
-    holders = pd.DataFrame({"course": [9], "key": ["A+9"], "identifier": ["held"]})
-    settled = settle_identifiers(rows, holders)
-    assert settled["verdict"].fillna("").tolist() == ["rejected", "", "rejected"]
-    assert settled["reason"].dropna().tolist() == [
-        "A+9 has this product number already. Correct one of them.",
-        "A+2 has this product number already. Correct one of them.",
-    ]

@@ -9,7 +9,10 @@ import pytest
 from support.catalog import Upstream, course, run
 from support.feeds import NOW, FedCatalog, fed, json_of, presented, product, variant
 
+from catalog_pipeline.database.engine import connected
 from catalog_pipeline.partner.configuration import SHIPPED
+from catalog_pipeline.queries.explain import explain
+from catalog_pipeline.queries.history import history
 
 Cells = dict[str, Any]
 
@@ -354,6 +357,44 @@ def test_a_product_number_that_another_course_has_is_rejected(fed_catalog: FedCa
     assert [row["outcome"] for row in found["rows"]] == ["unchanged", "rejected", "new_product", "rejected"]
     assert "A+1" in found["rows"][1]["reason"]
     assert "A+3" in found["rows"][3]["reason"]
+
+
+def test_the_successor_of_an_archived_course_takes_its_product_number(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"), fed("2", "w"))
+    fed_catalog.feed(fed("2", "w"))
+    successor = fed("3", "x", external_identifier="id 1")
+    planned = fed_catalog.feed(fed("2", "w"), successor, dry_run=True)
+    found = fed_catalog.feed(fed("2", "w"), successor)
+    assert found["rows"] == planned["rows"]
+    assert [row["outcome"] for row in found["rows"]] == ["unchanged", "new_product"]
+    (warning,) = found["rows"][1]["warnings"]
+    assert (warning["code"], warning["column"]) == ("PRODUCT_NUMBER_GIVEN_UP", "external_identifier")
+    assert "A+1, which is archived, had the product number id 1." in warning["message"]
+    with connected(fed_catalog.engine) as connection:
+        explained = explain(connection, "A+1")
+        (event,) = [e for e in history(connection, "A+1") if "external_identifier" in e["changes"]][1:]
+    assert explained["course"]["product_number"] == "none: it gave id 1 up for A+3"
+    assert explained["history"][-1]["field"] == "external_identifier"
+    assert event["changes"] == {"external_identifier": ["id 1", None]}
+    assert event["actor"].startswith("load:")
+    updated = "SELECT n FROM ops.load_count WHERE table_name = 'catalog.catalog_course' AND outcome = 'updated'"
+    assert fed_catalog.rows(f"{updated} ORDER BY load_id DESC LIMIT 1") == [(1,)]
+    assert fed_catalog.feed(fed("2", "w"), successor, force=True)["rows"][1]["warnings"] == []
+    back = fed_catalog.feed(fed("1", "v"), fed("2", "w"), successor)
+    assert [row["outcome"] for row in back["rows"]] == ["rejected", "unchanged", "unchanged"]
+    assert back["rows"][0]["reason"] == "A+3 has this product number already. Correct one of them."
+
+
+def test_a_product_number_of_a_course_that_is_for_sale_but_not_in_the_feed_tells_what_to_do(
+    fed_catalog: FedCatalog,
+) -> None:
+    fed_catalog.feed(fed("1", "v"), fed("2", "w"))
+    successor = fed("3", "x", external_identifier="id 1")
+    found = fed_catalog.feed(fed("2", "w"), successor)
+    assert [row["outcome"] for row in found["rows"]] == ["unchanged", "rejected"]
+    assert "A+1, which this feed does not list, has this product number." in found["rows"][1]["reason"]
+    assert fed_catalog.outcomes(fed("2", "w")) == ["unchanged"]
+    assert fed_catalog.outcomes(fed("2", "w"), successor) == ["unchanged", "new_product"]
 
 
 def test_courses_may_swap_their_product_numbers(fed_catalog: FedCatalog) -> None:

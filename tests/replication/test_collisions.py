@@ -84,6 +84,21 @@ def test_a_second_course_with_a_partners_product_number_is_kept_without_it(
     assert catalog.rejects() == [("A+2", "external_identifier", "duplicate_external_identifier")]
 
 
+def test_a_product_that_upstream_calls_archived_gives_its_number_up(catalog: Catalog, upstream: Upstream) -> None:
+    live, archived = ({"external_identifier": "77", "product_status": said} for said in ("published", "archived"))
+    upstream.courses = [course("A+1", additional_metadata=archived)]
+    catalog.refresh()
+    upstream.courses = [*upstream.courses, course("A+2", additional_metadata=live)]
+    catalog.refresh()
+    numbers = "SELECT key, external_identifier FROM catalog.catalog_course ORDER BY 1"
+    assert catalog.rows(numbers) == [("A+1", None), ("A+2", "77")]
+    assert catalog.rejects() == []
+    catalog.execute("UPDATE landing.document SET settled_rules = 0")
+    catalog.refresh()
+    assert catalog.rows(numbers) == [("A+1", None), ("A+2", "77")]
+    assert catalog.rejects() == [("A+1", "external_identifier", "duplicate_external_identifier")]
+
+
 def test_two_courses_of_one_code_in_one_organization_are_a_reject(catalog: Catalog, upstream: Upstream) -> None:
     upstream.courses = [course("A+1"), course("Old+1", owners=[organization("A")])]
     catalog.refresh()

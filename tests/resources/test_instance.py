@@ -2,14 +2,17 @@
 
 import os
 import socket
+import subprocess
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 import yaml
 from dagster import DagsterInstance, DagsterRunStatus
+from support.processes import wait_until
 
 from catalog_pipeline.database.engine import Server
 from catalog_pipeline.settings import Settings
@@ -72,6 +75,19 @@ def test_a_process_that_took_over_a_dead_ones_number_is_not_mistaken_for_it(
     host, pid, _ = process_tag()[PROCESS_TAG].rsplit("/", 2)
     run = a_run(defs, instance, {PROCESS_TAG: f"{host}/{pid}/1.00"}, DagsterRunStatus.STARTED)
     assert sweep_dead_runs(instance) == [run.run_id]
+
+
+def test_a_process_that_ended_and_that_nobody_waits_for_is_dead(
+    defs: dg.Definitions, instance: DagsterInstance
+) -> None:
+    with subprocess.Popen(["sleep", "60"]) as zombie:
+        started = psutil.Process(zombie.pid).create_time()
+        tag = {PROCESS_TAG: f"{socket.gethostname()}/{zombie.pid}/{started:.2f}"}
+        run = a_run(defs, instance, tag, DagsterRunStatus.STARTED)
+        assert sweep_dead_runs(instance) == []
+        zombie.kill()
+        wait_until(lambda: psutil.Process(zombie.pid).status() == psutil.STATUS_ZOMBIE)
+        assert sweep_dead_runs(instance) == [run.run_id]
 
 
 def test_a_run_of_make_run_names_its_code_location_and_its_process(

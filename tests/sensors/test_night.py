@@ -1,8 +1,10 @@
 """The night: which stage comes next, and the sensor's ticks one after another on a real instance."""
 
 import os
+import re
 import signal
 import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -10,9 +12,10 @@ import pytest
 from dagster import DagsterInstance, DagsterRunStatus, build_sensor_context
 
 from catalog_pipeline.definitions import defs
+from catalog_pipeline.errors import SettingsError
 from catalog_pipeline.settings import Settings
 from sensors import nightly
-from sensors.nightly import NIGHT_TAG, Stage, next_stage, stages
+from sensors.nightly import Stage, next_stage, stages
 
 SUCCESS, FAILURE, STARTED = DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.STARTED
 SETTINGS = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
@@ -53,27 +56,87 @@ def test_a_stage_whose_source_is_not_configured_is_left_out(configured: dict[str
     assert ("refresh_lms" in {stage.job for stage in tonight}) is ("discovery_url" not in configured)
 
 
-def test_the_sensor_walks_the_night_stage_by_stage_and_requests_none_twice() -> None:
-    night = f"{datetime.now(UTC):%Y-%m-%d}"
-    with DagsterInstance.ephemeral() as instance:
+class Nights:
+    """An instance on which the schedule and the sensor tick."""
 
-        def tick() -> list[str | None]:
-            context = build_sensor_context(instance=instance, definitions=defs, resources={"settings": SETTINGS})
-            return [run.run_key for run in nightly.night.evaluate_tick(context).run_requests or []]
+    def __init__(self, instance: DagsterInstance) -> None:
+        self.instance = instance
 
-        assert tick() == []
-        for stage, following in zip(nightly.NIGHT, [*nightly.NIGHT[1:], None], strict=True):
-            run = instance.create_run_for_job(defs.resolve_job_def(stage.job), tags={NIGHT_TAG: night})
-            assert tick() == []
-            instance.report_run_failed(run) if stage.source else instance.handle_new_event(_success(run))
-            assert tick() == ([f"{night}:{following.job}"] if following else [])
+    def schedule(self, hour: int) -> list[str | None]:
+        """The keys of the runs that a tick of the schedule at that hour of 1 March requests, and starts."""
+        schedule = nightly.nightly_schedule(SETTINGS)
+        at = datetime(2026, 3, 1, hour, 15, tzinfo=UTC)
+        context = dg.build_schedule_context(self.instance, scheduled_execution_time=at)
+        return self._start(schedule.evaluate_tick(context).run_requests)
+
+    def sensor(self) -> list[str | None]:
+        """The keys of the runs that a tick of the sensor requests, and starts."""
+        context = build_sensor_context(instance=self.instance, definitions=defs, resources={"settings": SETTINGS})
+        return self._start(nightly.night.evaluate_tick(context).run_requests)
+
+    def end(self, *, failed: bool = False) -> None:
+        """End the newest run."""
+        (run,) = self.instance.get_runs(limit=1)
+        self.instance.report_run_failed(run) if failed else self.instance.handle_new_event(_success(run))
+
+    def walk(self) -> list[str | None]:
+        """End stage after stage; the keys of those that follow the one that runs now, up to the end of the night."""
+        keys: list[str | None] = []
+        while True:
+            self.end()
+            night = keys[-1] if keys else None
+            following = self.sensor()
+            if not following or (night and str(following[0])[:17] != str(night)[:17]):
+                return [*keys, *following]
+            keys += following
+
+    def _start(self, requests: Sequence[dg.RunRequest] | None) -> list[str | None]:
+        for request in requests or []:
+            job = defs.resolve_job_def(str(request.job_name or "refresh_discovery"))
+            self.instance.create_run_for_job(job, tags=request.tags)
+        return [request.run_key for request in requests or []]
 
 
-def test_the_schedule_names_the_nights_date_in_key_and_tag() -> None:
-    schedule = nightly.nightly_schedule(SETTINGS)
-    context = dg.build_schedule_context(scheduled_execution_time=datetime(2026, 3, 1, 2, 15, tzinfo=UTC))
-    request = schedule.evaluate_tick(context).run_requests[0]  # pyright: ignore[reportOptionalSubscript]
-    assert (request.run_key, request.tags[NIGHT_TAG]) == ("2026-03-01:refresh_discovery", "2026-03-01")
+@pytest.fixture
+def nights() -> Iterator[Nights]:
+    with DagsterInstance.local_temp() as instance:  # a tick of a schedule opens its instance anew, so it needs files
+        yield Nights(instance)
+
+
+def test_the_sensor_walks_the_night_stage_by_stage_and_requests_none_twice(nights: Nights) -> None:
+    assert nights.sensor() == []
+    assert nights.schedule(2) == ["2026-03-01T02:15Z:refresh_discovery"]
+    for following in [*nightly.NIGHT[1:], None]:
+        assert nights.sensor() == []
+        nights.end(failed=following is not None and following.source is not None)
+        assert nights.sensor() == ([f"2026-03-01T02:15Z:{following.job}"] if following else [])
+
+
+def test_a_cron_that_ticks_twice_a_day_makes_two_whole_nights(nights: Nights) -> None:
+    walked = []
+    for hour in (2, 14):
+        walked += [*nights.schedule(hour), *nights.walk()]
+    assert walked == [f"2026-03-01T{hour}:15Z:{stage.job}" for hour in ("02", "14") for stage in nightly.NIGHT]
+
+
+def test_a_night_waits_for_the_one_before_and_of_those_that_wait_the_newest_begins(nights: Nights) -> None:
+    nights.schedule(2)
+    assert nights.schedule(3) == nights.schedule(4) == []
+    assert nights.walk()[-2:] == ["2026-03-01T02:15Z:send_mail", "2026-03-01T04:15Z:refresh_discovery"]
+    assert [str(key)[:17] for key in nights.walk()] == ["2026-03-01T04:15Z"] * (len(nightly.NIGHT) - 1)
+    assert nights.instance.get_dynamic_partitions(nightly.WAITING) == []
+    assert nights.schedule(5) == ["2026-03-01T05:15Z:refresh_discovery"]
+
+
+def test_days_are_built_up_to_the_day_of_the_tick() -> None:
+    tags = nightly.request(Stage("snapshot_catalog", days=2), "2026-03-01T23:15Z").tags
+    assert (tags[nightly.FIRST_PARTITION_TAG], tags[nightly.LAST_PARTITION_TAG]) == ("2026-02-28", "2026-03-01")
+
+
+@pytest.mark.parametrize("cron", ["nonsense", "99 * * * *", "0 0 31 2 *", "1 2 3"])
+def test_a_cron_that_is_none_is_named_with_what_is_wrong(cron: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f"CATALOG_NIGHTLY_CRON: {cron!r} is no cron expression")):
+        nightly.nightly_schedule(SETTINGS.model_copy(update={"nightly_cron": cron}))
 
 
 def test_a_night_that_is_interrupted_starts_no_further_stage() -> None:
