@@ -23,7 +23,7 @@ warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
 RUNS = ["catalog.course_run", "go_live.due_runs"]
 FEEDS = ["feeds.partner"]
 CHANGE_WITH = {
-    "landing.document": ["landing.discovery", "landing.lms", *FEEDS],
+    "landing.document": ["landing.discovery", "landing.lms"],
     "ops.feed": FEEDS,
     "ops.feed_row": FEEDS,
     "catalog.course_run": RUNS,

@@ -10,17 +10,21 @@ from typing import Any, cast
 import pandas as pd
 from sqlalchemy import Connection, Engine, Table, text
 
+from catalog_pipeline.database import locks
 from catalog_pipeline.database.bulk import copy_frame, merge
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.database.schema import check_version
+from catalog_pipeline.database.version import check_version
 from catalog_pipeline.errors import ExitCode, LoadRefusedError
 from catalog_pipeline.models.base import Base
 
-PUBLISH_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('catalog.publish', 0))"
+PUBLISH_LOCK = "catalog.publish"
+"""The lock that whoever lands or publishes holds to the end of the transaction."""
 
-
-class LoadHeldError(LoadRefusedError):
-    """A load would archive more than it may without a person's consent."""
+COURSES_OF_OTHER_STATUS = """
+    SELECT count(*) FROM (
+        SELECT FROM ops.change_event WHERE xid = pg_current_xact_id() AND entity = 'catalog_course'
+        GROUP BY entity_id HAVING bool_and(action = 'updated' AND changes - 'status' = '{}')) AS course"""
+"""How many courses this transaction gave another status, and changed in nothing else: triggers did."""
 
 
 @dataclass
@@ -49,6 +53,8 @@ class LoadReport:
     @property
     def exit_code(self) -> ExitCode:
         """The exit status for this outcome."""
+        if self.outcome == "held":
+            return ExitCode.REFUSED
         return ExitCode.SOME_ROWS_LEFT if self.total("rejected", "deferred") else ExitCode.DONE
 
 
@@ -72,12 +78,10 @@ class Publication:
         """Run a query for one value."""
         return self.connection.execute(text(statement), parameters).scalar_one()
 
-    def merge(
-        self, model: type[Base], source: str, columns: Sequence[str], *, insert_only: Sequence[str] = (), on: str = "id"
-    ) -> None:
+    def merge(self, model: type[Base], source: str, columns: Sequence[str], *, on: str = "id") -> None:
         """Merge the rows of a staging table or query into a model's table, and count them; see `bulk.merge`."""
         table = cast(Table, model.__table__)
-        counts = merge(self.connection, table, source, columns, insert_only=insert_only, on=on)
+        counts = merge(self.connection, table, source, columns, on=on)
         self.count(table.fullname, counts)
 
     def reject(self, table: str, query: str, *, rows: bool = True, **parameters: Any) -> None:
@@ -109,12 +113,12 @@ def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None =
 
     Change events name `actor` as who made the change, or this load if none is given.
 
-    If LoadRefusedError is raised inside, all is rolled back but the load's row in `ops.load`, which says `refused` or
-    `held` with the reason; the error is raised again. Any other error rolls back everything.
+    If LoadRefusedError is raised inside, all is rolled back but the load's row in `ops.load`, which says `refused` with
+    the reason; the error is raised again. Any other error rolls back everything.
     """
     with connected(engine) as connection:
         check_version(connection)
-        connection.execute(text(PUBLISH_LOCK))
+        locks.take(connection, PUBLISH_LOCK)
         load_id = connection.execute(
             text(
                 "INSERT INTO ops.load (source, outcome, as_of, started_at, started_by, documents, rejected_documents)"
@@ -134,7 +138,7 @@ def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None =
         except LoadRefusedError as error:
             savepoint.rollback()
             refusal = error
-            publication.report.outcome = "held" if isinstance(error, LoadHeldError) else "refused"
+            publication.report.outcome = "refused"
             publication.report.detail = str(error)
             publication.report.counts.clear()
         else:
@@ -147,6 +151,8 @@ def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None =
 
 def _finish(publication: Publication) -> None:
     report = publication.report
+    if report.changed:
+        publication.count("catalog.catalog_course", {"updated": publication.scalar(COURSES_OF_OTHER_STATUS)})
     publication.execute(
         "UPDATE ops.load SET outcome = :outcome, detail = :detail, finished_at = clock_timestamp(),"
         " documents = :documents, rejected_documents = :rejected WHERE id = :id",

@@ -57,6 +57,11 @@ class Feed(Base):
     reactivated: Mapped[list[Any]] = mapped_column(
         JSONB, comment="Archived courses that the feed lists again, with the same fields as archived."
     )
+    missing: Mapped[list[Any]] = mapped_column(
+        JSONB,
+        server_default=text("'[]'"),
+        comment="Courses that the feed does not list but that were not archived, with the same fields as archived.",
+    )
     document_id: Mapped[int | None] = mapped_column(
         BigInteger,
         ForeignKey("landing.document.id", ondelete="SET NULL"),
@@ -102,6 +107,9 @@ class FeedRow(Base):
     )
     warnings: Mapped[list[Any] | None] = mapped_column(
         JSONB, comment="Values that were not applied: code, column, message."
+    )
+    said: Mapped[dict[str, str] | None] = mapped_column(
+        JSONB, comment="What the row says of fields of its run that belong to an upstream while it lists the run."
     )
     catalog_course_id: Mapped[int | None] = mapped_column(
         BigInteger, comment="The course whose fields the row carries; while the feed is current, no crawl changes them."

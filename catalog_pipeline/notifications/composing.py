@@ -9,7 +9,7 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from catalog_pipeline.spreadsheets import write_csv
 
 ZIPPED_FROM = 1_000_000
 """Bytes from which an attachment is zipped: mail servers refuse what is too large."""
+LARGEST = 5_000_000
+"""Most bytes of an attachment; the encoding of mail adds a third."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,29 @@ class Attachment:
     name: str
     columns: Sequence[str]
     rows: Sequence[Mapping[str, Any]]
+
+    @cached_property
+    def content(self) -> bytes:
+        """The table as CSV, in UTF-8. Without the byte order mark, spreadsheets would read it as Windows-1252."""
+        file = io.StringIO()
+        write_csv(file, self.columns, ([row[name] for name in self.columns] for row in self.rows))
+        return file.getvalue().encode("utf-8-sig")
+
+    @cached_property
+    def file(self) -> tuple[str, bytes]:
+        """The name and bytes of the file as it is sent: zipped, if it is large."""
+        name = f"{self.name}.csv"
+        if len(self.content) < ZIPPED_FROM:
+            return name, self.content
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr(name, self.content)
+        return f"{name}.zip", archive.getvalue()
+
+    @property
+    def fits(self) -> bool:
+        """Whether mail servers take it."""
+        return len(self.file[1]) <= LARGEST
 
 
 def compose(
@@ -75,17 +100,11 @@ def _templates(folder: Path) -> Environment:
 
 
 def _attach(message: EmailMessage, attachment: Attachment) -> None:
-    file = io.StringIO()
-    write_csv(file, attachment.columns, ([row[name] for name in attachment.columns] for row in attachment.rows))
-    content = file.getvalue().encode("utf-8-sig")  # without the byte order mark, spreadsheets read it as Windows-1252
-    name = f"{attachment.name}.csv"
-    if len(content) < ZIPPED_FROM:
+    name, content = attachment.file
+    if name.endswith(".zip"):
+        message.add_attachment(content, maintype="application", subtype="zip", filename=name)
+    else:
         message.add_attachment(content, maintype="text", subtype="csv", filename=name, params={"charset": "utf-8"})
-        return
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr(name, content)
-    message.add_attachment(archive.getvalue(), maintype="application", subtype="zip", filename=f"{name}.zip")
 
 
 def _address(value: str) -> Address:

@@ -8,7 +8,6 @@ import orjson
 from sqlalchemy import Connection, Table, text
 
 from catalog_pipeline.database.bulk import copy_frame, copy_rows, create_staging, merge
-from catalog_pipeline.loading.course_status import settle_course_statuses
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.course import CatalogCourse
 from catalog_pipeline.models.fields import COURSE_FIELDS, LISTED, RUN_FIELDS, written_by
@@ -50,8 +49,6 @@ def apply_plan(publication: Publication, plan: FeedPlan) -> None:
             as_of=publication.as_of,
         )
         publication.count("catalog.catalog_course", {"updated": dropped})
-    if publication.report.changed:
-        settle_course_statuses(publication)
 
 
 def _write_courses(publication: Publication) -> None:
@@ -65,7 +62,7 @@ def _write_courses(publication: Publication) -> None:
         SELECT count(*) FROM given_up WHERE is_archived""")
     publication.count("catalog.catalog_course", {"updated": given_up})
     table = cast(Table, CatalogCourse.__table__)
-    counts = merge(publication.connection, table, CHANGED_COURSES, COURSE_COLUMNS, insert_only=["status"])
+    counts = merge(publication.connection, table, CHANGED_COURSES, COURSE_COLUMNS)
     publication.count("catalog.catalog_course", counts)
 
 
@@ -135,6 +132,7 @@ def keep_plan(connection: Connection, plan: FeedPlan, document_id: int, load_id:
         warnings=plan.warnings,
         archived=plan.archived_products,
         reactivated=plan.reactivated_products,
+        missing=plan.missing_products,
         load_id=load_id,
     )
     _keep_rows(connection, plan, feed_id)
@@ -146,7 +144,7 @@ def keep_refused(connection: Connection, feed: FeedName, document_id: int, as_of
     return _keep_feed(connection, feed, as_of=as_of, outcome="refused", detail=detail, document_id=document_id)
 
 
-JSON_COLUMNS: dict[str, Any] = {"counts": {}, "warnings": [], "archived": [], "reactivated": []}
+JSON_COLUMNS: dict[str, Any] = {"counts": {}, "warnings": [], "archived": [], "reactivated": [], "missing": []}
 """Of `ops.feed`, with what a feed has in them of which nothing was read."""
 
 
@@ -162,15 +160,16 @@ def _keep_feed(connection: Connection, feed: FeedName, **columns: Any) -> int:
 
 def _keep_rows(connection: Connection, plan: FeedPlan, feed_id: int) -> None:
     """Keep what was decided of each row; where the feed is applied, also the course and run whose fields it carries."""
-    told = [name for name in TOLD_COLUMNS if name != "changes"]
+    told = [*(name for name in TOLD_COLUMNS if name != "changes"), "said"]
     carried = {"course": "catalog_course_id", "run": "course_run_id"} if plan.is_applied else {}
     unchanged = plan.unchanged.rename(columns=carried)
     copy_frame(connection, "ops.feed_row", unchanged[[*told, *carried.values()]].assign(feed_id=feed_id))
     if carried:
         stage_still_carried(connection, plan.current)
-    columns = ", ".join([*TOLD_COLUMNS, *carried.values()])
+    kept = [*TOLD_COLUMNS, "said"]
+    columns = ", ".join([*kept, *carried.values()])
     values = ", ".join(
-        [*(f"t.{name}" for name in TOLD_COLUMNS), *(f"coalesce(t.{name}, s.{name})" for name in carried.values())]
+        [*(f"t.{name}" for name in kept), *(f"coalesce(t.{name}, s.{name})" for name in carried.values())]
     )
     connection.execute(
         text(f"""

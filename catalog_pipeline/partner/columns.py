@@ -221,6 +221,10 @@ COLUMNS = {column.name: column for column in FEED_COLUMNS}
 REASONS_COLUMN = "reasons"
 """The column that `partner rejects --csv` adds. Its cells are ignored; a feed that has it corrects an earlier one."""
 
+REWRITTEN = r"0[0-9]+|[0-9]{12,}|[0-9]+[eE][0-9]+"
+"""Texts of which a spreadsheet makes other ones, because it takes them for numbers: 0012, 123456789012, 10E2. In the
+CSV of rejected rows they have a quote in front."""
+
 VALID_ROW = pa.DataFrameSchema(
     {
         "row": pa.Column(NUMBER),
@@ -303,6 +307,7 @@ WARNING_CODES = {
     "CONFLICTING_COURSE_VALUES": "The row says of the course what its first row does not; what the first says counts.",
     "UNKNOWN_VALUE": "A subject or level that the rules do not list; the catalog, not asked, may know it.",
     "IGNORED_VALUE": "A part of the value has no place in the catalog, or a spreadsheet rounded the product number.",
+    "OWNED_BY_UPSTREAM": "An upstream lists the run and owns the field: its value stands. `explain` shows both.",
     "PRODUCT_NUMBER_GIVEN_UP": "An archived course had the product number. It has none now: this course has it.",
     "UNKNOWN_COLUMN": "Of the feed as a whole: no column of a feed has this name; it is ignored.",
 }

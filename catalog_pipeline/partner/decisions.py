@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import numpy as np
+import orjson
 import pandas as pd
 
 from catalog_pipeline.partner.columns import ERROR_COLUMNS, WARNING_COLUMNS, FeedName, ValidatedFeed, messages
@@ -18,7 +19,7 @@ from catalog_pipeline.rules.course_keys import TEXT, fold
 from catalog_pipeline.rules.product_numbers import given_up, lost_claims
 from catalog_pipeline.rules.run_keys import new_run_names, run_key_parts
 from catalog_pipeline.rules.run_matching import CONFLICT, DUPLICATE, NEW, match_runs
-from catalog_pipeline.rules.run_values import differs, run_values
+from catalog_pipeline.rules.run_values import SAID, differs, run_values, said_of_upstreams
 from catalog_pipeline.schemas.parsing import INSTANT, NUMBER
 
 MATCHING_CODES = {CONFLICT: "VARIANT_CONFLICT", DUPLICATE: "DUPLICATE_ROW"}
@@ -43,16 +44,20 @@ class Decisions:
       `key_course` and `key_run`.
     - `standing_run`: the key of the run that stands.
     - `decision`, `reason`: of `match_runs`.
+    - `said`: what `said_of_upstreams` finds, as a JSON object by field.
     """
     courses: pd.DataFrame
-    """The first accepted row of each course, TEXTS too. `attributes` has the course's price; `published` tells whether
-    any accepted row of the course publishes its run."""
+    """The first accepted row of each course, TEXTS too. `attributes` has the course's price."""
     runs: pd.DataFrame
     """The runs that are new or change: row, course, RUN_VALUES, the parts of the key, id (null where new), is_new,
     missing_since (null), listed_by_id."""
 
     warnings: pd.DataFrame = field(default_factory=lambda: messages([], WARNING_COLUMNS))
     """What the accepted rows say that is not followed, or that has an effect elsewhere; by WARNING_COLUMNS."""
+
+    def with_warnings(self, more: pd.DataFrame) -> "Decisions":
+        """These decisions, with more warnings."""
+        return replace(self, warnings=pd.concat([self.warnings, more], ignore_index=True))
 
     @property
     def changes_run(self) -> pd.Series:
@@ -67,7 +72,7 @@ def decide_feed(feed: FeedName, validated: ValidatedFeed, standing: Standing, as
     rows, runs = match_rows(rows, standing, listed_variants(validated), as_of)
     rows = settle_identifiers(rows, standing.holders, _listed_courses(validated))
     decided = _decided(name_new_runs(rows, standing.taken_names), runs, as_of)
-    return replace(decided, warnings=_given_up_numbers(decided.accepted, standing.holders))
+    return decided.with_warnings(_given_up_numbers(decided.accepted, standing.holders))
 
 
 def decide_runs(validated: ValidatedFeed, standing: Standing, as_of: pd.Timestamp) -> Decisions:
@@ -308,13 +313,46 @@ def _decided(rows: pd.DataFrame, runs: pd.DataFrame, as_of: pd.Timestamp) -> Dec
     first = accepted.drop_duplicates("course")
     titles = accepted["course"].map(first.set_index("course")["title"])
     values = run_values(accepted.assign(title=titles), runs, as_of)
+    said = said_of_upstreams(accepted, runs, as_of)
     changed = accepted["run"].isna() | differs(values, runs) | runs["missing_since"].notna()
     return Decisions(
         left=rows[~is_accepted],
-        accepted=accepted.assign(standing_run=runs["key"]),
+        accepted=accepted.assign(standing_run=runs["key"], said=_json_objects(said)),
         courses=_courses(first.join(texts), accepted, values),
         runs=_runs(accepted[changed], values[changed], runs[changed]),
+        warnings=_left_out(accepted, said, runs),
     )
+
+
+SAID_IN = {"status": "publish_date", "pacing": "course_pacing", "language": "content_language"}
+"""The column of the feed that says each field of SAID."""
+
+
+def _left_out(rows: pd.DataFrame, said: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Warnings about values that are not written, because the upstream that lists the run owns the field and differs.
+
+    `said` is what `said_of_upstreams` finds of these rows; `runs` are their standing runs. By WARNING_COLUMNS.
+    """
+    listed = runs["listed"].fillna(False).astype(bool)
+    parts = []
+    for name in SAID:
+        differs = listed & said[name].notna() & (said[name] != runs[name]).fillna(True).astype(bool)
+        owner, its = runs.loc[differs, "listed_by"], runs.loc[differs, name].fillna("nothing")
+        message = owner + " lists the run and owns its " + name + ": " + its + " stands, not " + said[name][differs]
+        found = rows.loc[differs, ["row", "course_key"]]
+        parts.append(found.assign(code="OWNED_BY_UPSTREAM", column=SAID_IN[name], message=message + "."))
+    return pd.concat(parts)[WARNING_COLUMNS]
+
+
+def _json_objects(values: pd.DataFrame) -> pd.Series:
+    """The values of each row as a JSON object, as text; without those that are null."""
+    plain = values.astype(object).where(values.notna(), None)
+    kinds = plain.drop_duplicates()
+    objects = [
+        orjson.dumps({k: v for k, v in row.items() if v is not None}).decode() for row in kinds.to_dict("records")
+    ]
+    found = plain.merge(kinds.assign(object=objects), on=list(values), how="left")["object"]
+    return found.set_axis(values.index).astype(TEXT)
 
 
 def _courses(first: pd.DataFrame, accepted: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
@@ -326,7 +364,6 @@ def _courses(first: pd.DataFrame, accepted: pd.DataFrame, values: pd.DataFrame) 
     comma = pd.Series(",", first.index).where(first["attributes"] != "{}", "")
     return first.assign(
         attributes=("{" + priced + comma + first["attributes"].str[1:]).fillna(first["attributes"]),
-        published=first["course"].isin(accepted.loc[values["status"] == "published", "course"]),
     )
 
 

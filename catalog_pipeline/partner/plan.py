@@ -105,6 +105,12 @@ class FeedPlan:
         return _products(self.missing, "The feed no longer lists the product.") if self.archives else []
 
     @property
+    def missing_products(self) -> list[Product]:
+        """The courses that the plan does not archive, although the feed as a whole does not list them."""
+        is_left = self.outcome == "held" or (self.is_applied and not self.archives and not self.corrects)
+        return _products(self.missing, "The feed does not list the product.") if is_left else []
+
+    @property
     def reactivated_products(self) -> list[Product]:
         """The archived courses that the plan brings back."""
         return _products(self.reactivated, "The feed lists the archived product again.") if self.is_applied else []

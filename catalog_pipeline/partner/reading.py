@@ -27,6 +27,7 @@ from catalog_pipeline.partner.columns import (
     COLUMNS,
     RAW_ERROR_COLUMNS,
     REASONS_COLUMN,
+    REWRITTEN,
     WARNING_COLUMNS,
     RawFeed,
     messages,
@@ -42,6 +43,8 @@ HEADER_BYTES = 1 << 20
 LARGE_TEXT = pa.large_string()
 SPREADSHEETS_HINT = re.compile(rb"(?i)sep=.\r?\n")
 """A first line that tells Excel the delimiter. Excel neither shows nor counts it."""
+OUR_QUOTE = rf"^'([=+\-@]|(?:{REWRITTEN})$)"
+"""The quote that our own CSV puts in front of a formula, and of a text that a spreadsheet would rewrite."""
 END = "\x1eend\x1e"
 """Put after the text: a quote that is never closed swallows it, which shows that the quote is open."""
 
@@ -88,7 +91,7 @@ def parse_feed(data: bytes, name: str, limits: Limits, received_at: datetime) ->
     text = to_utf8(unpack(data, name, limits.size), name)
     is_json = text.lstrip()[:1] in (b"{", b"[")
     sheet = _read_products(text, name) if is_json else _read_csv(text, name)
-    escapes = not is_json and re.search(rb"'[=+\-@]", text) is not None
+    escapes = not is_json and re.search(rb"'[=+\-@0-9]", text) is not None
     sheet = _clean(sheet, limits.cell, nuls=is_json or b"\0" in text, escapes=escapes)
     if not len(sheet.numbers):
         raise FeedRefusedError(f"{name} has no rows. An empty feed is not applied: feed one with rows.")
@@ -218,7 +221,7 @@ def _read_products(text: bytes, name: str) -> Sheet:
 def _clean(sheet: Sheet, cell_limit: int, *, nuls: bool, escapes: bool) -> Sheet:
     """The sheet with trimmed cells, null where blank, and without blank rows; cells that cannot be kept are errors.
 
-    `nuls` and `escapes` say whether there may be a NUL, or a quote in front of a formula, as our own CSV has it:
+    `nuls` and `escapes` say whether there may be a NUL, or OUR_QUOTE:
     looking for them in every column would take as long as reading.
     """
     numbers, columns, errors = sheet.numbers, sheet.columns, list(sheet.errors)
@@ -226,7 +229,7 @@ def _clean(sheet: Sheet, cell_limit: int, *, nuls: bool, escapes: bool) -> Sheet
     for place, column in enumerate(sheet.names):
         values = pc.utf8_trim_whitespace(columns[place])
         if escapes:
-            values = pc.replace_substring_regex(values, r"^'([=+\-@])", r"\1")
+            values = pc.replace_substring_regex(values, OUR_QUOTE, r"\1")
         blanks = [""] if column == "restriction_type" else ["", CLEARS]
         values = pc.if_else(pc.is_in(values, pa.array(blanks, LARGE_TEXT)), None, values)
         columns[place], unkept = _kept(values, cell_limit, nuls=nuls)  # in its place, so that the old one can go

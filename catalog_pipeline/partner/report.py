@@ -82,6 +82,8 @@ class FeedReport:
     rows: list[RowReport] = field(default_factory=list)
     archived: list[Product] = field(default_factory=list)
     reactivated: list[Product] = field(default_factory=list)
+    missing: list[Product] = field(default_factory=list)
+    """The products that are not archived, although the feed does not list them."""
     is_dry_run: bool = False
     skipped: bool = False
     """Whether nothing was decided, because the same bytes are current already."""
@@ -113,6 +115,7 @@ class FeedReport:
             "rows": [row.to_json() for row in self.rows],
             "archived": [*map(vars, self.archived)],
             "reactivated": [*map(vars, self.reactivated)],
+            "missing": [*map(vars, self.missing)],
             **({"skipped": True} if self.skipped else {}),
         }
 
@@ -130,6 +133,7 @@ def report(connection: Connection, feed_id: int, shown: int | None = None) -> Fe
         rows=_read(connection, "SELECT * FROM ops.feed_row WHERE feed_id = :id", shown, id=feed_id),
         archived=[Product(**product) for product in feed.archived],
         reactivated=[Product(**product) for product in feed.reactivated],
+        missing=[Product(**product) for product in feed.missing],
     )
 
 
@@ -148,6 +152,7 @@ def planned_report(connection: Connection, plan: FeedPlan, shown: int | None = N
         rows=rows,
         archived=plan.archived_products,
         reactivated=plan.reactivated_products,
+        missing=plan.missing_products,
         is_dry_run=True,
     )
 
@@ -176,6 +181,16 @@ def find_feed(connection: Connection, wanted: str) -> int:
     feed_id = found.first()
     if feed_id is None:
         raise UsageError(f"There is no feed {wanted!r}; `catalog-pipeline partner feeds` lists them.")
+    return feed_id
+
+
+def last_with_rejects(connection: Connection) -> int:
+    """The id of the newest feed that has rejected rows. Raises UsageError if none has."""
+    feed_id = connection.execute(
+        text("SELECT max(id) FROM ops.feed WHERE CAST(counts ->> 'rejected' AS bigint) > 0")
+    ).scalar_one()
+    if feed_id is None:
+        raise UsageError("No feed has rejected rows; `catalog-pipeline partner feeds` lists the feeds.")
     return feed_id
 
 

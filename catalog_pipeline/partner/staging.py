@@ -23,7 +23,6 @@ from sqlalchemy import Connection, text
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, quoted, read_frame
 from catalog_pipeline.database.changes import changes, member, pair_of
 from catalog_pipeline.database.keys import folded
-from catalog_pipeline.loading.course_status import course_status
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, sql_types, written_by
 from catalog_pipeline.models.run import CourseRun
 from catalog_pipeline.partner.columns import FeedName
@@ -38,14 +37,13 @@ TOLD_COLUMNS = (
     *("row", "outcome", "reason", "course_key", "run_key", "variant_id", "title", "external_identifier"),
     *("restriction_type", "is_future_variant", "changes", "errors", "warnings"),
 )
-"""What is told of a row: the columns of `ops.feed_row` but what it carries."""
+"""What is told of a row: the columns of `ops.feed_row` but what it carries and says beside."""
 
 FED_COURSE = {
     "row": "int",
     **dict.fromkeys(("course", "course_id", "organization_id"), "bigint"),
     **dict.fromkeys(("number", "course_key", "title", *COURSE_TEXTS), "text"),
     "attributes": "jsonb",
-    "published": "boolean",
 }
 PLANNED_RUN = {
     "row": "int",
@@ -61,7 +59,7 @@ PLANNED_ROW = {
     **dict.fromkeys(("outcome", "reason", "course_key", "run_key", "variant_id", "title"), "text"),
     **dict.fromkeys(("external_identifier", "restriction_type"), "text"),
     "is_future_variant": "boolean",
-    **dict.fromkeys(("errors", "warnings"), "jsonb"),
+    **dict.fromkeys(("errors", "warnings", "said"), "jsonb"),
     **dict.fromkeys(("course", "run"), "bigint"),
 }
 
@@ -177,7 +175,6 @@ ATTRIBUTE_CHANGES = f"""
 PLANNED_COURSES = f"""
     CREATE TEMP TABLE planned_course ON COMMIT DROP AS
     SELECT f.row, f.course, coalesce(t.id, nextval(pg_get_serial_sequence('catalog.catalog_course', 'id'))) AS id, n.*,
-           {course_status("n", "f.published")} AS status,
            t.dropped_since IS NOT NULL OR t.missing_since IS NOT NULL
                OR coalesce(t.product_status = 'archived', false) AS reactivated,
            CASE WHEN t.id IS NULL OR ({_listed("t", COMPARED)}) IS DISTINCT FROM ({_listed("n", COMPARED)})
@@ -204,7 +201,7 @@ STANDING_COURSES = """
     FROM fed_product f JOIN catalog.catalog_course c ON c.id = f.course_id"""
 
 TOLD_ROWS = f"""
-    SELECT {", ".join(f"p.{name}" for name in TOLD_COLUMNS if name != "changes")},
+    SELECT {", ".join(f"p.{name}" for name in TOLD_COLUMNS if name != "changes")}, p.said,
            c.id AS catalog_course_id, coalesce(p.run, n.id) AS course_run_id,
            CASE WHEN c.row IS DISTINCT FROM p.row OR c.changes IS NULL THEN r.changes
                 ELSE coalesce(r.changes, '{{}}') || c.changes END AS changes
@@ -217,7 +214,7 @@ TOLD_ROWS = f"""
         SELECT CASE WHEN n.row IS NOT NULL
                THEN {_changes((*written_by(RUN_FIELDS, "feed"), "variant_id", "missing_since"))} END AS changes
         OFFSET 0) r"""
-"""What is told of each row but the unchanged ones: TOLD_COLUMNS, catalog_course_id, course_run_id.
+"""What is told of each row but the unchanged ones: TOLD_COLUMNS, said, catalog_course_id, course_run_id.
 
 It compares with what stands, so ask it before the plan is applied.
 """

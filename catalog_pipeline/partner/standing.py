@@ -54,7 +54,8 @@ class Standing:
     runs: pd.DataFrame
     """The runs of these courses, and those that have one of the feed's variants: RUN_TYPES, and `listed`.
 
-    `run` is the run's id; `course` is its course's id, 0 if it has none. `listed` tells whether an upstream lists it.
+    `run` is the run's id; `course` is its course's id, 0 if it has none. `listed` tells whether an upstream lists it,
+    `listed_by` which one does or did.
     """
     holders: pd.DataFrame
     """Which courses of this source and type have the feed's product numbers: course (id), key, identifier, and whether
@@ -158,15 +159,16 @@ RUN_COLUMNS = {
 }
 RUN_TYPES = {
     **dict.fromkeys(("run", "course", "listed_by_id"), BIG),
-    **dict.fromkeys(("key", "variant_id"), LARGE_TEXT),
+    **dict.fromkeys(("key", "listed_by", "variant_id"), LARGE_TEXT),
     **RUN_COLUMNS,
 }
 FOUND_RUNS = f"""
-    SELECT r.id, coalesce(a.catalog_course_id, 0), r.listed_by_id, r.run_key, v.variant_id,
+    SELECT r.id, coalesce(a.catalog_course_id, 0), r.listed_by_id, r.run_key, d.source, v.variant_id,
            {", ".join(f"r.{quoted(name)}" for name in RUN_COLUMNS)}
     FROM catalog.course_run r
     LEFT JOIN catalog.run_association a ON a.course_run_id = r.id
     LEFT JOIN catalog.course_variant v ON v.course_run_id = r.id
+    LEFT JOIN landing.document d ON d.id = r.listed_by_id
     WHERE r.superseded_by_id IS NULL AND a.catalog_course_id IN (SELECT course_id FROM found_course)
        OR v.variant_id IN (SELECT id FROM asked_variant)"""
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from catalog_pipeline.errors import FeedRefusedError
 from catalog_pipeline.partner.cells import joined, json_objects, judged_cells, text_series
 from catalog_pipeline.partner.columns import (
+    ACCEPTED,
     COLUMNS,
     ERROR_COLUMNS,
     FEED_COLUMNS,
@@ -125,7 +126,10 @@ class _Feed:
             return _found()
         blank = self._is_blank(column.name) & ~self._is_excused(column.name)
         such = f", such as {column.example}" if column.example else ""
-        said = f"{column.name} is blank; it is required for {self.product_type} of {self.source}{such}."
+        said = (
+            f"{column.name} is blank; it is required for {self.product_type} of {self.source}."
+            f" Accepted: {ACCEPTED[column.kind].replace('`', '')}{such}."
+        )
         return _found(np.flatnonzero(blank), code, column.name, None, said)
 
     def _is_blank(self, column: str) -> np.ndarray:

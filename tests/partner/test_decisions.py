@@ -54,7 +54,7 @@ def standing(*courses: dict[str, Any], runs: list[dict[str, Any]] | None = None)
     texts = ["standing_key", "base_key", "owner", "owner_type", "standing_identifier"]
     types = {name: pd.ArrowDtype(kind) for name, kind in RUN_TYPES.items() if name == "price"}
     instants = [*INSTANTS, "missing_since"]
-    names = ["key", "variant_id", "title", "status", "pacing", "language", "restriction_type", "currency"]
+    names = ["key", "listed_by", "variant_id", "title", "status", "pacing", "language", "restriction_type", "currency"]
     types |= dict.fromkeys(instants, "datetime64[us, UTC]") | dict.fromkeys(names, TEXT)
     stands = pd.DataFrame(runs or [], columns=list(RUN_TYPES))
     return Standing(

@@ -50,7 +50,7 @@ def test_each_outcome_of_real_feeds_is_in_their_mails(fed_catalog: FedCatalog, s
     assert "start: 2026-07-01 00:00 UTC → 2026-09-01 00:00 UTC" in told
     assert "ARCHIVED (1)" in told
     assert "A+2 Product id 2" in told
-    assert "UNKNOWN_COLUMN in colour" in told
+    assert "colour: No column of a feed has this name; it is ignored. (UNKNOWN_COLUMN)" in told
 
 
 def test_a_refused_feed_is_told_and_nobody_is_told_of_a_dry_run_or_of_the_same_bytes(

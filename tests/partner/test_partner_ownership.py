@@ -161,9 +161,25 @@ def test_what_upstream_drops_but_a_feed_lists_stays_and_is_the_feeds(
     upstream.courses = [course("B+9")]
     fed_catalog.refresh()
     assert facts(fed_catalog)["status"] == "published"
+    assert fed_catalog.value("SELECT variant_id::text FROM catalog.course_variant") == variant("v")
     assert fed_catalog.value("SELECT status FROM catalog.catalog_course WHERE key = 'A+1'") == "published"
     assert fed_catalog.outcomes(fed("1", "v", title="Only the feed's")) == ["updated"]
     assert facts(fed_catalog)["title"] == "Only the feed's"
+
+
+def test_what_a_held_load_misses_is_upstreams_still_though_a_feed_lists_it(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    upstream.courses = [listed(run(KEY, **DATES))]
+    fed_catalog.refresh()
+    fed_catalog.feed(fed("1", "v"))
+    upstream.courses = []
+    assert fed_catalog.refresh().outcome == "held"
+    owned = "SELECT count(*) FROM catalog.course_run WHERE listed_by_id IS NOT NULL"
+    assert fed_catalog.value(owned) == 1
+    assert fed_catalog.refresh(accept_removals=True).outcome == "applied"
+    assert fed_catalog.value(owned) == 0
+    assert facts(fed_catalog)["status"] == "published"
 
 
 def test_a_product_that_upstream_says_is_archived_is_reactivated_by_a_feed(
@@ -265,3 +281,50 @@ def test_a_course_that_its_feed_dropped_is_explained_by_that(fed_catalog: FedCat
     with connected(fed_catalog.engine) as connection:
         told = explain(connection, "A+6")
     assert "its partner's feed no longer lists it since" in str(told)
+
+
+def test_a_pacing_or_status_that_upstream_owns_is_warned_of_kept_with_the_row_and_explained(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    upstream.courses = [listed(run(KEY, status="reviewed", pacing_type="self_paced", **DATES))]
+    fed_catalog.refresh()
+    found = fed_catalog.feed(fed("1", "v"))
+    told = {one["column"]: one for one in found["rows"][0]["warnings"]}
+    assert set(told) == {"publish_date", "course_pacing"}
+    assert {one["code"] for one in told.values()} == {"OWNED_BY_UPSTREAM"}
+    assert told["course_pacing"]["message"] == (
+        "discovery lists the run and owns its pacing: self_paced stands, not instructor_paced."
+    )
+    assert "reviewed stands, not published." in told["publish_date"]["message"]
+    assert other_values(fed_catalog) == [
+        ("status", "reviewed", "published"),
+        ("pacing", "self_paced", "instructor_paced"),
+    ]
+
+
+def test_a_value_of_the_feed_is_explained_although_upstream_changed_its_own_only_later(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    same = {"status": "published", "content_language": "en-us", **DATES}
+    upstream.courses = [listed(run(KEY, pacing_type="instructor_paced", **same))]
+    fed_catalog.refresh()
+    assert fed_catalog.feed(fed("1", "v"))["rows"][0]["warnings"] == []
+    assert other_values(fed_catalog) == []
+    upstream.courses = [listed(run(KEY, pacing_type="self_paced", **same))]
+    fed_catalog.refresh()
+    assert other_values(fed_catalog) == [("pacing", "self_paced", "instructor_paced")]
+
+
+def test_a_run_that_no_upstream_lists_gets_no_warning_of_an_owner(fed_catalog: FedCatalog) -> None:
+    fed_catalog.feed(fed("1", "v"))
+    found = fed_catalog.feed(fed("1", "v", course_pacing="Self-Paced", publish_date="", restriction_type="custom-b2c"))
+    assert found["rows"][0]["warnings"] == []
+    key = fed_catalog.value("SELECT run_key FROM catalog.course_run")
+    assert other_values(fed_catalog, key) == []
+
+
+def other_values(catalog: FedCatalog, key: str = KEY) -> list[tuple[Any, ...]]:
+    """field, value and what the feed says, of those that `explain` shows."""
+    with connected(catalog.engine) as connection:
+        others = explain(connection, key)["other_values"]
+    return [(one["field"], one["value"], one["says"]) for one in others if one["source"].startswith("2u/")]

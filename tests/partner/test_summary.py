@@ -10,6 +10,7 @@ from email.message import EmailMessage
 from html.parser import HTMLParser
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given
@@ -20,8 +21,9 @@ from sqlalchemy import Engine, text
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.models.feed import FEED_ROW_OUTCOMES
-from catalog_pipeline.partner.columns import FeedName
+from catalog_pipeline.partner.columns import RAW_ERROR_COLUMNS, WARNING_COLUMNS, FeedName, RawFeed, messages
 from catalog_pipeline.partner.configuration import SHIPPED, PartnerRules
+from catalog_pipeline.partner.corrections import corrections
 from catalog_pipeline.partner.plan import Product
 from catalog_pipeline.partner.report import FeedReport, RowError, RowReport, RowWarning
 from catalog_pipeline.partner.summary import LISTED, compose_summary, summarizer
@@ -95,13 +97,30 @@ def typed(found: Report) -> FeedReport:
         ],
         archived=[Product(**product) for product in found["archived"]],
         reactivated=[Product(**product) for product in found["reactivated"]],
+        missing=[Product(**product) for product in found.get("missing", [])],
+    )  # fmt: skip
+
+
+def raw_of(found: Report) -> RawFeed:
+    """The feed as read of which the report tells."""
+    cells = [
+        {"row": one["row"], "title": one["title"], "start_date": next((e["value"] for e in one["errors"]), None)}
+        for one in found["rows"]
+    ]
+    columns = ("title", "start_date")
+    return RawFeed(
+        name="march.csv", sha256="ab12" * 16, received_at=NOW, format="csv",
+        frame=pd.DataFrame(cells, columns=["row", *columns]), columns=columns, unknown=(),
+        errors=messages([], RAW_ERROR_COLUMNS), warnings=messages([], WARNING_COLUMNS),
     )  # fmt: skip
 
 
 def mail(found: Report, *, title: str = TITLE, recipients: tuple[str, ...] = ("ann@example.org",)) -> EmailMessage:
     """The message as its reader gets it: made, written as bytes, and parsed again."""
     at = datetime(2026, 3, 1, 2, 15, tzinfo=UTC)
-    made = compose_summary(typed(found), title=title, sender="Catalog <c@example.org>", recipients=recipients, at=at)
+    report = typed(found)
+    rejects = corrections(report.rows, raw_of(found)) if found["counts"]["rejected"] else None
+    made = compose_summary(report, rejects, title=title, sender="Catalog <c@example.org>", recipients=recipients, at=at)
     return message_from_bytes(made.as_bytes(), policy=policy.default)  # pyright: ignore[reportReturnType]
 
 
@@ -184,21 +203,25 @@ def test_an_updated_row_says_which_fields_changed_from_what_to_what() -> None:
     listed = sections(mail(report(row(2, "updated", changes=changes))))["UPDATED"]
     assert "    start: 2026-01-01 10:30 UTC → 2026-01-01T10:30:01Z\n" in listed
     assert "    price: 150.00 → 200.00\n" in listed
-    assert f"    variant_id: nothing → {VARIANT}\n" in listed
-    assert "    restriction_type: custom-b2c → nothing\n" in listed
+    assert f"    variant: nothing → {VARIANT}\n" in listed
+    assert "    restriction: custom-b2c → nothing\n" in listed
 
 
 def test_a_rejected_row_says_all_its_errors_with_column_and_value() -> None:
     errors = [error(), error(code="MISSING_REQUIRED_DATA", column="image", value=None, message="image is empty.")]
     message = mail(report(row(5, "rejected", errors=errors, run_key=None)))
-    assert sections(message)["REJECTED"].splitlines()[3:9] == [
+    assert sections(message)["REJECTED"].splitlines()[4:10] == [
         "Row 5", "  Course 5", "  MITx+C5", "  Product 5000", f"  Variant {VARIANT}",
-        "    INVALID_DATE in start_date: It is no date. (found: 31/31/2026)",
+        "    start_date '31/31/2026': It is no date. (INVALID_DATE)",
     ]  # fmt: skip
-    assert "    MISSING_REQUIRED_DATA in image: image is empty.\n" in text_of(message)
-    assert [(line["row"], line["code"], line["value"]) for line in table(attachments(message)["rejected.csv"])] == [
-        ("5", "INVALID_DATE", "31/31/2026"),
-        ("5", "MISSING_REQUIRED_DATA", ""),
+    assert "    image is empty. (MISSING_REQUIRED_DATA)\n" in text_of(message)
+    assert "reasons: rejected.csv, attached." in " ".join(text_of(message).split())
+    assert table(attachments(message)["rejected.csv"]) == [
+        {
+            "title": "Course 5",
+            "start_date": "31/31/2026",
+            "reasons": "Row 5.\nstart_date '31/31/2026': It is no date.\nimage is empty.",
+        }
     ]
 
 
@@ -224,22 +247,30 @@ def test_archived_and_reactivated_products_deferred_rows_and_warnings_have_lists
     assert "The run is in review." in listed["DEFERRED"]
     assert "Title of MITx+Old\n  MITx+Old\n  Product 7\n" in listed["ARCHIVED"]
     assert "Title of MITx+Back\n" in listed["REACTIVATED"]
-    assert "The feed\n    UNKNOWN_COLUMN in colour: It is ignored.\n" in listed["WARNINGS"]
-    assert "COURSE_VALUE in title: Two titles." in listed["WARNINGS"]
+    assert "The feed\n    colour: It is ignored. (UNKNOWN_COLUMN)\n" in listed["WARNINGS"]
+    assert "title: Two titles. (COURSE_VALUE)" in listed["WARNINGS"]
     assert message["Subject"].endswith("1 updated, 1 deferred, 1 archived, 1 reactivated")
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said"), [("refused", "Refused"), ("held", "Held back"), ("superseded", "Superseded")]
+    ("outcome", "said", "why"),
+    [
+        ("refused", "Refused", "It would archive too much."),
+        ("held", "Held back", "It does not list products that are on sale: see below."),
+        ("superseded", "Superseded", "A newer feed was taken before."),
+    ],
 )
-def test_of_a_feed_that_was_not_applied_just_the_reason_and_what_is_wrong_is_told(outcome: str, said: str) -> None:
+def test_of_a_feed_that_was_not_applied_just_the_reason_and_what_is_wrong_is_told(
+    outcome: str, said: str, why: str
+) -> None:
     planned = [row(2, "new_product"), row(3, "rejected")]
     message = mail(
         report(*planned, outcome=outcome, detail="It would archive too much.", archived=[product("MITx+Old")])
     )
     assert message["Subject"] == f"{TITLE}: {said.lower()}"
     assert f"\n{said} 2026-03-01 02:15 UTC\n" in text_of(message)
-    assert "Nothing of this feed was taken.\nIt would archive too much.\n" in text_of(message)
+    assert f"Nothing of this feed was taken.\n{why}" in text_of(message)
+    assert "It would archive too much." in text_of(message)
     assert list(sections(message)) == ["REJECTED"]
     assert "new product" not in text_of(message).lower()
 
@@ -268,15 +299,59 @@ def test_a_mail_about_the_worst_feed_is_small_enough_for_any_server() -> None:
     message = mail(report(*rows))
     (content,) = attachments(message).values()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert len(table(archive.read("rejected.csv"))) == 30_000
+        assert len(table(archive.read("rejected.csv"))) == 10_000
     assert len(message.as_bytes()) < 1_000_000
 
 
 def test_many_changes_of_one_row_are_cut_in_the_mail() -> None:
     changes = {f"field_{n}": ["a", "b" * 500] for n in range(30)}
-    listed = sections(mail(report(row(2, "updated", changes=changes))))["UPDATED"]
+    message = mail(report(row(2, "updated", changes=changes)))
+    listed = sections(message)["UPDATED"]
     assert "and 22 more\n" in listed
+    assert "All of them: updated.csv, attached." in listed
+    lines = table(attachments(message)["updated.csv"])
+    assert [(one["row"], one["field"], one["new"]) for one in lines] == [("2", name, "b" * 500) for name in changes]
     assert max(map(len, listed.splitlines())) < 120
+
+
+def test_the_fields_that_matter_most_are_told_first_in_the_words_of_partner_managers() -> None:
+    changes = {
+        "meta_title": ["a", "b"],
+        "dropped_since": ["2026-01-01T00:00:00Z", None],
+        "variant_id": [None, VARIANT],
+        "enrollment_end": [None, "2026-03-01T00:00:00Z"],
+        "price": ["1.00", "2.00"],
+        "start": [None, "2026-04-01T00:00:00Z"],
+    }
+    told = sections(mail(report(row(2, "updated", changes=changes))))["UPDATED"]
+    lines = [line.strip() for line in told.splitlines() if " → " in line]
+    assert [line.partition(":")[0] for line in lines] == [
+        "price", "start", "registration closes", "variant", "meta title", "not listed since",
+    ]  # fmt: skip
+
+
+def test_a_held_feed_lists_the_missing_products_and_leaves_settings_to_who_runs_the_catalog() -> None:
+    detail = "It does not list 30 of 90 products, over the 20% of CATALOG_REMOVAL_SHARE."
+    found = report(row(2, "new_product"), outcome="held", detail=detail)
+    found["missing"] = [product(f"MITx+Old{n}") for n in range(30)]
+    message = mail(found)
+    assert list(sections(message)) == ["NOT LISTED"]
+    assert sections(message)["NOT LISTED"].count("\n  MITx+Old") == LISTED
+    lines = table(attachments(message)["missing.csv"])
+    assert [one["course_key"] for one in lines] == [f"MITx+Old{n}" for n in range(30)]
+    assert lines[0]["external_identifier"] == "7"
+    to_partner, to_operator = " ".join(text_of(message).split()).split("For those who run the catalog:")
+    assert "CATALOG_" not in to_partner
+    assert detail in to_operator
+    assert "catalog-pipeline partner show 1 " in to_operator
+
+
+def test_a_list_that_is_too_large_for_a_mail_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("catalog_pipeline.notifications.composing.LARGEST", 10)
+    message = mail(report(row(2, "rejected")))
+    assert attachments(message) == {}
+    said = " ".join(text_of(message).split())
+    assert "too large for a mail. Those who run the catalog get it by catalog-pipeline partner rejects 1 --csv." in said
 
 
 def test_names_from_outside_make_no_header_and_no_line_of_their_own() -> None:
@@ -297,7 +372,7 @@ def test_unicode_arrives_in_subject_bodies_names_and_attachments() -> None:
     assert [address.addr_spec for address in message["To"].addresses] == ["ann@example.org", "bob@example.org"]
     assert name in text_of(message)
     assert name in "".join(html_of(message).parts)
-    assert table(attachments(message)["rejected.csv"])[0]["value"] == name
+    assert table(attachments(message)["rejected.csv"])[0]["title"] == name
 
 
 def test_markup_from_outside_is_shown_and_never_run() -> None:
@@ -316,9 +391,9 @@ def test_markup_from_outside_is_shown_and_never_run() -> None:
 
 def test_formulas_of_the_feed_are_text_in_the_attachment() -> None:
     formula = '=HYPERLINK("http://evil.example")'
-    found = report(row(2, "rejected", course_key="@SUM(1)", errors=[error(value=formula)]))
+    found = report(row(2, "rejected", title="@SUM(1)", errors=[error(value=formula)]))
     (line,) = table(attachments(mail(found))["rejected.csv"])
-    assert (line["value"], line["course_key"]) == (f"'{formula}", "'@SUM(1)")
+    assert (line["start_date"], line["title"]) == (f"'{formula}", "'@SUM(1)")
 
 
 def test_each_mail_has_an_id_of_its_own_and_asks_for_no_answer_by_machines() -> None:
