@@ -14,6 +14,7 @@ from assets.tables import column_schema, preview, rejects_preview, table_metadat
 from catalog_pipeline.associations.planning import EVERY_RUN, NEW_IN_RANGE, associate
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.events import Range
+from catalog_pipeline.errors import ExitCode
 from catalog_pipeline.loading.go_live import publish_due_runs
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.replication.publishing import publish
@@ -41,7 +42,7 @@ class PublishConfig(dg.Config):
     """How to publish."""
 
     accept_removals: bool = False
-    """Archive what is gone upstream, however much that is. False: a load that would archive too much is held back."""
+    """Archive what the last load held back and upstream still does not list. Whatever else is too much is held back."""
 
 
 class AssociateConfig(dg.Config):
@@ -97,6 +98,7 @@ def publish_discovery(
             check_results=checks,
         )
     _log_written(context, {"catalog.run_association": metadata["catalog.run_association"]}, report)
+    _fail_if_held(report)
 
 
 @dg.asset(
@@ -122,6 +124,7 @@ def publish_lms(
         report = publish(database.engine, lms, settings, accept_removals=config.accept_removals)
     metadata = table_metadata(database.engine, report)
     _log_written(context, {name: values for name, values in metadata.items() if report.counts.get(name)}, report)
+    _fail_if_held(report)
     return MaterializeResult(
         metadata={**metadata["catalog.course_run"], **rejects_preview(database.engine, "catalog.course_run")}
     )
@@ -199,6 +202,12 @@ def _documents_valid(database: CatalogDatabase) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"documents_with_rejects": rejected, **rejects_preview(database.engine)},
     )
+
+
+def _fail_if_held(report: LoadReport) -> None:
+    """Fail the step, after it published all else, where removals wait for a person."""
+    if report.outcome == "held":
+        raise dg.Failure(report.detail, metadata={"exit_code": int(ExitCode.REFUSED)}, allow_retries=False)
 
 
 def _log_written(context: AssetExecutionContext, metadata: dict[str, dict[str, Any]], report: LoadReport) -> None:

@@ -16,17 +16,29 @@ from catalog_pipeline.database.engine import connected
 from dbt_like_sql import relations
 from dbt_like_sql.model import SqlModel
 from dbt_like_sql.project import column_lineage, load_models
-from dbt_like_sql.runner import Counts, TestResult, build, run_tests
+from dbt_like_sql.runner import Counts, TestResult, build, run_tests, tests_of
 from resources.database import CatalogDatabase
 
 warnings.filterwarnings("ignore", "Parameter `backfill_policy`", dg.BetaWarning)
 RUNS = ["catalog.course_run", "go_live.due_runs"]
+FEEDS = ["feeds.partner"]
 CHANGE_WITH = {
+    "landing.document": ["landing.discovery", "landing.lms"],
+    "ops.feed": FEEDS,
+    "ops.feed_row": FEEDS,
     "catalog.course_run": RUNS,
     "catalog.run": [*RUNS, "catalog.run_association", "catalog.catalog_course"],
     "ops.column_change": [*RUNS, "catalog.run_association", "catalog.catalog_course", "catalog.organization"],
 }
 """The assets that a relation changes with, where that is not just the asset of its name."""
+TEST_DESCRIPTIONS = {
+    "key": "Each row has the model's key, and no two rows have the same.",
+    "not_null": "{} has a value in every row.",
+    "unique": "No two rows have the same {}.",
+    "accepted_values": "{} has only values that the model's file lists.",
+    "relationships": "Every {} is in the column that the model's file names.",
+}
+"""What each test of a model asks, for a column."""
 MODELS = load_models()
 
 
@@ -44,7 +56,10 @@ def _mart(model: SqlModel, group: str, partitions: dg.PartitionsDefinition | Non
         code_version=model.code_version,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
-        check_specs=[dg.AssetCheckSpec("model_tests", asset=key, description="The tests of the model's front matter.")],
+        check_specs=[
+            dg.AssetCheckSpec(str(test), asset=key, description=TEST_DESCRIPTIONS[test.name].format(test.column))
+            for test in tests_of(model)
+        ],
         # The columns, with the types that Postgres gives them, come with each materialization.
         metadata={"dagster/table_name": model.full_name, "sql": dg.MetadataValue.md(f"```sql\n{model.sql}\n```")},
     )
@@ -54,7 +69,8 @@ def _mart(model: SqlModel, group: str, partitions: dg.PartitionsDefinition | Non
             counts = build(connection, model, (min(days), max(days)) if days else None)
             results = run_tests(connection, model)
             return MaterializeResult(
-                metadata=_metadata(connection, model, counts), check_results=[_test_results(key, results)]
+                metadata=_metadata(connection, model, counts),
+                check_results=[_check_result(key, result) for result in results],
             )
 
     return build_model
@@ -105,13 +121,14 @@ def _upstream(model: SqlModel) -> list[AssetKey]:
     return [_key(name) for name in sorted(names)]
 
 
-def _test_results(key: AssetKey, results: list[TestResult]) -> dg.AssetCheckResult:
-    failed = [result for result in results if not result.passed]
+def _check_result(key: AssetKey, result: TestResult) -> dg.AssetCheckResult:
+    failed = {
+        "failing_rows": result.failing_rows,
+        "sql": dg.MetadataValue.md(f"```sql\n{result.sql}\n```"),
+        "examples": preview(pd.DataFrame(result.examples, dtype=object)),
+    }
     return dg.AssetCheckResult(
-        passed=not failed,
-        asset_key=key,
-        check_name="model_tests",
-        metadata={"tests": len(results), **{result.name: result.failing_rows for result in failed}},
+        passed=result.passed, asset_key=key, check_name=str(result.test), metadata={} if result.passed else failed
     )
 
 

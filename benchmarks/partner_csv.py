@@ -25,8 +25,7 @@ import pyarrow as pa
 import pyarrow.csv
 from sqlalchemy import Engine, text
 
-from catalog_pipeline.database.bulk import driver
-from catalog_pipeline.database.engine import Server, connected, ensure_database, make_engine
+from catalog_pipeline.database.engine import Server, connected, driver, ensure_database, make_engine
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.partner.columns import FeedName, Reference

@@ -12,7 +12,7 @@ class ExitCode(IntEnum):
     SOME_ROWS_LEFT = 3
     """Some rows were rejected or deferred; everything else is done."""
     REFUSED = 4
-    """The load was refused or held back; nothing was written."""
+    """A load was refused, and nothing was written; or something was held back, and waits for a person."""
     UNREACHABLE = 5
     """The database or an upstream cannot be reached."""
 
@@ -34,7 +34,7 @@ class SettingsError(UsageError):
 
 
 class LoadRefusedError(CatalogError):
-    """A load was refused whole or held back; the catalog stays as it was."""
+    """A load was refused whole; the catalog stays as it was."""
 
     exit_code = ExitCode.REFUSED
 

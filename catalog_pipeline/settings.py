@@ -45,6 +45,23 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _check_database_url(value: str) -> None:
+    from sqlalchemy import make_url  # only here: who sets no URL need not wait for it
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(value)
+        for port in url.normalized_query.get("port", ()):
+            int(port)
+    except (ValueError, ArgumentError):  # from None: they may quote the password
+        raise ValueError(
+            "the port must be one number, as in postgresql://user:password@host:5432/catalog, and special characters"
+            " of the password must be written as %3A and the like"
+        ) from None
+    if "sslpassword" in url.query:
+        raise ValueError("leave sslpassword out, which the process list would show: use a key without a password")
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -69,6 +86,11 @@ class Settings(BaseSettings):
         None,
         description="Postgres 17 or newer, as postgresql://user:password@host:port/name."
         " If unset, an embedded server in the home folder.",
+    )
+    analyst_url: SecretStr | None = Field(
+        None,
+        description="The same database by a login of the role catalog_analyst, which `sql` uses."
+        " If unset, the embedded server's own such login, or else that of CATALOG_DATABASE_URL.",
     )
 
     discovery_url: HttpUrl | None = Field(
@@ -104,7 +126,12 @@ class Settings(BaseSettings):
         0.5, description="A load with a larger share of rejected documents is refused as a whole."
     )
     removal_share: Share = Field(
-        0.2, description="A load that would archive a larger share of the rows is held until a person accepts it."
+        0.2,
+        description="Removals of more than this share of a table's rows are held back until a person accepts them."
+        " So is a feed that lists so much less of its products.",
+    )
+    removal_floor: int = Field(
+        5, ge=0, description="So many removals from a table are never held back; of feeds, each counts."
     )
 
     smtp_url: SecretStr | None = Field(
@@ -141,7 +168,7 @@ class Settings(BaseSettings):
     sample_seed: int = Field(1, description="The seed of the bundled sample upstream.")
     max_runtime: int = Field(7200, ge=60, description="Seconds after which a Dagster run is stopped.")
 
-    @field_validator("database_url")
+    @field_validator("database_url", "analyst_url")
     @classmethod
     def _postgres_only(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
@@ -152,6 +179,7 @@ class Settings(BaseSettings):
                 "give a Postgres URL, such as postgresql://user:password@host:5432/catalog,"
                 " with special characters of the password as %5B and the like"
             )
+        _check_database_url(value.get_secret_value())
         return value
 
     @field_validator("smtp_url")

@@ -3,11 +3,12 @@
 import csv
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TextIO
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_SIGNS = frozenset("=+-@")
 NUMBER = re.compile(r"-[0-9]+([.][0-9]+)?")
 UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
@@ -36,4 +37,10 @@ def _cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     value = UNSEEN.sub("", value)
-    return f"'{value}" if value.startswith(FORMULA_STARTS) and not NUMBER.fullmatch(value) else value
+    return f"'{value}" if _may_be_formula(value) and not NUMBER.fullmatch(value) else value
+
+
+def _may_be_formula(value: str) -> bool:
+    """Whether a spreadsheet may run the text. Some skip blanks before a formula, and read full-width signs."""
+    begins_with_blank = value[:1] in ("\t", "\r", "\n")
+    return begins_with_blank or unicodedata.normalize("NFKC", value.lstrip()[:1]) in FORMULA_SIGNS

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from psycopg import errors
 from psycopg.sql import SQL, Composable, Identifier, Literal
@@ -16,6 +17,8 @@ from dbt_like_sql.statements import execute, listed, literals, names, query, rel
 
 NOT_A_KEY = (errors.UniqueViolation, errors.NotNullViolation)
 STAGED = Identifier("pg_temp", "staged")
+SHOWN_FAILURES = 10
+"""How many of the rows that fail a test are shown."""
 
 
 Days = tuple[date, date]
@@ -33,16 +36,32 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class TestResult:
-    """The result of one test of a column, or of the key (column None). The query `sql` lists the rows that failed."""
-
-    __test__ = False
+class ModelTest:
+    """One test of a column, or of the key (column None)."""
 
     name: str
     column: str | None
-    passed: bool
+
+    def __str__(self) -> str:
+        """A name that is unique in the model, such as `status_not_null`."""
+        return f"{self.column}_{self.name}" if self.column else self.name
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """The result of a test. The query `sql` lists the rows that failed; `examples` are the first of them."""
+
+    __test__ = False
+
+    test: ModelTest
     failing_rows: int
     sql: str
+    examples: list[dict[str, Any]]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no row failed."""
+        return self.failing_rows == 0
 
 
 def build(connection: Connection, model: SqlModel, days: Days | None = None) -> Counts:
@@ -52,10 +71,12 @@ def build(connection: Connection, model: SqlModel, days: Days | None = None) -> 
     unchanged rows are not touched. Grants are kept when columns change. Everything is done or nothing, even if the
     caller goes on after an error.
 
-    Raises SqlModelError where Postgres refuses the query, where `key` does not identify a row, and where other views
-    depend on columns that changed.
+    Who builds a model waits for whoever builds it at the same time. Raises SqlModelError where Postgres refuses the
+    query, where `key` does not identify a row, and where other views depend on columns that changed.
     """
     with _refusals(model), connection.begin_nested():
+        lock = SQL("SELECT pg_advisory_xact_lock(hashtextextended({}, 0))")
+        execute(connection, lock.format(Literal(f"model {model.full_name}")))
         if model.partition:
             _want(connection, days)
         counts = _build_view(connection, model) if model.materialized == "view" else _build_table(connection, model)
@@ -63,24 +84,34 @@ def build(connection: Connection, model: SqlModel, days: Days | None = None) -> 
     return counts
 
 
+def tests_of(model: SqlModel) -> list[ModelTest]:
+    """The tests of a model: of the key, then of each column."""
+    return [test for test, _ in _tests(model, relation(model))]
+
+
 def run_tests(connection: Connection, model: SqlModel) -> list[TestResult]:
-    """Run the tests of what `build` made: of the key, then of each column. All tests are one query."""
+    """Run the tests of what `build` made. All tests are one query, and each that fails one more for its examples."""
     tests = list(_tests(model, relation(model)))
     if not tests:
         return []
     copied = Identifier("tested")  # read once: Postgres computes a view each time a query names it
     counts = [
         SQL("SELECT {} AS test, count(*) AS failing FROM ({}) AS failure").format(Literal(number), failing)
-        for number, (_, _, failing) in enumerate(_tests(model, copied))
+        for number, (_, failing) in enumerate(_tests(model, copied))
     ]
     statement = SQL("WITH {} AS MATERIALIZED (SELECT * FROM {}) {} ORDER BY test").format(
         copied, relation(model), listed(counts, " UNION ALL ")
     )
     rows = execute(connection, statement).all()
     return [
-        TestResult(name, column, row.failing == 0, row.failing, failing.as_string())
-        for (name, column, failing), row in zip(tests, rows, strict=True)
+        TestResult(test, row.failing, failing.as_string(), _examples(connection, failing) if row.failing else [])
+        for (test, failing), row in zip(tests, rows, strict=True)
     ]
+
+
+def _examples(connection: Connection, failing: Composable) -> list[dict[str, Any]]:
+    found = execute(connection, SQL("{} LIMIT {}").format(failing, Literal(SHOWN_FAILURES)))
+    return [dict(row) for row in found.mappings()]
 
 
 def _want(connection: Connection, days: Days | None) -> None:
@@ -186,14 +217,14 @@ def _count(connection: Connection, model: SqlModel) -> int:
     return execute(connection, SQL("SELECT count(*) FROM {}").format(relation(model))).scalar_one()
 
 
-def _tests(model: SqlModel, source: Composable) -> Iterator[tuple[str, str | None, Composable]]:
-    """For each test of the model: its name, its column, and the query for the rows of `source` that fail it."""
+def _tests(model: SqlModel, source: Composable) -> Iterator[tuple[ModelTest, Composable]]:
+    """Each test of the model, and the query for the rows of `source` that fail it."""
     if model.key:
         no_key = listed((SQL("{} IS NULL").format(Identifier(column)) for column in model.key), " OR ")
-        yield "key", None, _grouped(source, model.key, SQL("HAVING count(*) > 1 OR {}").format(no_key))
+        yield ModelTest("key", None), _grouped(source, model.key, SQL("HAVING count(*) > 1 OR {}").format(no_key))
     for name, column in model.columns.items():
         for test, failing in _column_tests(name, column.tests, source):
-            yield test, name, failing
+            yield ModelTest(test, name), failing
 
 
 def _column_tests(name: str, tests: ColumnTests, source: Composable) -> Iterator[tuple[str, Composable]]:
@@ -233,7 +264,7 @@ def _refusals(model: SqlModel) -> Iterator[None]:
     try:
         yield
     except (DataError, IntegrityError, NotSupportedError, ProgrammingError) as error:
-        if isinstance(error.orig, NOT_A_KEY):
+        if isinstance(error.orig, NOT_A_KEY) and error.orig.diag.table_name == "staged":
             problem = (
                 f"its key ({', '.join(model.key)}) is null or not unique in its rows: correct the key or the query"
             )

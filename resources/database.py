@@ -8,7 +8,8 @@ from pydantic import PrivateAttr
 from sqlalchemy import Engine
 
 from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
-from catalog_pipeline.database.schema import check_version, migrate
+from catalog_pipeline.database.schema import migrate
+from catalog_pipeline.database.version import check_version
 from catalog_pipeline.settings import Settings
 from resources.instance import process_tag
 

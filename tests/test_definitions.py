@@ -56,7 +56,12 @@ def test_an_asset_shows_the_columns_of_its_table_before_it_is_materialized(key: 
 
 def test_what_feeds_write_is_read_downstream() -> None:
     downstream = {key.to_user_string() for key in GRAPH.get(dg.AssetKey(["feeds", "partner"])).child_keys}
-    assert downstream == {"go_live/due_runs", "catalog/run_association"}
+    assert downstream == {
+        "go_live/due_runs",
+        "catalog/run_association",
+        "marts/feed_acceptance",
+        "marts/variant_without_run",
+    }
 
 
 def test_every_catalog_table_has_an_asset() -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from catalog_pipeline.associations.planning import apply, plan
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging
-from catalog_pipeline.database.keys import folded
+from catalog_pipeline.database.keys import folded, typed
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.loading.course_status import settle_course_statuses
@@ -36,8 +36,8 @@ MANUAL_CHANGE = f"""
                 ELSE 'set' END AS outcome,
            c.status = 'archived' AS archived, co.key AS organization, po.key AS previous_organization
     FROM wanted w
-    LEFT JOIN catalog.course_run r ON {folded("r.run_key")} = {folded("trim(w.run_key)")}
-    LEFT JOIN catalog.catalog_course c ON {folded("c.key")} = {folded("trim(w.course_key)")}
+    LEFT JOIN catalog.course_run r ON {folded("r.run_key")} = {folded(typed("w.run_key"))}
+    LEFT JOIN catalog.catalog_course c ON {folded("c.key")} = {folded(typed("w.course_key"))}
     LEFT JOIN catalog.organization co ON co.id = c.organization_id
     LEFT JOIN catalog.run_association a ON a.course_run_id = r.id
     LEFT JOIN catalog.catalog_course p ON p.id = a.catalog_course_id
@@ -121,7 +121,7 @@ def unset_courses(engine: Engine, run_keys: Sequence[str], *, actor: str) -> Man
             text(f"""
             SELECT w.line, coalesce(r.run_key, w.run_key) AS run_key, r.id, a.source, c.key AS previous_course_key
             FROM wanted w
-            LEFT JOIN catalog.course_run r ON {folded("r.run_key")} = {folded("trim(w.run_key)")}
+            LEFT JOIN catalog.course_run r ON {folded("r.run_key")} = {folded(typed("w.run_key"))}
             LEFT JOIN catalog.run_association a ON a.course_run_id = r.id
             LEFT JOIN catalog.catalog_course c ON c.id = a.catalog_course_id
             ORDER BY w.line""")
@@ -145,7 +145,7 @@ def _unset(row: Any, decided: dict[str, Row]) -> Row:
         return {**decided[row.run_key], "previous_course_key": row.previous_course_key}
     outcome, reason = "not_manual", "Nobody set this run's course by hand: nothing was changed."
     if row.id is None:
-        outcome, reason = "unknown_run", "The catalog has no such run."
+        outcome, reason = "unknown_run", f"The catalog has no run {row.run_key!r}."
     return {
         "outcome": outcome,
         "reason": reason,
@@ -158,8 +158,9 @@ def _reported(row: Any) -> Row:
     reasons = {
         "set": "Set by hand.",
         "already_set": "A person set this course before: nothing was changed.",
-        "unknown_run": "The catalog has no such run.",
-        "unknown_course": "The catalog has no such course; `catalog-pipeline show ORGANIZATION` lists those it has.",
+        "unknown_run": f"The catalog has no run {row.run_key!r}.",
+        "unknown_course": f"The catalog has no course {row.course_key!r};"
+        " `catalog-pipeline show ORGANIZATION` lists those it has.",
         "conflicting_line": f"Line {row.first_line} names this run too, and was used.",
     }
     reason = reasons[row.outcome]

@@ -6,11 +6,14 @@ Each verb imports what it needs when it is called, so that `--help` is there at 
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
 from catalog_pipeline.cli import associations, mail, partner, pipeline, query, questions, sample
 from catalog_pipeline.errors import CatalogError, ExitCode
+
+NO_MEMORY = "Memory ran out, and nothing was changed. Ask for fewer rows or columns, or give the process more memory."
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +31,25 @@ app.add_typer(mail.app, name="mail")
 app.add_typer(sample.app, name="sample")
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        from catalog_pipeline.cli.console import say
+
+        say(version("catalog-pipeline"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a verb."""
+
+
 def main() -> None:
     """Run the command. An expected error is one line on stderr, with the exit status of its kind."""
     try:
@@ -38,7 +60,11 @@ def main() -> None:
         if error.object not in sys.argv:
             raise
         _fail(f"The argument {error.object!r} is not UTF-8, so no key can be equal to it.", ExitCode.USAGE)
+    except MemoryError:
+        _fail(NO_MEMORY, ExitCode.UNEXPECTED)
     except Exception as error:
+        if "out of memory" in str(error).lower():  # libpq's and Postgres's own
+            _fail(NO_MEMORY, ExitCode.UNEXPECTED)
         if type(error).__module__.startswith(("sqlalchemy", "psycopg")) and "OperationalError" in type(error).__name__:
             cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             _fail(f"The database went out of reach: {cause}. Run again when it is back.", ExitCode.UNREACHABLE)

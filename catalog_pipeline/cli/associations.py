@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, database
+from catalog_pipeline.cli.shared import AsJson, AsWide, database
 from catalog_pipeline.errors import ExitCode, UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Decide which course each run belongs to.")
 
 
 @app.command()
-def plan(as_json: AsJson = False) -> None:
+def plan(wide: AsWide = False, as_json: AsJson = False) -> None:
     """Show which course each run would get; change nothing.
 
     Example: catalog-pipeline associations plan
@@ -33,6 +33,7 @@ def apply(
     expected: Annotated[
         str | None, typer.Option("--plan", help="Refuse when the plan is no longer the one with this hash.")
     ] = None,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Give each run its course, in one transaction.
@@ -57,6 +58,7 @@ def set_(
     ] = None,
     file: Annotated[Path | None, typer.Option(help="A CSV file with the columns run_key and course_key.")] = None,
     reason: Annotated[str | None, typer.Option(help="The reason that `explain` shows later.")] = None,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Set the courses of runs by hand.
@@ -81,7 +83,11 @@ def set_(
 
 
 @app.command()
-def unset(run_keys: Annotated[list[str], typer.Argument(help="The keys of runs.")], as_json: AsJson = False) -> None:
+def unset(
+    run_keys: Annotated[list[str], typer.Argument(help="The keys of runs.")],
+    wide: AsWide = False,
+    as_json: AsJson = False,
+) -> None:
     """Take back what was set by hand.
 
     Discovery decides the course again, else a feed, else the run's key.

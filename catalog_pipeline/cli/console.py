@@ -6,6 +6,7 @@ the terminal are shown by their number.
 
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,6 +22,7 @@ from catalog_pipeline.spreadsheets import UNSEEN, write_csv
 
 WIDTH_WITHOUT_TERMINAL = 160
 WIDE = 100_000
+INSTANT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}([.][0-9]+)?(Z|[+]00:00)")
 _own_width = sys.stdout.isatty() or "COLUMNS" in os.environ
 _console = Console(
     highlight=False, markup=False, emoji=False, width=None if _own_width else WIDTH_WITHOUT_TERMINAL, tab_size=4
@@ -50,6 +52,12 @@ def visible(text: str) -> str:
     Line ends and tabs stay.
     """
     return UNSEEN.sub(lambda found: _escaped(ord(found[0])), text)
+
+
+def to_the_minute(value: Any) -> Any:
+    """An ISO 8601 instant in UTC as tables show it; any other value as it is."""
+    instant = INSTANT.fullmatch(value) if isinstance(value, str) else None
+    return f"{instant[1]} {instant[2]}" if instant else value
 
 
 def print_json(value: Any) -> None:

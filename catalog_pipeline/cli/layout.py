@@ -12,7 +12,7 @@ PROSE = 24
 """The least width of a column of prose."""
 FOLDED = 16
 """The least width of another column that has to fold, if it is no key."""
-LONGEST_WORD = 48
+LONGEST_WORD = 56
 """The longest value without blanks that stays whole, if it is no key."""
 NUMBER = re.compile(r"-?[0-9]+([.][0-9]+)?")
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:.+]+")

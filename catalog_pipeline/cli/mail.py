@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, database
+from catalog_pipeline.cli.shared import AsJson, AsWide, database
 
 app = typer.Typer(no_args_is_help=True, help="Send queued mail, and list it.")
 
@@ -17,6 +17,7 @@ def mail_send(
     again: Annotated[
         bool, typer.Option("--again", help="Also try now what waits for its next try, or was given up.")
     ] = False,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Send the mail that is due.
@@ -41,7 +42,9 @@ def mail_send(
 
 @app.command("list")
 def mail_list(
-    limit: Annotated[int, typer.Option(min=1, help="How many mails at most.")] = 50, as_json: AsJson = False
+    limit: Annotated[int, typer.Option(min=1, help="How many mails at most.")] = 50,
+    wide: AsWide = False,
+    as_json: AsJson = False,
 ) -> None:
     """List unsent mail and why, then the newest sent mail.
 

@@ -1,23 +1,44 @@
 """What each verb prints of what it found: one function for each, as a table for people or as JSON."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from catalog_pipeline.associations.manual import SET_OUTCOMES, ManualChanges
-from catalog_pipeline.associations.planning import AssociationPlan
-from catalog_pipeline.cli.console import print_csv, print_fields, print_json, print_table, say
+from catalog_pipeline.cli.console import complain, print_csv, print_fields, print_json, print_table, say, to_the_minute
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.models.ops import ROW_OUTCOMES
-from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
-from catalog_pipeline.queries.doctor import Finding
-from catalog_pipeline.replication.refresh import Refresh
+
+if TYPE_CHECKING:  # what the verbs that only ask need not load
+    import pandas as pd
+
+    from catalog_pipeline.associations.manual import ManualChanges
+    from catalog_pipeline.associations.planning import AssociationPlan
+    from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
+    from catalog_pipeline.queries.doctor import Finding
+    from catalog_pipeline.replication.refresh import Refresh
 
 MOST_SHOWN = 100
 """Rows of a table at most; --json prints all."""
 REJECT_COLUMNS = ["source", "record_key", "column_name", "rule", "value", "message"]
+"""The columns of CSV. A table has them in the order of what they matter."""
+STATUS_COLUMNS = {
+    "crawls": [
+        "source",
+        "kind",
+        "mode",
+        "outcome",
+        "finished_at",
+        "documents",
+        "created",
+        "changed",
+        "missing",
+        "watermark",
+    ],
+    "loads": ["source", "outcome", "finished_at", "documents", "rejected_documents", "detail"],
+}
+REJECT_TABLE = ["record_key", "rule", "message", "source", "value", "column_name"]
 
 
 def print_rows(rows: Sequence[Row], *, as_json: bool, as_csv: bool, columns: Sequence[str], nothing: str) -> None:
@@ -27,7 +48,7 @@ def print_rows(rows: Sequence[Row], *, as_json: bool, as_csv: bool, columns: Seq
     elif as_csv:
         print_csv(columns, [[row.get(name) for name in columns] for row in rows])
     elif rows:
-        print_table(rows, columns=columns)
+        print_table(rows, columns=columns, essential=3)
     else:
         say(nothing)
 
@@ -50,6 +71,7 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
         {
             "source": one.report.source,
             "outcome": one.report.outcome,
+            "detail": one.report.detail,
             "documents": one.report.documents,
             "rejected_documents": one.report.rejected_documents,
             "seconds": round(one.report.seconds, 3),
@@ -71,6 +93,9 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
         print_table(rows)
     else:
         say("Nothing changed upstream: no document is pending.")
+    for load in loads:
+        if load["outcome"] == "held":
+            complain(f"{load['source']} held back: {load['detail']}", style="red")
 
 
 def print_status(status: Row, *, as_json: bool) -> None:
@@ -84,12 +109,13 @@ def print_status(status: Row, *, as_json: bool) -> None:
         "loads": "Last loads",
         "pending": "Pending",
         "open_rejects": "Open rejects",
+        "held_removals": "Removals that are held back",
         "mail": "Mail that is not sent",
     }
     for name, title in titles.items():
         if status[name]:
             say()
-            print_table(status[name], title)
+            print_table(status[name], title, STATUS_COLUMNS.get(name))
     if status["waiting_events"]["blockers"]:
         say()
         print_table(status["waiting_events"]["blockers"], "Transactions that hold change events back")
@@ -113,15 +139,27 @@ def print_history(events: Sequence[Row], *, as_json: bool) -> None:
     if as_json:
         print_json(events)
         return
-    lines = []
-    for event in events:
-        what = {"at": event["at"], "by": event["actor"], "what": f"{event['entity']} {event['action']}"}
-        if event["action"] == "updated":
-            lines += [{**what, "field": f, "from": c[0], "to": c[1]} if c else {**what, "field": f}
-                      for f, c in event["changes"].items()]  # fmt: skip
-        else:
-            lines.append(what)
-    print_table(lines, columns=["at", "by", "what", "field", "from", "to"])
+    lines = [
+        {
+            "at": event["at"],
+            "what": f"{event['entity']} {event['action']}",
+            "changes": "\n".join(_change(*change) for change in event["changes"].items())
+            if event["action"] == "updated"
+            else None,
+            "by": event["actor"],
+            "login": event["login"],
+        }
+        for event in events
+    ]
+    print_table(lines, essential=4)
+
+
+def _change(field: str, values: Sequence[Any] | None) -> str:
+    """A changed field, with the values before and after if these may be told."""
+    if not values:
+        return field
+    before, after = ("nothing" if value is None else to_the_minute(value) for value in values)
+    return f"{field}: {before} → {after}"
 
 
 def print_plan(planned: AssociationPlan, *, as_json: bool) -> None:
@@ -134,19 +172,21 @@ def print_plan(planned: AssociationPlan, *, as_json: bool) -> None:
     shown = [row for row in rows if row["outcome"] not in ("already_linked", "kept_manual")]
     if shown:
         say()
-        print_table(shown)
+        print_table(shown, columns=["run_key", "outcome", "reason", "course_key", "previous_course_key"], essential=3)
     changes = len(planned.changes)
     say(f"\nPlan {planned.digest}: {changes} runs to associate." if changes else "\nNothing to change.")
 
 
 def print_said(said: ManualChanges, *, as_json: bool) -> None:
     """Print each line that a person set if there are few, else only the wrong ones; then the counts."""
+    from catalog_pipeline.associations.manual import SET_OUTCOMES
+
     if as_json:
         print_json({"counts": said.counts, "runs": said.rows})
         return
     few = len(said.rows) <= 20
     shown = said.rows if few else [row for row in said.rows if row["outcome"] not in SET_OUTCOMES]
-    print_table(shown, columns=["line", "run_key", "outcome", "course_key", "reason"]) if shown else None
+    print_table(shown, columns=["line", "run_key", "outcome", "reason", "course_key"], essential=4) if shown else None
     say((", ".join(f"{n} {outcome}" for outcome, n in said.counts.items()) or "No line to set") + ".")
 
 
@@ -160,7 +200,9 @@ def print_explanation(explanation: Row, *, as_json: bool) -> None:
         if isinstance(found, dict):
             print_fields(found, title)
         elif found:
-            print_table(found, title)
+            print_table(
+                [{name: to_the_minute(value) for name, value in row.items()} for row in found], title, essential=3
+            )
         else:
             say(f"{title}: none.")
         say()
@@ -177,11 +219,11 @@ def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
 
 def print_changes(changes: Sequence[Any], *, as_json: bool) -> None:
     """Print what changed in the sample upstream."""
-    rows = [asdict(change) for change in changes]
     if as_json:
-        print_json(rows)
-    else:
-        print_table(rows)
+        print_json([asdict(change) for change in changes])
+        return
+    told = [{**asdict(one), "change": _change(one.field, [one.old, one.new]) if one.field else None} for one in changes]
+    print_table(told, columns=["key", "kind", "change", "entity", "day"], essential=3)
 
 
 def print_checked(raw: RawFeed, checked: ValidatedFeed, *, source: str, product_type: str, as_json: bool) -> None:
@@ -209,8 +251,8 @@ def _print_first(found: pd.DataFrame, title: str) -> None:
     if found.empty:
         return
     say()
-    columns = [name for name in ("row", "course_key", "code", "column", "value", "message") if name in found]
-    print_table(_records(found.head(MOST_SHOWN)), title, columns=columns)
+    columns = [name for name in ("row", "course_key", "message", "value", "column", "code") if name in found]
+    print_table(_records(found.head(MOST_SHOWN)), title, columns=columns, essential=4)
     if len(found) > MOST_SHOWN:
         say(f"… and {len(found) - MOST_SHOWN:,} more; --json prints all.")
 

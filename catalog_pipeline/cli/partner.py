@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, database, load_settings, one_format
+from catalog_pipeline.cli.shared import AsJson, AsWide, database, load_settings, one_format
 from catalog_pipeline.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,13 @@ FeedGiven = Annotated[str, typer.Argument(help="A feed's number, file name, or t
 
 
 @app.command()
-def check(file: FeedFile, source: Source = None, product_type: ProductType = None, as_json: AsJson = False) -> None:
+def check(
+    file: FeedFile,
+    source: Source = None,
+    product_type: ProductType = None,
+    wide: AsWide = False,
+    as_json: AsJson = False,
+) -> None:
     """Validate a feed, without a database.
 
     If the source or the course type is not given, it is taken from the folders
@@ -85,6 +91,7 @@ def ingest(
     as_of: Annotated[
         datetime | None, typer.Option(help="Decide as if it were this time, in UTC; default: now.")
     ] = None,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Ingest a feed into the catalog.
@@ -113,7 +120,9 @@ def ingest(
 
 @app.command()
 def feeds(
-    limit: Annotated[int, typer.Option(min=1, help="How many feeds to list.")] = 20, as_json: AsJson = False
+    limit: Annotated[int, typer.Option(min=1, help="How many feeds to list.")] = 20,
+    wide: AsWide = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the feeds that were ingested last.
 
@@ -132,7 +141,7 @@ def feeds(
 
 
 @app.command()
-def retry(arrival: ArrivalGiven, as_json: AsJson = False) -> None:
+def retry(arrival: ArrivalGiven, wide: AsWide = False, as_json: AsJson = False) -> None:
     """Ingest a feed that failed or was set aside.
 
     If it fails again, the night tries it again, CATALOG_FEED_TRIES times in all.
@@ -177,7 +186,7 @@ def drop(arrival: ArrivalGiven) -> None:
 
 
 @app.command()
-def show(feed: FeedGiven, as_json: AsJson = False) -> None:
+def show(feed: FeedGiven, wide: AsWide = False, as_json: AsJson = False) -> None:
     """Show what became of a feed, row by row.
 
     Example: catalog-pipeline partner show 12
@@ -192,29 +201,33 @@ def show(feed: FeedGiven, as_json: AsJson = False) -> None:
 
 @app.command()
 def rejects(
-    feed: FeedGiven,
+    feed: Annotated[
+        str | None, typer.Argument(help="As for `partner show`; else the last feed that has rejected rows.")
+    ] = None,
     as_csv: Annotated[
         bool,
         typer.Option("--csv", help="Print the rows themselves, to be corrected and fed again.", callback=one_format),
     ] = False,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """List the rejected rows of a feed, and why they were rejected.
 
+    Example: catalog-pipeline partner rejects
     Example: catalog-pipeline partner rejects 12 --csv > corrected.csv
     """
     from catalog_pipeline.cli.partner_output import print_rejects
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.partner.corrections import read_corrections
     from catalog_pipeline.partner.reading import Limits
-    from catalog_pipeline.partner.report import find_feed, report
+    from catalog_pipeline.partner.report import find_feed, last_with_rejects, report
 
     with database() as (settings, engine), connected(engine) as connection:
-        found = report(connection, find_feed(connection, feed))
+        found = report(connection, find_feed(connection, feed) if feed else last_with_rejects(connection))
         if as_csv:
             sys.stdout.buffer.write(read_corrections(connection, found, Limits.of(settings)).content)
         else:
-            print_rejects(found, as_json=as_json)
+            print_rejects(found, as_json=as_json, is_last=feed is None)
 
 
 @app.command()
@@ -223,6 +236,7 @@ def backpopulate(
     as_of: Annotated[
         datetime | None, typer.Option(help="Decide as if it were this time, in UTC; default: now.")
     ] = None,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Copy dates and variants of external courses to runs, once.

@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, database, load_settings
+from catalog_pipeline.cli.shared import AsJson, AsWide, database, load_settings
 from catalog_pipeline.errors import UsageError
 
 app = typer.Typer()
 
 AcceptRemovals = Annotated[
-    bool, typer.Option("--accept-removals", help="Archive what upstream no longer lists, however many rows.")
+    bool, typer.Option("--accept-removals", help="Archive what the last load held back and is still missing.")
 ]
 
 
 @app.command()
-def run(accept_removals: AcceptRemovals = False, as_json: AsJson = False) -> None:
+def run(accept_removals: AcceptRemovals = False, wide: AsWide = False, as_json: AsJson = False) -> None:
     """Run the whole pipeline once, in this process.
 
     It walks the nightly jobs through Dagster and ends with a summary.
@@ -51,12 +51,14 @@ def refresh(
     source: Annotated[str, typer.Argument(help="discovery, lms or all.")] = "all",
     full: Annotated[bool, typer.Option("--full", help="Read every document, so that removals are noticed.")] = False,
     accept_removals: AcceptRemovals = False,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Read upstream and publish what changed.
 
     Without --full, discovery is asked only for what was modified since
-    the last crawl.
+    the last crawl. With --accept-removals it is read whole: what upstream
+    lists again by now is not archived, nor what was not held back before.
 
     Example: catalog-pipeline refresh discovery --full
     """

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsCsv, AsJson, database, load_settings
-from catalog_pipeline.errors import ExitCode, UsageError
+from catalog_pipeline.cli.shared import AsCsv, AsJson, AsWide, database, load_settings, read_text
+from catalog_pipeline.errors import ExitCode
 
 if TYPE_CHECKING:
     from catalog_pipeline.database.rows import Row
@@ -20,7 +19,7 @@ KEY_COLUMNS = ["input", "valid", "kind", "org", "course", "run", "course_key", "
 
 
 @app.command()
-def status(as_json: AsJson = False) -> None:
+def status(wide: AsWide = False, as_json: AsJson = False) -> None:
     """Show row counts, last loads, pending documents and rejects.
 
     Example: catalog-pipeline status
@@ -37,6 +36,7 @@ def status(as_json: AsJson = False) -> None:
 def show(
     key: Annotated[str, typer.Argument(help="The key of a run, course or organization, or a uuid.")],
     raw: Annotated[bool, typer.Option("--raw", help="Print the upstream document as it was received.")] = False,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what the catalog holds under a key.
@@ -60,6 +60,7 @@ def show(
 @app.command()
 def history(
     key: Annotated[str, typer.Argument(help="The key of a run, course or organization, or a program's uuid.")],
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what changed under a key, when, and by whom.
@@ -75,7 +76,11 @@ def history(
 
 
 @app.command()
-def explain(key: Annotated[str, typer.Argument(help="The key of a run or course.")], as_json: AsJson = False) -> None:
+def explain(
+    key: Annotated[str, typer.Argument(help="The key of a run or course.")],
+    wide: AsWide = False,
+    as_json: AsJson = False,
+) -> None:
     """Explain why a run or course is as it is.
 
     It shows the course of a run and who decided it, who owns the fields,
@@ -96,6 +101,7 @@ def rejects(
     source: Annotated[str | None, typer.Option(help="Only rejects of this source.")] = None,
     rule: Annotated[str | None, typer.Option(help="Only rejects by this rule.")] = None,
     as_csv: AsCsv = False,
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """List what did not reach the catalog, and why.
@@ -104,17 +110,23 @@ def rejects(
 
     Example: catalog-pipeline rejects --rule case_collision
     """
-    from catalog_pipeline.cli.output import REJECT_COLUMNS, print_rows
+    from catalog_pipeline.cli.output import REJECT_COLUMNS, REJECT_TABLE, print_rows
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.queries.status import rejects as open_rejects
 
     with database() as (_, engine), connected(engine) as connection:
         found = open_rejects(connection, source=source, rule=rule)
-    print_rows(found, as_json=as_json, as_csv=as_csv, columns=REJECT_COLUMNS, nothing="Nothing is rejected.")
+    print_rows(
+        found,
+        as_json=as_json,
+        as_csv=as_csv,
+        columns=REJECT_COLUMNS if as_csv else REJECT_TABLE,
+        nothing="Nothing is rejected.",
+    )
 
 
 @app.command()
-def doctor(as_json: AsJson = False) -> None:
+def doctor(wide: AsWide = False, as_json: AsJson = False) -> None:
     """Check settings, upstreams and database; say what to do.
 
     Example: catalog-pipeline doctor
@@ -137,6 +149,7 @@ def doctor(as_json: AsJson = False) -> None:
 @app.command()
 def keys(
     file: Annotated[Path, typer.Argument(help="A file with one key a line, or - for standard input.")],
+    wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Parse the keys of runs, one a line.
@@ -147,21 +160,12 @@ def keys(
     """
     from catalog_pipeline.cli.console import print_json_lines, print_table
 
-    rows = _parse_lines(_read(file))
+    rows = _parse_lines(read_text(file))
     if as_json:
         print_json_lines(rows)
     else:
         print_table(rows, columns=[name for name in KEY_COLUMNS if name != "valid"])
     raise SystemExit(int(ExitCode.DONE if all(row["valid"] for row in rows) else ExitCode.SOME_ROWS_LEFT))
-
-
-def _read(file: Path) -> str:
-    if str(file) == "-":
-        return sys.stdin.buffer.read().decode("utf-8", "replace")
-    try:
-        return file.read_bytes().decode("utf-8", "replace")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
 
 
 def _parse_lines(content: str) -> list[Row]:

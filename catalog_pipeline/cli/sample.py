@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, load_settings
+from catalog_pipeline.cli.shared import AsJson, AsWide, load_settings
 from catalog_pipeline.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="The bundled sample upstream.")
@@ -64,7 +64,7 @@ def sample_serve(
 
 @app.command("advance")
 def sample_advance(
-    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 1, as_json: AsJson = False
+    days: Annotated[int, typer.Option(min=1, help="How many days.")] = 1, wide: AsWide = False, as_json: AsJson = False
 ) -> None:
     """Let days pass in the sample, and say what changes.
 

@@ -42,6 +42,19 @@ def load_settings() -> Settings:
     return load_settings()
 
 
+def _widen(value: bool) -> bool:
+    if value:
+        from catalog_pipeline.cli.console import widen
+
+        widen()
+    return value
+
+
+AsWide = Annotated[
+    bool, typer.Option("--wide", help="Show all columns of tables, however wide they are.", callback=_widen)
+]
+
+
 def read_text(file: Path) -> str:
     """The text of a file, or of standard input where the file is -. Raises UsageError if it cannot be read."""
     if str(file) == "-":
@@ -59,16 +72,20 @@ def database(*, migrated: bool = True) -> Iterator[tuple[Settings, Engine]]:
     Raises SchemaVersionError, unless `migrated` is false, when the database's schema is not the one of this code.
     """
     from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
-    from catalog_pipeline.database.schema import check_version, migrate
+    from catalog_pipeline.database.version import check_version, current_revision, head_revision
 
     settings = load_settings()
     with serving(settings) as server:
         ensure_database(server)
         engine = make_engine(server)
         try:
-            if settings.database_url is None:
+            with connected(engine) as connection:
+                is_current = current_revision(connection) == head_revision()
+            if settings.database_url is None and not is_current:
+                from catalog_pipeline.database.schema import migrate
+
                 migrate(engine)  # nobody else keeps the schema of the embedded database
-            if migrated:
+            elif migrated and not is_current:
                 with connected(engine) as connection:
                     check_version(connection)
             yield settings, engine

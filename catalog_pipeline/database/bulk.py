@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import psycopg
 import pyarrow as pa
 import pyarrow.csv
 from sqlalchemy import Connection, Table, text
+
+from catalog_pipeline.database.engine import driver
 
 
 def create_staging(connection: Connection, name: str, columns: Mapping[str, str]) -> None:
@@ -125,10 +126,3 @@ def merge(
 def quoted(identifier: str) -> str:
     """A column's name, quoted: `end` is a reserved word."""
     return f'"{identifier}"'
-
-
-def driver(connection: Connection) -> "psycopg.Connection[Any]":
-    """The psycopg connection beneath, in the same transaction."""
-    raw = connection.connection.driver_connection
-    assert isinstance(raw, psycopg.Connection)
-    return raw

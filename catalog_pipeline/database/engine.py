@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
@@ -32,6 +34,11 @@ def with_password(url: URL) -> str:
     return address + mark + options.replace("+", "%20")
 
 
+def without_password(url: URL) -> str:
+    """A URL as text for people, logs and errors."""
+    return url.difference_update_query(["password"]).render_as_string(hide_password=True)
+
+
 @dataclass(frozen=True)
 class Server:
     """A running Postgres server, by the URL of the catalog's database."""
@@ -49,7 +56,16 @@ class Server:
 
     def display(self) -> str:
         """The URL without its password, for people."""
-        return make_url(self.catalog_url).render_as_string(hide_password=True)
+        return without_password(make_url(self.catalog_url))
+
+    def for_psql(self) -> tuple[str, dict[str, str]]:
+        """How to call a program of Postgres: where the database is, and the environment with its password.
+
+        The command line of a process is shown to every user of the machine.
+        """
+        parts = conninfo_to_dict(self.url("postgresql"))
+        password = parts.pop("password", None)
+        return make_conninfo("", **parts), {"PGPASSWORD": str(password)} if password else {}
 
 
 @contextmanager
@@ -108,7 +124,7 @@ def connected(engine: Engine) -> Iterator[Connection]:
     try:
         connection = engine.connect()
     except OperationalError as error:
-        raise unreachable(engine.url.render_as_string(hide_password=True), error) from None
+        raise unreachable(without_password(engine.url), error) from None
     with connection, connection.begin():
         yield connection
 
@@ -150,7 +166,7 @@ def create_database(url: str) -> None:
     with psycopg.connect(_plain(url, "postgres"), autocommit=True, connect_timeout=10) as connection:
         if connection.info.server_version // 10000 < MINIMUM_VERSION:
             raise DatabaseError(
-                f"{make_url(url).render_as_string(hide_password=True)} is Postgres"
+                f"{without_password(make_url(url))} is Postgres"
                 f" {connection.info.server_version // 10000}; Postgres {MINIMUM_VERSION} or newer is needed."
             )
         with suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
@@ -167,9 +183,16 @@ def _made_reachable(url: str) -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        raise unreachable(make_url(url).render_as_string(hide_password=True), error) from None
+        raise unreachable(without_password(make_url(url)), error) from None
 
 
 def _plain(url: str, database: str | None = None) -> str:
     parsed = make_url(url).set(drivername="postgresql")
     return with_password(parsed.set(database=database) if database else parsed)
+
+
+def driver(connection: Connection) -> psycopg.Connection[Any]:
+    """The psycopg connection beneath, in the same transaction."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
+    return raw

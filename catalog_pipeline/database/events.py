@@ -152,17 +152,17 @@ def waiting(connection: Connection) -> Waiting:
 
 
 def of_rows(connection: Connection, wanted: str, **parameters: Any) -> list[Row]:
-    """What happened to some rows, oldest first: at, actor, entity, action, changes (column to [old, new]).
+    """What happened to some rows, oldest first: at, actor, login, entity, action, changes (column to [old, new]).
 
     `wanted`: a query with the columns entity and entity_id. Of personal data, changes say [] instead of the values.
     """
     return rows(
         connection,
-        f"""SELECT e.at, e.actor, e.entity, e.action,
+        f"""SELECT e.at, e.actor, e.login, e.entity, e.action,
                    jsonb_object_agg(e."column", CASE WHEN e.old IS NULL THEN '[]'
                                                      ELSE jsonb_build_array(e.old, e.new) END) AS changes
             FROM ops.column_change e JOIN ({wanted}) AS wanted USING (entity, entity_id)
-            GROUP BY e.id, e.at, e.actor, e.entity, e.action ORDER BY e.id""",
+            GROUP BY e.id, e.at, e.actor, e.login, e.entity, e.action ORDER BY e.id""",
         **parameters,
     )
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from psycopg import errors
 from sqlalchemy import Connection, Engine, text
 
-from catalog_pipeline.database.bulk import driver
-from catalog_pipeline.database.engine import connected, embedded_data_folder
+from catalog_pipeline.database.engine import connected, driver, embedded_data_folder
 from catalog_pipeline.models import metadata
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from catalog_pipeline.database.bulk import driver, quoted
+from catalog_pipeline.database.bulk import quoted
 from catalog_pipeline.database.changes import changes, member, pair_of
+from catalog_pipeline.database.engine import driver
 from catalog_pipeline.models.tracking import Tracking
 
 UNTRACKED_COLUMNS = {"id", "created_at", "updated_at", "listed_by_id"}

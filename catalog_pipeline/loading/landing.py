@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from catalog_pipeline.database import locks
 from catalog_pipeline.database.bulk import copy_rows
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.publication import PUBLISH_LOCK
@@ -137,6 +138,7 @@ STAGING = """
 def _begin(connection: Connection, listing: Listing, scope: str, *, full: bool) -> Crawl:
     """A crawl that begins now, with the watermark of the last complete one.
 
+    While removals are held back the list is read whole: only so is seen what upstream lists again, unchanged.
     A watermark that is ahead of its own crawl, or of the clock, says nothing of what was read: the list is read whole.
     """
     row = connection.execute(
@@ -146,11 +148,14 @@ def _begin(connection: Connection, listing: Listing, scope: str, *, full: bool) 
                 FROM landing.crawl
                 WHERE source = :source AND kind = :kind AND scope = :scope AND outcome = 'complete'
                 ORDER BY id DESC LIMIT 1
-            ) AS watermark"""),
+            ) AS watermark, EXISTS (
+                SELECT FROM ops.held_removal h JOIN ops.load l ON l.id = h.load_id WHERE l.source = :source
+            ) AS held"""),
         {"source": listing.source, "kind": listing.kind, "scope": scope},
     ).one()
     connection.rollback()
-    since = None if full or not listing.modified_param or not row.watermark else row.watermark - OVERLAP
+    whole = full or row.held or not listing.modified_param or not row.watermark
+    since = None if whole else row.watermark - OVERLAP
     return Crawl(listing, since, row.now, row.watermark)
 
 
@@ -246,7 +251,7 @@ def _some(keys: Collection[str]) -> str:
 def _land(connection: Connection, run: Crawl, scope: str) -> None:
     names = {"source": run.listing.source, "scope": scope, "kind": run.listing.kind}
     # Documents do not change under a load, nor in another order than it locks them.
-    connection.execute(text(PUBLISH_LOCK))
+    locks.take(connection, PUBLISH_LOCK)
     connection.execute(text("ANALYZE crawled"))
     row = connection.execute(text(LAND), names).one()
     run.counts |= {"created": row.created, "changed": row.changed}
@@ -254,6 +259,7 @@ def _land(connection: Connection, run: Crawl, scope: str) -> None:
         run.counts["missing"] = connection.execute(text(MARK_MISSING), names).rowcount
 
 
+# The lock is held by now, so that the clock tells which loads saw a change.
 LAND = """
     WITH latest AS (
         SELECT * FROM crawled AS c WHERE payload IS NOT NULL
@@ -263,10 +269,11 @@ LAND = """
         MERGE INTO landing.document AS t USING latest AS s
             ON t.source = :source AND t.scope = :scope AND t.kind = :kind AND t.key = s.key
         WHEN MATCHED AND t.payload_hash IS DISTINCT FROM s.payload_hash THEN
-            UPDATE SET payload = s.payload, payload_hash = s.payload_hash, changed_at = now(), missing_since = NULL
+            UPDATE SET payload = s.payload, payload_hash = s.payload_hash, changed_at = clock_timestamp(),
+                       missing_since = NULL
         WHEN NOT MATCHED THEN
-            INSERT (source, scope, kind, key, payload, payload_hash)
-            VALUES (:source, :scope, :kind, s.key, s.payload, s.payload_hash)
+            INSERT (source, scope, kind, key, payload, payload_hash, changed_at)
+            VALUES (:source, :scope, :kind, s.key, s.payload, s.payload_hash, clock_timestamp())
         RETURNING merge_action() AS action
     )
     SELECT count(*) FILTER (WHERE action = 'INSERT') AS created, count(*) FILTER (WHERE action = 'UPDATE') AS changed
@@ -274,7 +281,7 @@ LAND = """
 
 MARK_MISSING = """
     UPDATE landing.document AS d
-    SET missing_since = now(), payload_hash = NULL, changed_at = now()
+    SET missing_since = now(), payload_hash = NULL, changed_at = clock_timestamp()
     WHERE source = :source AND scope = :scope AND kind = :kind AND missing_since IS NULL
       AND NOT EXISTS (SELECT FROM crawled WHERE crawled.key = d.key)"""
 

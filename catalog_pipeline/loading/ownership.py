@@ -4,8 +4,14 @@ A feed carries COURSE_COLUMNS of the courses that it lists, and RUN_COLUMNS and 
 current until another whole feed of its source and type is applied.
 """
 
-from catalog_pipeline.loading.publication import Publication
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, carried_by_feeds
+
+if TYPE_CHECKING:
+    from catalog_pipeline.loading.publication import Publication
 
 COURSE_COLUMNS = carried_by_feeds(COURSE_FIELDS)
 RUN_COLUMNS = carried_by_feeds(RUN_FIELDS)
@@ -73,12 +79,13 @@ def keep_carried_courses(publication: Publication) -> None:
         FROM carried_course c JOIN catalog.catalog_course t ON t.id = c.id WHERE r.id = c.id""")
 
 
-def release_carried(publication: Publication, gone: str) -> None:
-    """Leave to the feeds what upstream no longer lists but a feed does. `gone` is SQL over t and {table}."""
-    for table, carried in (("course_run", "carried_run"), ("catalog_course", "carried_course")):
-        publication.execute(f"""
-            UPDATE catalog.{table} t SET listed_by_id = NULL
-            WHERE {gone.format(table=table)} AND EXISTS (SELECT FROM {carried} c WHERE c.id = t.id)""")
+def release_carried(publication: Publication, table: str) -> None:
+    """Take from `leaving` the rows of course_run or catalog_course that feeds carry; from now on feeds own them."""
+    carried = {"course_run": "carried_run", "catalog_course": "carried_course"}[table]
+    publication.execute(f"""
+        WITH released AS (
+            DELETE FROM leaving WHERE table_name = '{table}' AND id IN (SELECT id FROM {carried}) RETURNING id)
+        UPDATE catalog.{table} t SET listed_by_id = NULL FROM released r WHERE r.id = t.id""")
 
 
 def _assignments(columns: tuple[str, ...]) -> str:

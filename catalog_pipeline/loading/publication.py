@@ -10,17 +10,15 @@ from typing import Any, cast
 import pandas as pd
 from sqlalchemy import Connection, Engine, Table, text
 
+from catalog_pipeline.database import locks
 from catalog_pipeline.database.bulk import copy_frame, merge
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.database.schema import check_version
+from catalog_pipeline.database.version import check_version
 from catalog_pipeline.errors import ExitCode, LoadRefusedError
 from catalog_pipeline.models.base import Base
 
-PUBLISH_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('catalog.publish', 0))"
-
-
-class LoadHeldError(LoadRefusedError):
-    """A load would archive more than it may without a person's consent."""
+PUBLISH_LOCK = "catalog.publish"
+"""The lock that whoever lands or publishes holds to the end of the transaction."""
 
 
 @dataclass
@@ -49,6 +47,8 @@ class LoadReport:
     @property
     def exit_code(self) -> ExitCode:
         """The exit status for this outcome."""
+        if self.outcome == "held":
+            return ExitCode.REFUSED
         return ExitCode.SOME_ROWS_LEFT if self.total("rejected", "deferred") else ExitCode.DONE
 
 
@@ -109,12 +109,12 @@ def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None =
 
     Change events name `actor` as who made the change, or this load if none is given.
 
-    If LoadRefusedError is raised inside, all is rolled back but the load's row in `ops.load`, which says `refused` or
-    `held` with the reason; the error is raised again. Any other error rolls back everything.
+    If LoadRefusedError is raised inside, all is rolled back but the load's row in `ops.load`, which says `refused` with
+    the reason; the error is raised again. Any other error rolls back everything.
     """
     with connected(engine) as connection:
         check_version(connection)
-        connection.execute(text(PUBLISH_LOCK))
+        locks.take(connection, PUBLISH_LOCK)
         load_id = connection.execute(
             text(
                 "INSERT INTO ops.load (source, outcome, as_of, started_at, started_by, documents, rejected_documents)"
@@ -134,7 +134,7 @@ def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None =
         except LoadRefusedError as error:
             savepoint.rollback()
             refusal = error
-            publication.report.outcome = "held" if isinstance(error, LoadHeldError) else "refused"
+            publication.report.outcome = "refused"
             publication.report.detail = str(error)
             publication.report.counts.clear()
         else:

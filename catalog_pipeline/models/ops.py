@@ -26,7 +26,9 @@ class Load(Base):
     source: Mapped[str] = mapped_column(
         comment="What was loaded: discovery, lms, associations, go_live or partner:<source>/<course type>."
     )
-    outcome: Mapped[str] = mapped_column(comment="applied, refused (too many rejects) or held (too many removals).")
+    outcome: Mapped[str] = mapped_column(
+        comment="applied, refused (too many rejects) or held (removals were held back)."
+    )
     detail: Mapped[str | None] = mapped_column(comment="Why it was refused or held, and what to do.")
     as_of: Mapped[datetime] = mapped_column(comment="The time that the load's decisions take as now.")
     started_at: Mapped[datetime] = mapped_column(comment="When the load began.")
@@ -91,6 +93,34 @@ class RejectedRecord(Base):
     )
 
 
+class HeldRemoval(Base):
+    """One row of the catalog that upstream no longer lists, and that is not archived until a person accepts it."""
+
+    __tablename__ = "held_removal"
+    __table_args__ = (
+        {
+            "schema": "ops",
+            "comment": "What the last load of each source held back: one row per row that it would have archived.",
+        },
+    )
+
+    load_id: Mapped[int] = mapped_column(
+        ForeignKey("ops.load.id", ondelete="CASCADE"), primary_key=True, comment="The load that held it back."
+    )
+    table_name: Mapped[str] = mapped_column(
+        primary_key=True,
+        comment="The row's table in the schema catalog: organization, catalog_course, course_run, program.",
+    )
+    row_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, comment="The id of the row.")
+    record_key: Mapped[str] = mapped_column(comment="The row's key; a program's uuid.")
+    document_id: Mapped[int] = mapped_column(
+        BigInteger,
+        ForeignKey("landing.document.id", ondelete="CASCADE"),
+        index=True,
+        comment="The document that listed the row; it stays pending.",
+    )
+
+
 class ChangeEvent(Base):
     """One change of a row of a tracked table, whoever made it, psql included. Only triggers write here.
 
@@ -131,5 +161,10 @@ class ChangeEvent(Base):
         comment="Changed column to [old, new]; md5 instead of long text, [] for personal data. Read ops.column_change.",
     )
     actor: Mapped[str] = mapped_column(
-        comment="Who made the change: load:17, cli:ann, api:ann; sql: and the database role for anything else."
+        comment="Who made the change: load:17, cli:ann, api:ann; sql: and the database role for anything else. The"
+        " session says so itself; login is what the database knows."
+    )
+    login: Mapped[str | None] = mapped_column(
+        server_default=text("SESSION_USER"),
+        comment="The database role that the session logged in as; null in events from before it was kept.",
     )

@@ -21,7 +21,7 @@ from catalog_pipeline.errors import ExitCode
 from catalog_pipeline.notifications.transport import MailUnreachableError, Refusal, Transport
 
 CLAIM = timedelta(minutes=15)
-"""How long a claim lasts: far longer than sending one mail takes."""
+"""How long a claim lasts: longer than a session with a mail server may take (`transport.DEADLINE`)."""
 FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=4)
 """The first and the longest wait between tries. Each wait is twice the one before."""
 TRIES = 26

@@ -1,13 +1,15 @@
 """Sends one mail: over SMTP, or to a file if no server is set. Nothing is retried here."""
 
 import smtplib
+import socket
 import ssl
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from catalog_pipeline.addresses import SmtpServer, parse_smtp_url
 from catalog_pipeline.errors import UnreachableError
@@ -16,6 +18,8 @@ from catalog_pipeline.settings import Settings
 
 TIMEOUT = 60.0
 """Seconds that a server has for each answer. Servers that scan mail for viruses may take long."""
+DEADLINE = 600.0
+"""Seconds that a session may take in all. It ends before the outbox lets another sender take the mail over."""
 
 
 class MailUnreachableError(UnreachableError):
@@ -49,6 +53,7 @@ class Smtp:
 
     server: SmtpServer
     timeout: float = TIMEOUT
+    deadline: float = DEADLINE
 
     def send(self, content: bytes, sender: str, recipients: Sequence[str]) -> Mapping[str, Refusal]:
         """Send a mail; returns the recipients for whom it was refused. Raises MailUnreachableError."""
@@ -63,26 +68,65 @@ class Smtp:
     @contextmanager
     def _session(self) -> Iterator[smtplib.SMTP]:
         server, context = self.server, ssl.create_default_context()
-        if server.encryption == "tls":
-            session = smtplib.SMTP_SSL(server.host, server.port, timeout=self.timeout, context=context)
-        else:
-            session = smtplib.SMTP(server.host, server.port, timeout=self.timeout)
-        try:
+        with _Session(context if server.encryption == "tls" else None, self.timeout, self.deadline).opened() as session:
+            session.connect(server.host, server.port)
             if server.encryption == "starttls":
                 session.starttls(context=context)
             if server.user and server.password:
                 session.login(server.user, server.password)
             yield session
-        finally:
-            # The session's own __exit__ is not used: with it, a bad answer to QUIT would fail a mail that was accepted.
-            with suppress(smtplib.SMTPException, OSError):
-                session.quit()
-            session.close()
 
     def _unreachable(self, reason: str) -> MailUnreachableError:
         return MailUnreachableError(
             f"No mail can be sent by {self.server.host}:{self.server.port}: {reason}. Check CATALOG_SMTP_URL."
         )
+
+
+class _Session(smtplib.SMTP):
+    """A session that is cut at its deadline. A server that sends a byte now and then would never meet a timeout."""
+
+    def __init__(self, context: ssl.SSLContext | None, timeout: float, deadline: float) -> None:
+        super().__init__(timeout=timeout)
+        self._context = context
+        self._deadline = deadline
+        self._watched: socket.socket | None = None
+        self._cut = False
+
+    @contextmanager
+    def opened(self) -> Iterator[Self]:
+        """Start the clock; at the end, or where it runs out, end the session. Raises TimeoutError."""
+        clock = threading.Timer(self._deadline, self._cut_off)
+        clock.daemon = True
+        clock.start()
+        try:
+            yield self
+        except (smtplib.SMTPException, OSError):
+            if self._cut:
+                raise TimeoutError(f"it took over {self._deadline:g} s") from None
+            raise
+        finally:
+            # Its own __exit__ is not used: with it, a bad answer to QUIT would fail a mail that was accepted.
+            with suppress(smtplib.SMTPException, OSError):
+                self.quit()
+            self.close()
+            clock.cancel()
+            if self._watched:
+                self._watched.close()
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """Connect; smtplib calls it. The copy of the socket stays with us, for TLS takes the socket itself over."""
+        self._host = host  # whose name the certificate for STARTTLS must have
+        connection = socket.create_connection((host, port), timeout)
+        self._watched = connection.dup()
+        if self._cut:
+            self._cut_off()
+        return self._context.wrap_socket(connection, server_hostname=host) if self._context else connection
+
+    def _cut_off(self) -> None:
+        self._cut = True
+        if self._watched:
+            with suppress(OSError):
+                self._watched.shutdown(socket.SHUT_RDWR)
 
 
 def _hand_over(session: smtplib.SMTP, content: bytes, sender: str, recipients: Sequence[str]) -> Mapping[str, Refusal]:

@@ -184,6 +184,16 @@ def find_feed(connection: Connection, wanted: str) -> int:
     return feed_id
 
 
+def last_with_rejects(connection: Connection) -> int:
+    """The id of the newest feed that has rejected rows. Raises UsageError if none has."""
+    feed_id = connection.execute(
+        text("SELECT max(id) FROM ops.feed WHERE CAST(counts ->> 'rejected' AS bigint) > 0")
+    ).scalar_one()
+    if feed_id is None:
+        raise UsageError("No feed has rejected rows; `catalog-pipeline partner feeds` lists the feeds.")
+    return feed_id
+
+
 def read_document(connection: Connection, feed_id: int) -> tuple[str, bytes]:
     """The name of a feed, and its bytes as received. Raises UsageError where they were not kept."""
     row = connection.execute(

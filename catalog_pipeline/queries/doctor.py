@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from catalog_pipeline.database import events, roles
 from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
-from catalog_pipeline.database.schema import check_version
+from catalog_pipeline.database.version import check_version
 from catalog_pipeline.errors import CatalogError
 from catalog_pipeline.partner.queue import set_aside
 from catalog_pipeline.queries.status import status

@@ -1,28 +1,19 @@
-# pyright: reportArgumentType=false
 """Why a run or a course has its values: who decided what, who owns which field, and what other sources say."""
 
 from collections.abc import Sequence
 
-import pandas as pd
 from sqlalchemy import Connection
 
 from catalog_pipeline.database import events
-from catalog_pipeline.database.keys import folded
+from catalog_pipeline.database.keys import WANTED, folded
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.loading.ownership import CURRENT_FEEDS
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, Field, carried_by_feeds, schedule, written_by
-from catalog_pipeline.rules.course_keys import fold
-from catalog_pipeline.schemas.catalog import RECORD_KEYS, parse_table
-from catalog_pipeline.schemas.parsing import TEXT
-from catalog_pipeline.sources.documents import decode, decompress
-from catalog_pipeline.sources.upstreams import SOURCES
 
 NOBODY = "nobody: made here"
 COURSE_HISTORY = ("key", "title", "status", "organization_id", "external_identifier")
-WANTED = folded("CAST(:key AS text)")
-"""SQL of the key that is asked for, in the form in which keys are compared."""
 
 
 def explain(connection: Connection, key: str) -> Row:
@@ -78,7 +69,7 @@ def _course(connection: Connection, course: Row) -> Row:
         "other_values": _other_values(connection, "catalog_course", course, course["key"], owners),
         "runs": rows(
             connection,
-            """SELECT r.run_key, r.status, a.source, a.reason, a.decided_at
+            """SELECT r.run_key, r.status, a.reason, a.source, a.decided_at
                FROM catalog.run_association a JOIN catalog.course_run r ON r.id = a.course_run_id
                WHERE a.catalog_course_id = :id ORDER BY r.start, r.run_key""",
             id=course["id"],
@@ -94,9 +85,8 @@ def _feeds(connection: Connection, column: str, row_id: int) -> list[Row]:
     """The last ten feed rows about a run or course, newest first; `current` feeds own the fields they carry."""
     return rows(
         connection,
-        f"""SELECT f.source || '/' || f.product_type || '/' || f.name AS feed, f.ingested_at, r.row, r.outcome,
-                   r.reason,
-                   f.id IN (SELECT id FROM {CURRENT_FEEDS} AS current) AS current
+        f"""SELECT f.source || '/' || f.product_type || '/' || f.name AS feed, r.outcome, r.reason, r.row,
+                   f.ingested_at, f.id IN (SELECT id FROM {CURRENT_FEEDS} AS current) AS current
             FROM ops.feed_row r JOIN ops.feed f ON f.id = r.feed_id
             WHERE r.{column} = :id ORDER BY f.id DESC, r.row LIMIT 10""",
         id=row_id,
@@ -163,7 +153,7 @@ def _documents(connection: Connection, listed: Row) -> list[Row]:
 
 def _other_values(connection: Connection, table: str, row: Row, key: str, owners: dict[str, str]) -> list[Row]:
     """The values that documents give for fields they do not own, where they differ; they are not written anywhere."""
-    others = rows(
+    documents = rows(
         connection,
         f"""SELECT source, kind, payload FROM landing.document d
             WHERE d.missing_since IS NULL
@@ -171,10 +161,15 @@ def _other_values(connection: Connection, table: str, row: Row, key: str, owners
         key=key,
         id=row["listed_by_id"],
     )
+    others = [document for document in documents if set(owners.values()) - {document["source"]}]
+    if not others:
+        return []
+    from catalog_pipeline.queries.said import said  # it takes a second to load what reads documents
+
     return [
         {"field": field, "value": row[field], "source": other["source"], "says": value}
         for other in others
-        for field, value in _values(other, table, key).items()
+        for field, value in said(other, table, key).items()
         if field in owners and owners[field] != other["source"] and value is not None and value != row[field]
     ]
 
@@ -194,16 +189,6 @@ def _said_by_feeds(connection: Connection, run: Row, owners: dict[str, str]) -> 
         for field, owner in owners.items()
         if owner != NOBODY and field in row["said"] and row["said"][field] != run[field]
     ]
-
-
-def _values(document: Row, table: str, key: str) -> Row:
-    """The values that a document gives for a run or course, by field."""
-    picked = SOURCES[document["source"]].pick_columns(document["kind"], [(0, decode(decompress(document["payload"])))])
-    if table not in picked.tables:
-        return {}
-    frame, _ = parse_table(table, picked.tables[table])
-    here = frame[fold(frame[RECORD_KEYS[table]]) == fold(pd.Series([key], dtype=TEXT)).iloc[0]].astype(object)
-    return {} if here.empty else here.where(here.notna(), None).iloc[0].to_dict()
 
 
 def _rejects(connection: Connection, key: str) -> list[Row]:

@@ -3,18 +3,18 @@
 from sqlalchemy import Connection
 
 from catalog_pipeline.database import events
-from catalog_pipeline.database.keys import folded
+from catalog_pipeline.database.keys import WANTED, folded
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.errors import UsageError
 
 # The row may have had another key before or after.
 CALLED = f"""
     SELECT entity, entity_id FROM ops.column_change
-    WHERE key IS NOT NULL AND {folded("key")} = {folded("CAST(:key AS text)")}
+    WHERE key IS NOT NULL AND {folded("key")} = {WANTED}
     UNION
     SELECT 'run_association', a.id
     FROM catalog.run_association a JOIN catalog.course_run r ON r.id = a.course_run_id
-    WHERE {folded("r.run_key")} = {folded("CAST(:key AS text)")}"""
+    WHERE {folded("r.run_key")} = {WANTED}"""
 """The rows that have or had the key, and the association of the run that has it."""
 
 

@@ -2,13 +2,10 @@
 
 from sqlalchemy import Connection, text
 
-from catalog_pipeline.database.keys import folded
+from catalog_pipeline.database.keys import WANTED, folded
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.sources.documents import decode, decompress
-
-WANTED = folded("CAST(:key AS text)")
-"""SQL of the key that is asked for, in the form in which keys are compared."""
 
 
 def show(connection: Connection, key: str) -> Row:

@@ -66,7 +66,7 @@ def last_load(connection: Connection) -> int:
 
 
 def status(connection: Connection) -> Row:
-    """Row counts, last crawls and loads, pending documents, waiting events, open rejects and unsent mail."""
+    """Row counts, last crawls and loads, and what waits: documents, events, rejects, held removals and mail."""
     return {
         "tables": table_counts(connection),
         "crawls": rows(
@@ -90,6 +90,11 @@ def status(connection: Connection) -> Row:
             "SELECT table_name, rule, count(*) AS n FROM ops.rejected_record WHERE cleared_at IS NULL"
             " GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2",
         ),
+        "held_removals": rows(
+            connection,
+            "SELECT l.source, h.table_name, count(*) AS rows, l.finished_at FROM ops.held_removal h"
+            " JOIN ops.load l ON l.id = h.load_id GROUP BY 1, 2, 4 ORDER BY 1, 2",
+        ),
         "mail": outbox.unsent(connection),
     }
 
@@ -98,7 +103,8 @@ def rejects(connection: Connection, *, source: str | None = None, rule: str | No
     """The open rejects, newest first."""
     return rows(
         connection,
-        """SELECT r.id, d.source, d.kind, d.key AS document_key, r.table_name, r.record_key, r.column_name, r.rule,
+        """SELECT r.id, d.source, d.kind, d.key AS document_key, r.table_name,
+                  coalesce(nullif(r.record_key, ''), d.key) AS record_key, r.column_name, r.rule,
                   r.value, r.message, r.rejected_at
            FROM ops.rejected_record r LEFT JOIN landing.document d ON d.id = r.document_id
            WHERE r.cleared_at IS NULL AND (CAST(:source AS text) IS NULL OR d.source = :source)

@@ -6,14 +6,14 @@ from catalog_pipeline.loading.ownership import keep_carried_courses
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.course import CatalogCourse
 from catalog_pipeline.models.fields import COURSE_FIELDS, COURSE_KEYS, LISTED, written_by
-from catalog_pipeline.replication.identity import CATALOG_COURSE, resolve
+from catalog_pipeline.replication.identity import CATALOG_COURSE, park_keys, reject_taken_keys, resolve
+from catalog_pipeline.replication.removals import leaves
 
 COURSE_COLUMNS = (*COURSE_KEYS, *written_by(COURSE_FIELDS, "discovery"), *LISTED)
 
 NOT_IN_LOAD = "NOT EXISTS (SELECT FROM resolved_catalog_course w WHERE w.id = t.id)"
-GONE = """(t.missing_since IS NOT NULL
-    OR EXISTS (SELECT FROM pending p WHERE p.id = t.listed_by_id AND NOT p.rejected))"""
-"""SQL over t: a course that this load has no row of, and that upstream no longer lists, or will not by its end."""
+GONE = f"(t.missing_since IS NOT NULL OR {leaves('t', 'catalog_course')})"
+"""SQL over t: a course that upstream does not list, and that is archived or will be by the end of this load."""
 SAME_PARTNER = "(t.product_source, t.course_type) IS NOT DISTINCT FROM (r.product_source, r.course_type)"
 ORDER = 'NOT holds, found_id IS NULL, key COLLATE "C"'
 """Which of several staged courses goes first: the one that its own document lists already, then one that stands."""
@@ -25,6 +25,7 @@ def publish_courses(publication: Publication) -> None:
     keep_carried_courses(publication)
     _take_over_gone_courses(publication)
     _reject_shared_codes(publication)
+    park_keys(publication, CATALOG_COURSE)
     _give_up_exchanged_codes(publication)
     _remove_shared_identifiers(publication)
     _give_up_exchanged_identifiers(publication)
@@ -46,9 +47,25 @@ def _reject_shared_codes(publication: Publication) -> None:
     """Reject a course whose organization has another of its code.
 
     `shared_code` has the rejected courses, with the key (`other`) and id (`other_id`) of the course that has the code.
+    A course that is rejected keeps the key and code that it has, which others may want: so this is repeated.
     """
+    publication.execute("""
+        CREATE TEMP TABLE shared_code (id bigint, document_id bigint, key text, other text, other_id bigint)
+        ON COMMIT DROP""")
+    while _take_out_shared_codes(publication):
+        reject_taken_keys(publication, CATALOG_COURSE)
+    publication.reject(
+        "catalog.catalog_course",
+        """SELECT document_id, key AS record_key, 'course_code' AS column_name, 'duplicate_code' AS rule, key AS value,
+                  format('The organization has a course of this code already: %s.', other) AS message
+           FROM shared_code""",
+    )
+
+
+def _take_out_shared_codes(publication: Publication) -> int:
+    """Move the courses whose code another one has from `resolved_catalog_course` to `shared_code`; returns how many."""
     publication.execute(f"""
-        CREATE TEMP TABLE shared_code ON COMMIT DROP AS
+        INSERT INTO shared_code
         SELECT r.id, r.document_id, r.key, coalesce(t.key, r.holder) AS other, coalesce(t.id, r.holder_id) AS other_id
         FROM (SELECT *, row_number() OVER same_code AS code_rank, first_value(key) OVER same_code AS holder,
                      first_value(id) OVER same_code AS holder_id
@@ -57,13 +74,7 @@ def _reject_shared_codes(publication: Publication) -> None:
         LEFT JOIN catalog.catalog_course t ON t.organization_id = r.organization_id AND t.id <> r.id
              AND {folded("t.course_code")} = r.folded_code AND {NOT_IN_LOAD}
         WHERE r.code_rank > 1 OR t.id IS NOT NULL""")
-    publication.reject(
-        "catalog.catalog_course",
-        """SELECT document_id, key AS record_key, 'course_code' AS column_name, 'duplicate_code' AS rule, key AS value,
-                  format('The organization has a course of this code already: %s.', other) AS message
-           FROM shared_code""",
-    )
-    publication.execute("DELETE FROM resolved_catalog_course r USING shared_code s WHERE r.id = s.id")
+    return publication.execute("DELETE FROM resolved_catalog_course r USING shared_code s WHERE r.id = s.id")
 
 
 def _give_up_exchanged_codes(publication: Publication) -> None:

@@ -1,10 +1,11 @@
 """Finds which row of the catalog each staged row is: the one with the upstream's uuid, else with the folded key.
 
 `resolve` makes `resolved_<table>` of `staged_<table>`: the staged rows that may be merged, each with the `id` of the
-row that it is, or of a new one. No two have the same id. What collides is rejected.
+row that it is, or of a new one. No two have the same id. What collides is rejected, and a row that stands stays as it
+was.
 
-A row may take the key of another row that gets a new key in the same load. So before the merge each key that is given
-up in this way is replaced by one that nobody has ("parked"); rows can then even exchange their keys, one by one.
+A row may take the key of another row that gets a new key in the same load. So before the merge `park_keys` replaces
+each key that is given up in this way by one that nobody has; rows can then even exchange their keys, one by one.
 """
 
 from dataclasses import dataclass
@@ -85,9 +86,7 @@ def resolve(publication: Publication, identity: Identity) -> None:
     resolved = publication.scalar(f"SELECT count(*) FROM resolved_{table}")
     publication.count(f"catalog.{table}", {"duplicate": staged - resolved})
     _reject_collisions(publication, identity)
-    while _mark_taken(publication, identity):
-        _reject_collisions(publication, identity)
-    _park_keys(publication, identity)
+    reject_taken_keys(publication, identity)
     analyze(publication.connection, f"resolved_{table}")
 
 
@@ -150,11 +149,17 @@ def _stands(row: str) -> str:
     return f"({row}.missing_since IS NULL AND {row}_by.source = :source AND {row}_pending.id IS NULL)"
 
 
-def _mark_taken(publication: Publication, identity: Identity) -> int:
-    """Mark rows whose key a row outside this load has; returns how many.
+def reject_taken_keys(publication: Publication, identity: Identity) -> None:
+    """Reject resolved rows whose key a row outside this load has.
 
     Rejecting them leaves more rows outside the load, so this is repeated until none is found.
     """
+    while _mark_taken(publication, identity):
+        _reject_collisions(publication, identity)
+
+
+def _mark_taken(publication: Publication, identity: Identity) -> int:
+    """Mark rows whose key a row outside this load has; returns how many."""
     table, key = identity.table, identity.key
     return publication.execute(f"""
         UPDATE resolved_{table} r SET collides_with = t.{key} FROM catalog.{table} t
@@ -180,7 +185,7 @@ def _reject_collisions(publication: Publication, identity: Identity) -> None:
     publication.execute(f"DELETE FROM resolved_{table} WHERE collides_with IS NOT NULL")
 
 
-def _park_keys(publication: Publication, identity: Identity) -> None:
+def park_keys(publication: Publication, identity: Identity) -> None:
     """Replace the keys that rows of this load give up for others of it by keys that nobody has."""
     table, key = identity.table, identity.key
     parked = ", ".join(f"{column} = '~~~' || t.id" for column in (key, *identity.parked))

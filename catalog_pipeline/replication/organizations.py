@@ -8,7 +8,7 @@ from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.fields import LISTED
 from catalog_pipeline.models.organization import Organization
-from catalog_pipeline.replication.identity import ORGANIZATION, resolve
+from catalog_pipeline.replication.identity import ORGANIZATION, park_keys, resolve
 
 COURSES_TO_DECIDE_AGAIN = f"""
     WITH changed AS (
@@ -34,6 +34,7 @@ def publish_organizations(publication: Publication) -> None:
     )
     _give_way_to_listed(publication)
     resolve(publication, ORGANIZATION)
+    park_keys(publication, ORGANIZATION)
     publication.execute("UPDATE resolved_organization SET name = coalesce(name, key)")
     publication.merge(Organization, "resolved_organization", ("key", "name", "uuid", *LISTED))
     _make_mentioned(publication)

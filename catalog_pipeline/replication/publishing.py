@@ -20,7 +20,7 @@ from catalog_pipeline.replication.organizations import (
     publish_organizations,
 )
 from catalog_pipeline.replication.programs import publish_programs
-from catalog_pipeline.replication.removals import archive_missing
+from catalog_pipeline.replication.removals import archive_removals, find_removals
 from catalog_pipeline.replication.runs import associate_runs, publish_runs
 from catalog_pipeline.replication.staging import stage, stage_again
 from catalog_pipeline.replication.variants import publish_variants
@@ -48,18 +48,20 @@ def publish(
 ) -> LoadReport:
     """Decide and publish what is pending of a source.
 
-    Raises LoadRefusedError when too many documents are bad, LoadHeldError when too much would be archived (unless
-    `accept_removals`). The documents then stay pending, and the catalog stays as it was.
+    Raises LoadRefusedError when too many documents are bad: they then stay pending, and the catalog stays as it was.
+    Removals that are too many are held back, the rest is published, and the report's outcome is `held`. With
+    `accept_removals`, what the last load held back and upstream still does not list is archived.
     """
     with publishing(engine, source.SOURCE, as_of or datetime.now(UTC)) as publication:
         publication.execute("SET LOCAL work_mem = '64MB'")
         # The staging tables are analyzed so that the planner knows their size. Detailed histograms of their texts
         # would take longer to make than the joins take.
         publication.execute("SET LOCAL default_statistics_target = 10")
-        _reopen_rejected(publication)
+        _reopen_rejected(publication, accept_removals=accept_removals)
         stage(publication, source, settings.reject_share)
+        stage_carried(publication)
+        find_removals(publication, source, settings, accept=accept_removals)
         if publication.report.documents:
-            stage_carried(publication)
             publish_organizations(publication)
             stage_again(publication, source, COURSES_TO_DECIDE_AGAIN)
             make_organizations_of_courses(publication)
@@ -68,18 +70,18 @@ def publish(
             associate_runs(publication)
             publish_variants(publication)
             publish_programs(publication)
-            archive_missing(publication, 1.0 if accept_removals else settings.removal_share)
+            archive_removals(publication)
             settle_course_statuses(publication)
             _settle_documents(publication)
     return publication.report
 
 
-def _reopen_rejected(publication: Publication) -> None:
+def _reopen_rejected(publication: Publication, *, accept_removals: bool) -> None:
     """Make rejected documents pending again that may be decided differently now.
 
     One that named an unknown course is reopened once the course exists. One that lost to another row is reopened
-    whenever anything else of the source is pending, because the other row may change. If nothing changed upstream,
-    nothing is reopened.
+    whenever anything else of the source has changed since the last load, or what that held back is accepted: the other
+    row may change. If nothing changed upstream, nothing is reopened.
     """
     publication.execute(f"""
         UPDATE landing.document AS d SET settled_rules = NULL
@@ -90,15 +92,22 @@ def _reopen_rejected(publication: Publication) -> None:
         UPDATE landing.document AS d SET settled_rules = NULL
         FROM ops.rejected_record r
         WHERE d.id = r.document_id AND d.source = :source AND r.cleared_at IS NULL AND r.rule IN {LOST_TO_ANOTHER_ROW}
-          AND EXISTS (SELECT FROM landing.document d WHERE d.source = :source AND {PENDING})""",
+          AND EXISTS (
+              SELECT FROM landing.document d WHERE d.source = :source AND {PENDING}
+              -- A document that the last load left pending, and that is the same still, changes nothing.
+              AND (:accept_removals OR d.changed_at > coalesce(
+                  (SELECT max(l.started_at) FROM ops.load l
+                   WHERE l.source = :source AND l.outcome <> 'refused' AND l.id <> :load_id), '-infinity')))""",
         source=publication.report.source,
+        load_id=publication.report.load_id,
+        accept_removals=accept_removals,
     )
 
 
 def _settle_documents(publication: Publication) -> None:
-    """Record that the pending documents are decided: published or rejected."""
+    """Record that the pending documents are decided: published or rejected. Those in `left_pending` are not."""
     publication.execute(
         """UPDATE landing.document d SET settled_hash = p.payload_hash, settled_rules = :version
-           FROM pending p WHERE p.id = d.id""",
+           FROM pending p WHERE p.id = d.id AND p.id NOT IN (SELECT id FROM left_pending)""",
         version=VERSION,
     )

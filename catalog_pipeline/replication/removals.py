@@ -1,60 +1,177 @@
-"""Archives what upstream no longer lists, unless that is too much: then the load is held."""
+"""What upstream no longer lists: found before places are settled, held back where it is too much, else archived.
 
+A removal is a row of the catalog whose document this load decides, and which no document lists any more. The table
+`leaving` has those that will be archived. What is held back is not in it, so that every later step finds it standing.
+"""
+
+from dataclasses import dataclass
+
+from catalog_pipeline.database.bulk import analyze
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.ownership import release_carried
-from catalog_pipeline.loading.publication import LoadHeldError, Publication
+from catalog_pipeline.loading.publication import Publication
+from catalog_pipeline.replication.rejected import stage_names_in_rejected
+from catalog_pipeline.settings import Settings
+from catalog_pipeline.sources.listing import Source
 
-GONE = """
-    t.missing_since IS NULL
-    -- What a rejected document listed before stays as it is.
-    AND t.listed_by_id IN (SELECT p.id FROM pending p WHERE NOT p.rejected)
-    AND NOT EXISTS (SELECT FROM resolved_{table} n WHERE n.id = t.id)"""
-"""SQL over t, a row of {table}: its document is decided by this load, and lists it no more (or is itself missing)."""
 
-ARCHIVES = {
-    "organization": "missing_since = now()",
-    "catalog_course": "missing_since = now()",
-    "course_run": "missing_since = now(), status = 'archived'",
-    "program": "missing_since = now(), status = 'archived'",
+@dataclass(frozen=True)
+class Removable:
+    """A table whose rows are archived when upstream no longer lists them."""
+
+    key: str
+    """What names a row, as SQL over t."""
+    archive: str
+    """What archiving sets."""
+    listing: str = "true"
+    """Which of the staged rows list a row, as SQL over s."""
+
+
+TABLES = {
+    "organization": Removable("t.key", "missing_since = now()", listing="s.listed"),
+    "catalog_course": Removable("t.key", "missing_since = now()"),
+    "course_run": Removable("t.run_key", "missing_since = now(), status = 'archived'"),
+    "program": Removable("t.uuid::text", "missing_since = now(), status = 'archived'"),
 }
-"""What archiving sets, by table."""
 
 
-def archive_missing(publication: Publication, removal_share: float) -> None:
-    """Archive the rows that no document lists any more.
+def leaves(row: str, table: str) -> str:
+    """SQL of whether a row of a table will be archived by this load."""
+    return f"EXISTS (SELECT FROM leaving l WHERE l.table_name = '{table}' AND l.id = {row}.id)"
 
-    Raises LoadHeldError when they are more than `removal_share` of a table's rows that the source owns.
+
+def find_removals(publication: Publication, source: Source, settings: Settings, *, accept: bool) -> None:
+    """Make `leaving`, the rows to archive, and `left_pending`, the documents that this load must not settle.
+
+    `leaving` has table_name, id, record_key, folded, uuid, document_id; `left_pending` has id. With `accept`, what the
+    last load held back is not held again. If anything is held, `ops.held_removal` lists it, and the report says so.
     """
-    release_carried(publication, GONE)
-    for table in ARCHIVES:
-        _find_gone(publication, table, removal_share)
-    for table, assignments in ARCHIVES.items():
-        archived = publication.execute(
-            f"UPDATE catalog.{table} t SET {assignments} FROM gone_{table} g WHERE g.id = t.id"
-        )
+    publication.execute("""
+        CREATE TEMP TABLE leaving (table_name text, id bigint, record_key text, folded text, uuid text,
+                                   document_id bigint) ON COMMIT DROP""")
+    publication.execute("CREATE TEMP TABLE left_pending (id bigint) ON COMMIT DROP")
+    publication.execute(
+        """CREATE TEMP TABLE accepted ON COMMIT DROP AS
+           SELECT h.table_name, h.row_id FROM ops.held_removal h JOIN ops.load l ON l.id = h.load_id
+           WHERE l.source = :source AND :accept""",
+        source=source.SOURCE,
+        accept=accept,
+    )
+    for table, removable in TABLES.items():
+        _find_leaving(publication, table, removable)
+    analyze(publication.connection, "leaving")
+    _keep_what_rejected_documents_list(publication, source)
+    _hold_back(publication, settings)
+    for table in ("course_run", "catalog_course"):
+        release_carried(publication, table)
+    analyze(publication.connection, "leaving", "left_pending")
+
+
+def archive_removals(publication: Publication) -> None:
+    """Archive the rows in `leaving`, but for those that a new course took over."""
+    for table, removable in TABLES.items():
+        archived = publication.execute(f"""
+            UPDATE catalog.{table} t SET {removable.archive}
+            WHERE {leaves("t", table)} AND NOT EXISTS (SELECT FROM resolved_{table} n WHERE n.id = t.id)""")
         publication.count(f"catalog.{table}", {"updated": archived})
     _reopen_runs_of_the_lms(publication)
 
 
-def _find_gone(publication: Publication, table: str, removal_share: float) -> None:
-    """Make `gone_<table>`, the ids of the rows to archive. Raises LoadHeldError when there are too many."""
+def _find_leaving(publication: Publication, table: str, removable: Removable) -> None:
+    """Add to `leaving` the rows of a table that no staged row means, by its uuid or else its key."""
+    publication.execute(f"""
+        INSERT INTO leaving
+        SELECT '{table}', t.id, {removable.key}, {folded(removable.key)}, t.uuid::text, t.listed_by_id
+        FROM catalog.{table} t
+        -- What a rejected document listed before stays as it is.
+        JOIN pending p ON p.id = t.listed_by_id AND NOT p.rejected
+        WHERE t.missing_since IS NULL
+          AND NOT EXISTS (SELECT FROM staged_{table} s WHERE s.uuid = t.uuid AND {removable.listing})
+          AND NOT EXISTS (
+              SELECT FROM staged_{table} s WHERE s.folded = {folded(removable.key)} AND {removable.listing}
+              -- A row that has the uuid of another one means that one.
+              AND NOT EXISTS (SELECT FROM catalog.{table} u WHERE u.uuid = s.uuid))""")
+
+
+def _keep_what_rejected_documents_list(publication: Publication, source: Source) -> None:
+    """Take from `leaving` what a rejected document lists; the documents that listed it before stay pending."""
+    if not publication.scalar("SELECT count(*) FROM leaving"):
+        return
+    stage_names_in_rejected(publication, source)
+    publication.execute("""
+        WITH kept AS (
+            DELETE FROM leaving WHERE (table_name, id) IN (
+                SELECT l.table_name, l.id FROM leaving l CROSS JOIN LATERAL (VALUES (l.folded), (l.uuid)) name (value)
+                JOIN named_in_rejected n ON n.table_name = l.table_name AND n.folded = name.value)
+            RETURNING document_id)
+        INSERT INTO left_pending SELECT DISTINCT document_id FROM kept""")
+
+
+def _hold_back(publication: Publication, settings: Settings) -> None:
+    """Take from `leaving` what is too much of a table or all of a list, with all else that the same documents drop."""
     source = publication.report.source
+    too_many = {
+        table: found
+        for table in TABLES
+        if (found := _too_many(publication, table, settings.removal_share, settings.removal_floor))
+    }
     publication.execute(
-        f"CREATE TEMP TABLE gone_{table} ON COMMIT DROP AS"
-        f" SELECT t.id FROM catalog.{table} t WHERE {GONE.format(table=table)}"
+        """
+        CREATE TEMP TABLE held ON COMMIT DROP AS
+        WITH unaccepted AS (
+            SELECT l.* FROM leaving l
+            WHERE NOT EXISTS (SELECT FROM accepted a WHERE (a.table_name, a.row_id) = (l.table_name, l.id)))
+        SELECT u.* FROM unaccepted u WHERE u.document_id IN (
+            SELECT n.document_id FROM unaccepted n JOIN landing.document d ON d.id = n.document_id
+            WHERE n.table_name = ANY(:too_many)
+               -- The whole list came back empty.
+               OR NOT EXISTS (SELECT FROM landing.document o WHERE o.source = d.source AND o.scope = d.scope
+                              AND o.kind = d.kind AND o.missing_since IS NULL))""",
+        too_many=list(too_many),
     )
-    gone = publication.scalar(f"SELECT count(*) FROM gone_{table}")
+    publication.execute(
+        "DELETE FROM ops.held_removal h USING ops.load l WHERE l.id = h.load_id AND l.source = :source", source=source
+    )
+    held = publication.execute(
+        """INSERT INTO ops.held_removal (load_id, table_name, row_id, record_key, document_id)
+           SELECT :load_id, table_name, id, record_key, document_id FROM held""",
+        load_id=publication.report.load_id,
+    )
+    publication.execute("DELETE FROM leaving l USING held h WHERE (h.table_name, h.id) = (l.table_name, l.id)")
+    publication.execute("INSERT INTO left_pending SELECT DISTINCT document_id FROM held")
+    if held:
+        publication.report.outcome = "held"
+        publication.report.detail = _advice(publication, settings, list(too_many.values()))
+
+
+def _too_many(publication: Publication, table: str, share: float, floor: int) -> str | None:
+    """How many rows leave a table, in words, if more do than may; counted against what stood before the load."""
+    gone = publication.scalar("SELECT count(*) FROM leaving WHERE table_name = :table", table=table)
+    if gone <= floor:
+        return None
     standing = publication.scalar(
         f"""SELECT count(*) FROM catalog.{table} t JOIN landing.document d ON d.id = t.listed_by_id
             WHERE d.source = :source AND t.missing_since IS NULL""",
-        source=source,
+        source=publication.report.source,
     )
-    if gone > removal_share * standing:
-        raise LoadHeldError(
-            f"{gone} of the {standing} rows of catalog.{table} that {source} owns are gone upstream, over"
-            f" the {removal_share:.0%} of CATALOG_REMOVAL_SHARE: the load is held back, nothing was changed."
-            " If it is meant, run `catalog-pipeline refresh --accept-removals`."
-        )
+    return f"{gone} of the {standing} rows of catalog.{table}" if gone > share * standing else None
+
+
+def _advice(publication: Publication, settings: Settings, too_many: list[str]) -> str:
+    source = publication.report.source
+    held = publication.scalar("SELECT count(*) FROM held")
+    why = (
+        f"{', '.join(too_many)} that {source} listed are gone upstream, over the {settings.removal_share:.0%} of"
+        " CATALOG_REMOVAL_SHARE"
+        if too_many
+        else f"{source} answers an empty list where something stood"
+    )
+    return (
+        f"{why}: {held} removals are held back, and what they would archive keeps standing (ops.held_removal lists"
+        " it); all else was published. If upstream recovers, the next refresh sees it. If it is meant, run"
+        f" `catalog-pipeline refresh {source} --accept-removals`: it reads upstream again, whole, and archives what"
+        " is listed there and still missing."
+    )
 
 
 def _reopen_runs_of_the_lms(publication: Publication) -> None:
@@ -62,8 +179,9 @@ def _reopen_runs_of_the_lms(publication: Publication) -> None:
     publication.execute(
         f"""
         UPDATE landing.document d SET settled_rules = NULL
-        FROM gone_course_run g JOIN catalog.course_run r ON r.id = g.id
-        WHERE d.source = 'lms' AND {folded("d.key")} = {folded("r.run_key")} AND d.missing_since IS NULL
+        FROM leaving g JOIN catalog.course_run r ON r.id = g.id
+        WHERE g.table_name = 'course_run' AND r.missing_since IS NOT NULL
+          AND d.source = 'lms' AND {folded("d.key")} = {folded("r.run_key")} AND d.missing_since IS NULL
           AND d.source <> :source""",
         source=publication.report.source,
     )

@@ -6,7 +6,7 @@ from catalog_pipeline.loading.ownership import hand_over_made_runs, keep_carried
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.fields import LISTED, RUN_FIELDS, RUN_KEYS, written_by
 from catalog_pipeline.models.run import CourseRun, RunAssociation
-from catalog_pipeline.replication.identity import COURSE_RUN, resolve
+from catalog_pipeline.replication.identity import COURSE_RUN, park_keys, resolve
 
 RUN_COLUMNS = (*RUN_KEYS, *written_by(RUN_FIELDS, "discovery"), *LISTED)
 ASSOCIATION_COLUMNS = ("course_run_id", "catalog_course_id", "source", "reason", "decided_at")
@@ -19,6 +19,7 @@ OWNED_BY_DISCOVERY = """
 def publish_runs(publication: Publication) -> None:
     """Merge `staged_course_run`. What feeds own keeps its value."""
     resolve(publication, COURSE_RUN)
+    park_keys(publication, COURSE_RUN)
     if publication.report.source != "discovery":
         # Discovery owns the runs that it lists: the documents of another source do not change them.
         kept = publication.execute(f"""
@@ -49,13 +50,19 @@ def _stage_listed_associations(publication: Publication) -> None:
     """Make `listed_association`: the course of each run by the documents, by ASSOCIATION_COLUMNS."""
     publication.execute(f"""
         CREATE TEMP TABLE listed_association ON COMMIT DROP AS
-        SELECT r.id AS course_run_id, coalesce(c.id, k.id, o.other_id) AS catalog_course_id, 'discovery' AS source,
-               format('discovery lists the run under %s.', coalesce(c.key, k.key, o.other)) AS reason,
+        SELECT r.id AS course_run_id, coalesce(c.id, h.id, k.id, o.other_id) AS catalog_course_id,
+               'discovery' AS source,
+               format('discovery lists the run under %s.', coalesce(c.key, h.key, k.key, o.other)) AS reason,
                now() AS decided_at
         FROM resolved_course_run r
         LEFT JOIN resolved_catalog_course c ON c.document_id = r.document_id
-        -- Where the course itself was rejected because another has its key or code, its runs belong to the other.
+        -- Where the course itself was rejected because another has its key or code, its runs belong to the course that
+        -- it was before; if it was none, to the other.
+        LEFT JOIN LATERAL (
+            SELECT id, key FROM catalog.catalog_course h
+            WHERE c.id IS NULL AND h.listed_by_id = r.document_id AND h.missing_since IS NULL
+            ORDER BY h.id DESC LIMIT 1) h ON true
         LEFT JOIN staged_catalog_course s ON s.document_id = r.document_id
         LEFT JOIN catalog.catalog_course k ON {folded("k.key")} = s.folded
         LEFT JOIN shared_code o ON o.document_id = r.document_id
-        WHERE coalesce(c.id, k.id, o.other_id) IS NOT NULL""")
+        WHERE coalesce(c.id, h.id, k.id, o.other_id) IS NOT NULL""")

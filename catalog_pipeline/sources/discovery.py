@@ -64,7 +64,7 @@ def _organization_cells(number: int, document: Document) -> Cells:
 
 def _course_rows(number: int, document: Document) -> Iterator[tuple[str, Cells]]:
     owners = document.get("owners") or []
-    runs = document.get("course_runs") or []
+    runs = _listed(document, "course_runs")
     yield "catalog_course", _course_cells(number, document, owners, runs)
     for owner in owners:
         yield "organization", _organization_cells(number, owner)
@@ -136,7 +136,7 @@ def _program_rows(number: int, document: Document) -> Iterator[tuple[str, Cells]
             "marketing_slug": get("marketing_slug"),
         },
     )
-    for position, course in enumerate(get("courses") or [], 1):
+    for position, course in enumerate(_listed(document, "courses"), 1):
         yield (
             "program_course",
             {
@@ -147,6 +147,14 @@ def _program_rows(number: int, document: Document) -> Iterator[tuple[str, Cells]
                 "position": position,
             },
         )
+
+
+def _listed(document: Document, field: str) -> list[Any]:
+    """What a document lists in a field. Raises TypeError where it does not say: that does not mean that all is gone."""
+    listed = document.get(field)
+    if not isinstance(listed, list):
+        raise TypeError(f"{field} is no list; where there is nothing to list, [] says so")
+    return listed
 
 
 def _language(document: Document, runs: list[Document]) -> Any:

@@ -17,7 +17,7 @@ def test_an_operator_plans_applies_sets_explains_and_unsets(command: Command) ->
     assert command("associations", "apply", "--plan", "0" * 12, status=4).stderr.startswith("error: The plan is")
     assert command.json("associations", "apply", "--plan", planned["plan"])["runs"] == planned["runs"]
     assert "Nothing to change." in command("associations", "apply").stdout
-    assert "Set by hand." in command("associations", "set", "course-v1:A+1+r", "A+2", "--reason", "Renamed").stdout
+    assert "Set by hand." in command("associations", "set", "course-v1:A+1+r", " A/2", "--reason", "Renamed").stdout
     explained = command.json("explain", "course-v1:A+1+r")
     assert {name: explained["association"][name] for name in ("course_key", "source", "reason")} == {
         "course_key": "A+2",
@@ -25,7 +25,7 @@ def test_an_operator_plans_applies_sets_explains_and_unsets(command: Command) ->
         "reason": "Renamed",
     }
     assert explained["association"]["decided_by"].startswith("cli:")
-    assert [row["run_key"] for row in command.json("explain", "a+2")["runs"]] == ["course-v1:A+1+r", "course-v1:A+2+r"]
+    assert [row["run_key"] for row in command.json("explain", "a/2")["runs"]] == ["course-v1:A+1+r", "course-v1:A+2+r"]
     unset = command.json("associations", "unset", "course-v1:A+1+r")
     assert unset["counts"] == {"linked_by_key": 1}
 
@@ -33,8 +33,8 @@ def test_an_operator_plans_applies_sets_explains_and_unsets(command: Command) ->
 def test_what_an_operator_gets_wrong_is_told_and_changes_nothing(command: Command, tmp_path: Path) -> None:
     command("psql", "-c", INSERT)
     command("associations", "apply")
-    assert "unknown_run" in command("associations", "set", "course-v1:A+1+none", "A+2", status=3).stdout
-    assert "unknown_course" in command("associations", "set", "course-v1:A+1+r", "A+none", status=3).stdout
+    assert "no run 'course-v1:A+1+none'" in command("associations", "set", "course-v1:A+1+none", "A+2", status=3).stdout
+    assert "no course 'A+none'" in command("associations", "set", "course-v1:A+1+r", "A+none", status=3).stdout
     assert "Give a run's key and a course's key" in command("associations", "set", "course-v1:A+1+r", status=2).stderr
     assert "unknown_run" in command("associations", "unset", "course-v1:A+1+none", status=3).stdout
     assert "catalog-pipeline rejects" in command("explain", "course-v1:A+1+none", status=2).stderr

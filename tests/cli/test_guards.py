@@ -39,25 +39,38 @@ def pending(command: Command) -> int:
     return sum(row["documents"] for row in rows if row["kind"] == "course")
 
 
-def test_a_crawl_that_finds_four_fifths_gone_is_held_back_and_pending_until_somebody_accepts_it(
-    command: Command,
-) -> None:
+def test_removals_of_four_fifths_are_held_back_and_pending_until_somebody_accepts_them(command: Command) -> None:
     refreshed(command, 100, *REFRESH, status=3)
     before = standing(command)
     for _ in range(2):
         held = refreshed(command, 19, *REFRESH, status=4)
-        assert "are gone upstream, over the 20% of CATALOG_REMOVAL_SHARE: the load is held back" in held.stderr
-        assert "run `catalog-pipeline refresh --accept-removals`" in held.stderr
+        assert "are gone upstream, over the 20% of CATALOG_REMOVAL_SHARE" in held.stderr
+        assert "run `catalog-pipeline refresh discovery --accept-removals`" in held.stderr
         assert standing(command) == before
-        assert pending(command) >= 81
-    refreshed(command, 19, *REFRESH, "--accept-removals", status=3)
+        assert {(row["source"], row["table_name"]) for row in command.json("status")["held_removals"]} >= {
+            ("discovery", "catalog_course")
+        }
+        assert pending(command) >= 70  # of some of the 81 that are gone, nothing had been published
+    refreshed(command, 19, "refresh", "discovery", "--accept-removals", status=3)
     assert (standing(command), pending(command)) == (18, 0)
 
 
-def test_dagster_holds_the_load_back_too_and_its_run_config_lets_it_through(command: Command) -> None:
+def test_a_larger_catalog_in_the_place_of_another_is_held_back(command: Command) -> None:
+    refreshed(command, 40, *REFRESH, status=3)
+    before = standing(command)
+    with SampleServer(build_catalog(400, 2)) as upstream:
+        pointed(command, upstream)
+        command(*REFRESH, status=4)
+    assert standing(command) >= before + 350
+    assert command.json("sql", "select count(*) as n from catalog.catalog_course where missing_since is not null") == [
+        {"n": 0}
+    ]
+
+
+def test_dagster_holds_removals_back_too_and_its_run_config_lets_them_through(command: Command) -> None:
     refreshed(command, 100, "run", status=0)
     held = refreshed(command, 19, "run", status=4)
-    assert "the load is held back" in held.stderr
+    assert "removals are held back" in held.stderr
     refreshed(command, 19, "run", "--accept-removals", status=0)
     assert (standing(command), pending(command)) == (18, 0)
 

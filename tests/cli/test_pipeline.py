@@ -25,7 +25,7 @@ def test_run_materializes_everything_and_a_second_run_changes_nothing(command: C
     again = command.json("run")
     assert all(row["unchanged"] == row["rows"] > 0 for row in again["tables"])
     assert {stage["status"] for stage in again["stages"]} == {"SUCCESS"}
-    assert len(again["checks"]) == 14
+    assert {check["check"] for check in again["checks"]} >= {"documents_valid", "run_key_not_null", "key"}
     assert set(again["associations"]) == {"already_linked", "case_collision", "not_a_course"}
     assert again["associations"]["already_linked"] == sum(
         row["rows"] for row in again["tables"] if row["table"] == "catalog.run_association"

@@ -1,6 +1,7 @@
 """Each verb: what it prints, as JSON too, and what it says to bad input."""
 
 import json
+import resource
 import subprocess
 import sys
 
@@ -77,6 +78,16 @@ def test_sql_reads_and_cannot_write(filled: Command) -> None:
     for statement in ("delete from catalog.program", "commit; delete from catalog.program", "select nonsense"):
         assert "The database refuses this query" in filled("sql", statement, status=2).stderr
     assert filled.json("sql", "select count(*) as n from catalog.program")[0]["n"] > 0
+
+
+def test_memory_that_runs_out_is_told_in_one_line(command: Command) -> None:
+    def little_memory() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (2_000_000_000, 2_000_000_000))
+
+    query = "select repeat('x', 100000000) from generate_series(1, 100)"
+    told = command("sql", query, status=1, preexec_fn=little_memory).stderr
+    assert told.startswith("error: Memory ran out")
+    assert told.count("\n") == 1
 
 
 def test_psql_is_psql(command: Command) -> None:
@@ -160,6 +171,26 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(command: Command) -> None:
         "lms": False,
     }
     assert "Check that the upstream is up" in findings[-1]["detail"]
+
+
+def test_verbs_that_only_ask_load_nothing_heavy(command: Command) -> None:
+    insert = "insert into catalog.organization (key, name) values ('A', 'A');"
+    course = "insert into catalog.catalog_course (organization_id, course_code, key, title) select id, 'B', 'A+B', 'T'"
+    command("psql", "-c", f"{insert} {course} from catalog.organization")
+    heavy = {"alembic", "dagster", "numpy", "pandas", "pandera", "pyarrow", "requests"}
+    verbs = [["status"], ["show", "A+B"], ["history", "A+B"], ["explain", "A+B"], ["sql", "select 1"], ["rejects"]]
+    code = f"""
+import sys
+from catalog_pipeline.cli import main
+for verb in {verbs!r}:
+    sys.argv = ["catalog-pipeline", *verb]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code
+    assert not {heavy!r} & set(sys.modules), (verb, {heavy!r} & set(sys.modules))
+"""
+    subprocess.run([sys.executable, "-c", code], env=command.env, cwd=command.home, check=True)
 
 
 def test_help_is_there_at_once_for_nothing_heavy_is_imported() -> None:

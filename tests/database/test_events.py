@@ -2,11 +2,13 @@
 
 from hashlib import md5
 
+import psycopg
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from catalog_pipeline.database.engine import connected
+from catalog_pipeline.database.engine import Server, connected
+from catalog_pipeline.database.events import of_rows
 from catalog_pipeline.database.triggers import track
 
 EVENTS = "SELECT entity, key, action, changes, actor FROM ops.change_event ORDER BY xid, id"
@@ -36,6 +38,41 @@ def test_a_rows_life_is_written_with_old_and_new_values_and_its_actor(engine: En
     assert updated == ("organization", "A", "updated", {"name": ["Old", "New"]}, "api:bob")
     gone = {k: [v, None] for k, v in {**values, "name": "New"}.items()}
     assert deleted == ("organization", "A", "deleted", gone, "sql:postgres")
+
+
+def test_an_event_names_the_login_whatever_actor_the_session_claims_to_be(engine: Engine, server: Server) -> None:
+    with psycopg.connect(server.url("postgresql"), autocommit=True) as owner:
+        owner.execute("CREATE ROLE mallory LOGIN IN ROLE catalog_writer")
+        try:
+            url = make_url(server.url("postgresql")).set(username="mallory").render_as_string()
+            with psycopg.connect(url, autocommit=True) as session:
+                session.execute("SELECT set_config('catalog.actor', 'api:ann', false)")
+                session.execute("INSERT INTO catalog.organization (key, name) VALUES ('A', 'a')")
+            with connected(engine) as connection:
+                told = of_rows(connection, "SELECT 'organization' AS entity, id AS entity_id FROM catalog.organization")
+        finally:
+            owner.execute("DROP ROLE mallory")
+    assert [(event["actor"], event["login"]) for event in told] == [("api:ann", "mallory")]
+
+
+def test_nobody_makes_up_a_history_by_hanging_its_trigger_on_a_table_of_his_own(server: Server) -> None:
+    with psycopg.connect(server.url("postgresql"), autocommit=True) as owner:
+        owner.execute("CREATE ROLE mallory LOGIN IN ROLE catalog_writer")
+        try:
+            url = make_url(server.url("postgresql")).set(username="mallory").render_as_string()
+            with psycopg.connect(url, autocommit=True) as session:
+                session.execute("CREATE TEMP TABLE mine (id bigint, key text, name text)")
+                for statement in (
+                    "CREATE TRIGGER t AFTER INSERT ON mine REFERENCING NEW TABLE AS new_rows"
+                    " FOR EACH STATEMENT EXECUTE FUNCTION catalog.organization_changed()",
+                    "INSERT INTO ops.change_event (entity, entity_id, action, changes, actor)"
+                    " VALUES ('organization', 1, 'deleted', '{}', 'api:ann')",
+                ):
+                    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                        session.execute(statement.encode())
+                session.execute("DROP TABLE mine")
+        finally:
+            owner.execute("DROP ROLE mallory")
 
 
 def test_many_rows_of_one_statement_are_seen_each_and_only_those_that_changed(engine: Engine) -> None:

@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Engine, text
 
 from catalog_pipeline.database.engine import Server, connected, ensure_database, make_engine
 from catalog_pipeline.database.migrations.__main__ import new_migration
-from catalog_pipeline.database.schema import MIGRATIONS, migrations, upgrade
+from catalog_pipeline.database.schema import migrations, upgrade
+from catalog_pipeline.database.version import MIGRATIONS
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.errors import DatabaseError
 

@@ -11,17 +11,18 @@ from psycopg.errors import CheckViolation, UniqueViolation
 from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import IntegrityError
 
-from catalog_pipeline.database.bulk import driver
 from catalog_pipeline.database.engine import (
     Server,
     connected,
+    driver,
     ensure_database,
     ensure_filled_database,
     exists,
     make_engine,
 )
-from catalog_pipeline.database.schema import SCHEMAS, UNRELEASED, check_version, migrate
+from catalog_pipeline.database.schema import SCHEMAS, migrate
 from catalog_pipeline.database.triggers import install_shared_functions, track
+from catalog_pipeline.database.version import UNRELEASED, check_version
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.errors import DatabaseError, SchemaVersionError
 from catalog_pipeline.models import metadata
@@ -174,7 +175,7 @@ def test_a_servers_database_of_before_the_first_release_is_named_without_its_pas
 ) -> None:
     with connected(engine) as connection:
         connection.execute(text("UPDATE ops.alembic_version SET version_num = '0006'"))
-    monkeypatch.setattr("catalog_pipeline.database.schema.embedded_data_folder", lambda _: None)
+    monkeypatch.setattr("catalog_pipeline.database.version.embedded_data_folder", lambda _: None)
     with pytest.raises(SchemaVersionError, match=f"/{engine.url.database}.* Drop it"):
         migrate(engine)
 

@@ -1,11 +1,14 @@
 """Building views and tables from models, again and again, and testing what was built."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
+from support.processes import wait_until
 
+from catalog_pipeline.database.engine import connected
 from dbt_like_sql.model import SqlModel, SqlModelError
 from dbt_like_sql.runner import Counts, build, run_tests
 
@@ -232,7 +235,7 @@ def test_each_test_tells_how_many_rows_fail_and_how_to_list_them(source: Connect
     )
     build(source, model)
     results = run_tests(source, model)
-    assert [(result.name, result.column, result.passed, result.failing_rows) for result in results] == [
+    assert [(result.test.name, result.test.column, result.passed, result.failing_rows) for result in results] == [
         ("key", None, False, 2),
         ("not_null", "id", False, 2),
         ("unique", "id", False, 1),
@@ -240,7 +243,37 @@ def test_each_test_tells_how_many_rows_fail_and_how_to_list_them(source: Connect
         ("relationships", "parent", False, 2),
     ]
     for result in results:
-        assert len(source.exec_driver_sql(result.sql).all()) == result.failing_rows
+        failing = [dict(row) for row in source.exec_driver_sql(result.sql).mappings()]
+        assert len(failing) == result.failing_rows
+        assert result.examples == failing
+
+
+def test_two_that_build_a_model_at_once_build_it_one_after_the_other(
+    server_engine: Engine, write_model: WriteModel
+) -> None:
+    model = write_model("SELECT 1 AS a", "a", key="a", materialized="table")
+
+    def build_it() -> Counts:
+        with connected(server_engine) as connection:
+            return build(connection, model)
+
+    with connected(server_engine) as first, ThreadPoolExecutor() as others:
+        assert build(first, model) == Counts(1, inserted=1)
+        second = others.submit(build_it)
+        waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        wait_until(lambda: first.execute(waits).scalar_one() == 1)
+        first.commit()
+        assert second.result() == Counts(1)
+
+
+def test_a_conflict_that_is_not_about_the_models_key_is_told_as_it_is(
+    connection: Connection, write_model: WriteModel
+) -> None:
+    build(connection, write_model("SELECT 1 AS a", "a", key="a", materialized="table"))
+    connection.exec_driver_sql("CREATE UNIQUE INDEX one_row ON marts.sample ((true))")
+    two = write_model("SELECT v.a FROM (VALUES (1), (2)) AS v (a)", "a", key="a", materialized="table")
+    with pytest.raises(SqlModelError, match=r"Postgres refuses it: correct the query\. .*one_row"):
+        build(connection, two)
 
 
 def test_tests_that_hold_pass(source: Connection, write_model: WriteModel) -> None:
@@ -252,7 +285,7 @@ def test_tests_that_hold_pass(source: Connection, write_model: WriteModel) -> No
     )
     build(source, model)
     results = run_tests(source, model)
-    assert [result.name for result in results] == ["key", "not_null", "unique", "accepted_values", "relationships"]
+    assert [result.test.name for result in results] == ["key", "not_null", "unique", "accepted_values", "relationships"]
     assert all(result.passed and result.failing_rows == 0 for result in results)
 
 

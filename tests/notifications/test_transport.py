@@ -1,13 +1,17 @@
 """How a mail leaves: encrypted or not at all where that is asked, refused by name, as a file without a server."""
 
+import contextlib
+import socket
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
 from support.mail import PASSWORD, USER, Mailbox, Serve, authenticate
 
-from catalog_pipeline.addresses import SmtpServer, parse_smtp_url
+from catalog_pipeline.addresses import Encryption, SmtpServer, parse_smtp_url
 from catalog_pipeline.errors import ExitCode
+from catalog_pipeline.notifications.outbox import CLAIM
 from catalog_pipeline.notifications.transport import Folder, MailUnreachableError, Refusal, Smtp, transport
 from catalog_pipeline.settings import Settings
 
@@ -70,6 +74,33 @@ def test_a_server_that_is_not_there_is_told_by_its_name(serve: Serve) -> None:
 def test_a_host_that_is_none_is_told_by_its_name(host: str) -> None:
     with pytest.raises(MailUnreachableError, match=f"sent by {host}:25"):
         Smtp(SmtpServer(host, 25, "none")).send(MAIL, FROM, [ANN])
+
+
+@pytest.mark.parametrize("encryption", ["none", "tls"])
+def test_a_server_that_answers_a_byte_now_and_then_is_cut_off_at_the_deadline(encryption: Encryption) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        done = threading.Event()
+
+        def drip() -> None:
+            taken, _ = listening.accept()
+            with taken, contextlib.suppress(OSError):
+                while not done.wait(0.05):
+                    taken.sendall(b"2" if encryption == "none" else b"\x16\x03\x03\x40\x00\x02\x00\x3f\xf0\x03\x03")
+                    if encryption == "tls":
+                        while not done.wait(0.05):
+                            taken.sendall(b"\x00")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        server = SmtpServer("127.0.0.1", listening.getsockname()[1], encryption)
+        with pytest.raises(MailUnreachableError, match=r"it took over 0\.5 s"):
+            Smtp(server, timeout=5, deadline=0.5).send(MAIL, FROM, [ANN])
+        done.set()
+        dripping.join()
+
+
+def test_a_session_ends_before_its_claim(smtp: Smtp) -> None:
+    assert smtp.deadline < CLAIM.total_seconds()
 
 
 def test_only_the_refused_recipients_are_returned(smtp: Smtp, mailbox: Mailbox) -> None:

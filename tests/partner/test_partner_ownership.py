@@ -161,9 +161,25 @@ def test_what_upstream_drops_but_a_feed_lists_stays_and_is_the_feeds(
     upstream.courses = [course("B+9")]
     fed_catalog.refresh()
     assert facts(fed_catalog)["status"] == "published"
+    assert fed_catalog.value("SELECT variant_id::text FROM catalog.course_variant") == variant("v")
     assert fed_catalog.value("SELECT status FROM catalog.catalog_course WHERE key = 'A+1'") == "published"
     assert fed_catalog.outcomes(fed("1", "v", title="Only the feed's")) == ["updated"]
     assert facts(fed_catalog)["title"] == "Only the feed's"
+
+
+def test_what_a_held_load_misses_is_upstreams_still_though_a_feed_lists_it(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    upstream.courses = [listed(run(KEY, **DATES))]
+    fed_catalog.refresh()
+    fed_catalog.feed(fed("1", "v"))
+    upstream.courses = []
+    assert fed_catalog.refresh().outcome == "held"
+    owned = "SELECT count(*) FROM catalog.course_run WHERE listed_by_id IS NOT NULL"
+    assert fed_catalog.value(owned) == 1
+    assert fed_catalog.refresh(accept_removals=True).outcome == "applied"
+    assert fed_catalog.value(owned) == 0
+    assert facts(fed_catalog)["status"] == "published"
 
 
 def test_a_product_that_upstream_says_is_archived_is_reactivated_by_a_feed(

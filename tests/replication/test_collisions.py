@@ -104,3 +104,16 @@ def test_two_courses_of_one_code_in_one_organization_are_a_reject(catalog: Catal
     catalog.refresh()
     assert catalog.rows("SELECT key FROM catalog.catalog_course") == [("A+1",)]
     assert catalog.rejects() == [("Old+1", "course_code", "duplicate_code")]
+
+
+def test_a_course_that_loses_its_new_code_keeps_the_old_one_and_its_runs(catalog: Catalog, upstream: Upstream) -> None:
+    upstream.courses = [course("A+1"), course("X+1", run("course-v1:X+1+r"), owners=[organization("B")])]
+    catalog.refresh()
+    upstream.courses = [course("A+1"), course("X+1", run("course-v1:X+1+r"), owners=[organization("A")]), course("B+1")]
+    catalog.refresh()
+    assert catalog.rows(
+        "SELECT c.key, o.key, c.status FROM catalog.catalog_course c"
+        " JOIN catalog.organization o ON o.id = c.organization_id ORDER BY 1"
+    ) == [("A+1", "A", "draft"), ("X+1", "B", "published")]
+    assert catalog.courses_of_runs() == {"course-v1:X+1+r": "X+1"}
+    assert catalog.rejects() == [("B+1", "course_code", "duplicate_code"), ("X+1", "course_code", "duplicate_code")]

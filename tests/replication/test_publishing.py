@@ -8,7 +8,6 @@ import pytest
 from support.catalog import Catalog, Upstream, course, lms_run, organization, program, run, uuid_of
 
 from catalog_pipeline.errors import ExitCode, LoadRefusedError
-from catalog_pipeline.loading.publication import LoadHeldError
 
 R1, R2, R3 = (f"course-v1:A+1+r{n}" for n in (1, 2, 3))
 
@@ -301,27 +300,6 @@ def test_what_upstream_no_longer_lists_is_archived_and_returns_when_listed_again
     catalog.refresh()
     assert catalog.rows(gone.format("catalog_course", "key"), key="A+2") == [("published", False)]
     assert catalog.rows(gone.format("course_run", "run_key"), key=R2) == [("published", False)]
-
-
-@pytest.mark.parametrize(("gone", "held"), [(81, True), (19, False)])
-def test_a_load_that_would_archive_too_much_is_held_back(
-    catalog: Catalog, upstream: Upstream, gone: int, held: bool
-) -> None:
-    catalog.settings = catalog.settings.model_copy(update={"removal_share": 0.2})
-    documents = [course(f"A+{n}", run(f"course-v1:A+{n}+r")) for n in range(100)]
-    upstream.courses = documents
-    catalog.refresh()
-    upstream.courses = documents[gone:]
-    standing = "SELECT count(*) FROM catalog.course_run WHERE status = 'published'"
-    if held:
-        with pytest.raises(LoadHeldError, match=r"81 of the 100 .*--accept-removals"):
-            catalog.refresh()
-        assert catalog.value(standing) == 100
-        assert catalog.rows("SELECT outcome FROM ops.load ORDER BY id") == [("applied",), ("held",)]
-        with pytest.raises(LoadHeldError):
-            catalog.refresh()
-    catalog.refresh(accept_removals=held)
-    assert catalog.value(standing) == 100 - gone
 
 
 def test_a_load_of_mostly_bad_documents_is_refused_whole(catalog: Catalog, upstream: Upstream) -> None:

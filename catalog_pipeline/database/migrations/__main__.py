@@ -7,7 +7,8 @@ from pathlib import Path
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from catalog_pipeline.database.schema import MIGRATIONS, migrations
+from catalog_pipeline.database.schema import migrations
+from catalog_pipeline.database.version import MIGRATIONS
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,26}")  # with its number, a revision has 32 characters at most
 
