@@ -5,6 +5,7 @@ Each verb imports what it needs when it is called, so that `--help` is there at 
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
@@ -51,8 +52,19 @@ def options(
     """Take the options that stand before a verb."""
 
 
+class _PlainText(logging.Formatter):
+    """Writes warnings as all else is printed."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from catalog_pipeline.cli.console import visible
+
+        return visible(super().format(record))
+
+
 def main() -> None:
     """Run the command. An expected error is one line on stderr, with the exit status of its kind."""
+    if logging.lastResort:
+        logging.lastResort.setFormatter(_PlainText())
     try:
         app()
     except CatalogError as error:

@@ -97,7 +97,8 @@ def print_refreshes(done: Sequence[Refresh], failed: Sequence[Failure], *, as_js
         for table, counts in load["counts"].items()
     ]
     if rows:
-        print_table(rows)
+        some = [outcome for outcome in ("deferred", "deleted", "duplicate") if any(row[outcome] for row in rows)]
+        print_table(rows, columns=["source", "table", "created", "updated", "unchanged", "rejected", *some])
     else:
         say("Nothing changed upstream: no document is pending.")
     for load in loads:

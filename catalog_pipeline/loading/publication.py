@@ -65,6 +65,8 @@ class Publication:
     connection: Connection
     report: LoadReport
     as_of: datetime
+    placeholders: int = 0
+    """How many rows have had placeholders of keys in this load."""
 
     def count(self, table: str, counts: dict[str, int]) -> None:
         """Add numbers of rows, by outcome, of a table (schema.table)."""

@@ -1,5 +1,6 @@
 """What is configured, reachable and migrated, and what to do about what is not."""
 
+import shutil
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -7,16 +8,27 @@ from sqlalchemy.exc import DBAPIError
 
 from catalog_pipeline.database import events, roles
 from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
-from catalog_pipeline.database.rows import Row
+from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.database.version import check_version
 from catalog_pipeline.errors import CatalogError
 from catalog_pipeline.loading.upstream import difference, recorded
-from catalog_pipeline.partner.queue import set_aside
+from catalog_pipeline.notifications import outbox
+from catalog_pipeline.notifications.sender import held_back
+from catalog_pipeline.partner.arrivals import strays
+from catalog_pipeline.partner.configuration import load_rules
+from catalog_pipeline.partner.queue import set_aside, waiting
 from catalog_pipeline.queries.status import status
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.upstreams import SOURCES, Upstreams, configured_addresses, upstreams
 
 PASSED_ON = "not configured: what it listed passes on to the feed that carries it, or the source that lists it"
+
+MOST_TOLD = 5
+"""Feeds and files that one line names at most."""
+LEAST_FREE_GB = 2
+LAST_FEEDS = """
+    SELECT DISTINCT ON (source, product_type) id, name, source, product_type, outcome
+    FROM ops.feed WHERE outcome <> 'superseded' ORDER BY source, product_type, id DESC"""
 
 
 @dataclass(frozen=True)
@@ -31,10 +43,10 @@ class Finding:
 def doctor(settings: Settings, server: Server) -> list[Finding]:
     """What is configured, reachable and migrated, and what to do about what is not."""
     where = server.display() if settings.database_url else f"embedded, in {settings.folder}"
-    return [*_database(server, where), *_upstreams(settings, _recorded(server))]
+    return [*_database(settings, server, where), _disk(settings), *_upstreams(settings, _recorded(server))]
 
 
-def _database(server: Server, where: str) -> list[Finding]:
+def _database(settings: Settings, server: Server, where: str) -> list[Finding]:
     try:
         with connected(make_engine(server)) as connection:
             findings = [Finding("database", True, f"{where}, Postgres {server_version(connection)}")]
@@ -48,16 +60,59 @@ def _database(server: Server, where: str) -> list[Finding]:
                 *findings,
                 Finding("schema", True, f"up to date; {pending} documents pending"),
                 Finding("events", not held.too_long, str(held) if held.too_long else "none held back"),
-                _feeds([feed["name"] for feed in set_aside(connection)]),
+                _feeds(connection, settings),
+                _mail(connection, settings),
                 Finding("roles", True, _roles(connection)),
             ]
     except (CatalogError, DBAPIError) as error:
         return [Finding("database", False, str(error))]
 
 
-def _feeds(aside: list[str]) -> Finding:
-    told = f"set aside: {', '.join(aside)}; `catalog-pipeline partner feeds` says why" if aside else "none set aside"
-    return Finding("feeds", not aside, told)
+def _feeds(connection: Connection, settings: Settings) -> Finding:
+    """Whether a feed was set aside, or the last one of a partner refused or held, or a file lies in a wrong place."""
+    aside = [feed["name"] for feed in set_aside(connection)]
+    told = [f"set aside: {', '.join(aside)}; `catalog-pipeline partner feeds` says why"] if aside else []
+    told += [
+        f"{feed['name']} of {feed['source']}/{feed['product_type']} is {feed['outcome']};"
+        f" `catalog-pipeline partner show {feed['id']}` says why"
+        for feed in rows(connection, LAST_FEEDS)
+        if feed["outcome"] in ("refused", "held")
+    ]
+    try:
+        told += [stray.rstrip(".") for stray in strays(settings)]
+    except (CatalogError, OSError) as error:
+        told.append(str(error).rstrip("."))
+    more = f" … and {len(told) - MOST_TOLD} more." if len(told) > MOST_TOLD else ""
+    well = f"{len(waiting(connection))} waiting to be ingested; none refused, held, set aside or in a wrong place"
+    return Finding("feeds", not told, ". ".join(told[:MOST_TOLD]) + "." + more if told else well)
+
+
+def _mail(connection: Connection, settings: Settings) -> Finding:
+    """Whether mail is held back or was given up; and which feeds have nobody to report to."""
+    if reason := held_back(connection):
+        return Finding("mail", False, reason)
+    given_up = sum(row["mails"] for row in outbox.unsent(connection) if row["state"] == "given up")
+    if given_up:
+        return Finding("mail", False, f"{given_up} mails were given up; `catalog-pipeline mail list` says why")
+    try:
+        rules = load_rules(settings.partner_rules)
+    except CatalogError as error:
+        return Finding("mail", False, str(error))
+    silent = [
+        f"{feed['source']}/{feed['product_type']}"
+        for feed in rows(connection, LAST_FEEDS)
+        if not rules.recipients_of(feed["product_type"], feed["source"])
+    ]
+    to = "by the mail server" if settings.smtp_url else f"into {settings.folder / 'mail'}: CATALOG_SMTP_URL is not set"
+    nobody = f"; the rules name nobody who gets the reports on feeds of {', '.join(silent)}" if silent else ""
+    return Finding("mail", True, f"sent {to}{nobody}")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = next(path for path in (settings.folder, *settings.folder.parents) if path.exists())
+    free = shutil.disk_usage(folder).free / 1e9
+    enough = free >= LEAST_FREE_GB
+    return Finding("disk", enough, f"{free:.1f} GB are free at {folder}" + ("" if enough else "; make room there"))
 
 
 def _roles(connection: Connection) -> str:

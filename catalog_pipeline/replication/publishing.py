@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.ownership import settle_configured, stage_carried
 from catalog_pipeline.loading.pending import PENDING
+from catalog_pipeline.loading.placeholders import forget_placeholders
 from catalog_pipeline.loading.publication import LoadReport, Publication, publishing
 from catalog_pipeline.loading.upstream import check_address
 from catalog_pipeline.replication.courses import publish_courses
@@ -78,6 +79,8 @@ def publish(
             publish_programs(publication)
             archive_removals(publication)
             _settle_documents(publication)
+            if publication.placeholders:
+                forget_placeholders(publication)
     return publication.report
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from catalog_pipeline.addresses import upstream_address
 from catalog_pipeline.errors import UsageError
+from catalog_pipeline.folders import make_private
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources import discovery, lms
 from catalog_pipeline.sources.http import ApiClient
@@ -97,7 +98,7 @@ def sample_day(settings: Settings) -> int:
 def set_sample_day(settings: Settings, day: int) -> None:
     """Keep the bundled sample's day in a file, so that it is served as of that day from now on."""
     file = _sample_file(settings)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_private(file.parent)
     new = file.with_suffix(".new")
     new.write_text(json.dumps({"day": day}))
     new.replace(file)
@@ -113,6 +114,7 @@ def deliver_sample_feeds(settings: Settings) -> list[Path]:
     from catalog_pipeline.sample.feeds import write_feeds
 
     days = sample_day(settings) + 1
+    make_private(settings.feeds_folder)
     return write_feeds(settings.feeds_folder, settings.sample_courses, settings.sample_seed, days)
 
 
