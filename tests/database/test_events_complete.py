@@ -80,6 +80,9 @@ def expected(connection: Connection, old: str, new: str) -> str:
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_an_event_says_what_differs_between_the_rows_before_and_after(connection: Connection, table: Table) -> None:
     connection.execute(text(PARENTS))
+    # Statuses of courses follow a rule of their own, which would write events here.
+    connection.execute(text("ALTER TABLE catalog.catalog_course DISABLE TRIGGER settle_insert"))
+    connection.execute(text("ALTER TABLE catalog.catalog_course DISABLE TRIGGER settle_update"))
     nothing = "{}"
     wanted = []
     for before, after in product(states(connection, table), repeat=2):
