@@ -144,12 +144,16 @@ def publish_lms(
     },
 )
 def go_live(context: AssetExecutionContext, database: CatalogDatabase) -> MaterializeResult:
-    """Reviewed runs whose day of publication has come are published, where no discovery says their status."""
+    """Reviewed runs whose day of publication has come are published, where no discovery says their status.
+
+    Runs of the same courses whose enrollment has passed are unpublished, if one that is open remains.
+    """
     with failures_say_why():
         report = publish_due_runs(database.engine)
     metadata = table_metadata(database.engine, report)
     _log_written(context, {name: values for name, values in metadata.items() if report.counts.get(name)}, report)
-    return MaterializeResult(metadata=metadata["catalog.course_run"])
+    told = {"detail": report.detail} if report.detail else {}
+    return MaterializeResult(metadata={**metadata["catalog.course_run"], **told})
 
 
 @dg.asset(

@@ -14,7 +14,7 @@ from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.events import Cursor
 from resources.database import CatalogDatabase
 
-AFTER_TAG, UPTO_TAG = "catalog/events_after", "catalog/events_upto"
+AFTER_TAG, CURSOR_TAG = "catalog/events_after", "catalog/events_cursor"
 SHOWN = 3
 FOUND = f"""
     SELECT count(DISTINCT r.id) AS runs, (array_agg(DISTINCT r.run_key))[1:{SHOWN}] AS run_keys,
@@ -41,7 +41,7 @@ def _look(connection: Connection, instance: DagsterInstance, remembered: str | N
     cursor = Cursor.from_json(remembered)
     cursor = cursor and _requested_already(instance, cursor)
     reading = cursor and events.read(connection, cursor, FOUND)
-    if not reading:
+    if cursor is None or reading is None:
         return _reconcile(connection)
     found = reading.rows[0]
     if not found["runs"]:
@@ -49,12 +49,14 @@ def _look(connection: Connection, instance: DagsterInstance, remembered: str | N
         reason = str(held) if held.too_long else "No run has appeared without a course."
         return dg.SensorResult(skip_reason=reason, cursor=reading.cursor.to_json())
     after, upto = reading.range.after, reading.range.upto
+    tags = {AFTER_TAG: _tag(cursor), CURSOR_TAG: reading.cursor.to_json(), CAUSE_TAG: _cause(found)}
     return dg.SensorResult(
         [
             dg.RunRequest(
-                run_key=f"{reading.cursor.history}:{after}",
+                # After a restore other events may follow the same one: the last event of the range is in the key.
+                run_key=f"{tags[AFTER_TAG]}:{reading.cursor.seen}",
                 run_config=dg.RunConfig({jobs.ASSOCIATING_OP: AssociateConfig(after=after, upto=upto)}),
-                tags={AFTER_TAG: _tag(reading.cursor.history, after), UPTO_TAG: str(upto), CAUSE_TAG: _cause(found)},
+                tags=tags,
             )
         ],
         cursor=reading.cursor.to_json(),
@@ -63,19 +65,22 @@ def _look(connection: Connection, instance: DagsterInstance, remembered: str | N
 
 def _requested_already(instance: DagsterInstance, cursor: Cursor) -> Cursor:
     """Go past the ranges that were requested by ticks that died before their cursor was kept."""
-    while runs := instance.get_runs(RunsFilter(tags={AFTER_TAG: _tag(cursor.history, cursor.xid)}), limit=1):
-        cursor = Cursor(cursor.history, int(runs[0].tags[UPTO_TAG]))
+    while runs := instance.get_runs(RunsFilter(tags={AFTER_TAG: _tag(cursor)}), limit=1):
+        requested = Cursor.from_json(runs[0].tags.get(CURSOR_TAG))
+        if requested is None:
+            break
+        cursor = requested
     return cursor
 
 
 def _reconcile(connection: Connection) -> dg.SensorResult:
-    """Begin: at the first tick, and where events are another course's, as after a restore."""
+    """Begin: at the first tick, and where the cursor is another history's, as after a restore."""
     cursor = events.now(connection)
     left = connection.execute(text(LEFT)).scalar_one()
     if not left:
         return dg.SensorResult(skip_reason="Begins here: every run has a course.", cursor=cursor.to_json())
     cause = f"{left} runs without a course when the sensor began or the database was restored"
-    request = dg.RunRequest(run_key=f"{cursor.history}:begin:{cursor.xid}", tags={CAUSE_TAG: cause})
+    request = dg.RunRequest(tags={CAUSE_TAG: cause})  # no key: it may be needed again with the same cursor
     return dg.SensorResult([request], cursor=cursor.to_json())
 
 
@@ -85,5 +90,5 @@ def _cause(found: dict[str, Any]) -> str:
     return f"{shown}{f' and {more} more' if more > 0 else ''}, by {', '.join(found['actors'])}"
 
 
-def _tag(history: str, xid: int) -> str:
-    return f"{history}/{xid}"
+def _tag(cursor: Cursor) -> str:
+    return f"{cursor.history}/{cursor.xid}/{cursor.seen}"

@@ -16,7 +16,6 @@ from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging
 from catalog_pipeline.database.keys import folded, typed
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.errors import UsageError
-from catalog_pipeline.loading.course_status import settle_course_statuses
 from catalog_pipeline.loading.publication import Publication, publishing
 from catalog_pipeline.schemas.parsing import TEXT
 
@@ -103,7 +102,6 @@ def set_courses(engine: Engine, wanted: pd.DataFrame, *, actor: str, reason: str
         connection.execute(text(MANUAL_CHANGE))
         counts = connection.execute(text(WRITE), {"reason": reason or f"Set by {actor}."})
         publication.count("catalog.run_association", dict(counts.one()._mapping))
-        settle_course_statuses(publication)
         found = connection.execute(text("SELECT * FROM manual_change ORDER BY line"))
         return ManualChanges([_reported(row) for row in found])
 
@@ -128,7 +126,6 @@ def unset_courses(engine: Engine, run_keys: Sequence[str], *, actor: str) -> Man
         ).all()
         manual = [row.id for row in found if row.source == "manual"]
         decided = _decided_anew(publication, manual)
-        settle_course_statuses(publication)
         return ManualChanges([{"line": row.line, "run_key": row.run_key, **_unset(row, decided)} for row in found])
 
 

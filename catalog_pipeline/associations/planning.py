@@ -14,7 +14,6 @@ from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging
 from catalog_pipeline.database.events import Range
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.errors import LoadRefusedError
-from catalog_pipeline.loading.course_status import settle_course_statuses
 from catalog_pipeline.loading.ownership import CURRENT_FEEDS
 from catalog_pipeline.loading.publication import LoadReport, Publication, publishing
 from catalog_pipeline.rules.association import LINKING, OUTCOMES, UNLINKED, decide
@@ -139,7 +138,6 @@ def associate(
                 " See `catalog-pipeline associations plan`."
             )
         apply(publication, planned)
-        settle_course_statuses(publication)
     return publication.report, planned
 
 

@@ -5,12 +5,13 @@ Each verb imports what it needs when it is called, so that `--help` is there at 
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli import associations, mail, partner, pipeline, query, questions, sample
+from catalog_pipeline.cli import associations, mail, partner, pipeline, query, questions, sample, upstream
 from catalog_pipeline.errors import CatalogError, ExitCode
 
 NO_MEMORY = "Memory ran out, and nothing was changed. Ask for fewer rows or columns, or give the process more memory."
@@ -28,6 +29,7 @@ app.add_typer(query.app)
 app.add_typer(associations.app, name="associations")
 app.add_typer(partner.app, name="partner")
 app.add_typer(mail.app, name="mail")
+app.add_typer(upstream.app, name="upstream")
 app.add_typer(sample.app, name="sample")
 
 
@@ -50,8 +52,19 @@ def options(
     """Take the options that stand before a verb."""
 
 
+class _PlainText(logging.Formatter):
+    """Writes warnings as all else is printed."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from catalog_pipeline.cli.console import visible
+
+        return visible(super().format(record))
+
+
 def main() -> None:
     """Run the command. An expected error is one line on stderr, with the exit status of its kind."""
+    if logging.lastResort:
+        logging.lastResort.setFormatter(_PlainText())
     try:
         app()
     except CatalogError as error:

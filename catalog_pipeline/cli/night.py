@@ -151,7 +151,8 @@ def _events(found: DagsterInstance, run: DagsterRun, kind: DagsterEventType) -> 
 
 
 def _feed_line(feed: Row) -> Row:
-    counted = {name: n for name, n in feed["counts"].items() if name not in ("archived", "reactivated") or n}
+    first = {name: feed["counts"][name] for name in ("rows", "rejected", "deferred")}
+    counted = first | {name: n for name, n in feed["counts"].items() if name not in ("archived", "reactivated") or n}
     return {"feed": f"{feed['source']}/{feed['product_type']}/{feed['name']}", "outcome": feed["outcome"], **counted}
 
 
@@ -165,6 +166,9 @@ def _print(summary: Summary) -> None:
     if summary.feeds:
         say()
         print_table([_feed_line(feed) for feed in summary.feeds], "Partner feeds")
+        for feed in summary.feeds:
+            if feed["outcome"] != "applied":
+                say(f"{feed['name']}, {feed['outcome']}: {feed['detail']}")
     outcomes = ", ".join(f"{n} {outcome}" for outcome, n in summary.associations.items())
     say(f"\nRuns and their courses: {outcomes}." if outcomes else "")
     say()

@@ -127,10 +127,11 @@ def rejects(
 
 @app.command()
 def doctor(wide: AsWide = False, as_json: AsJson = False) -> None:
-    """Check settings, upstreams and database; say what to do.
+    """Check settings, database, upstreams, feeds and night.
 
     Example: catalog-pipeline doctor
     """
+    from catalog_pipeline.cli.automation import automation
     from catalog_pipeline.cli.output import print_findings
     from catalog_pipeline.database.engine import ensure_database, make_engine, serving
     from catalog_pipeline.database.schema import migrate
@@ -142,6 +143,8 @@ def doctor(wide: AsWide = False, as_json: AsJson = False) -> None:
             ensure_database(server)
             migrate(make_engine(server))
         findings = examine(settings, server)
+        if all(finding.ok for finding in findings if finding.what in ("database", "schema")):
+            findings += automation(settings, server)
     print_findings(findings, as_json=as_json)
     raise SystemExit(int(ExitCode.DONE if all(finding.ok for finding in findings) else ExitCode.UNREACHABLE))
 

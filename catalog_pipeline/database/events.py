@@ -15,18 +15,35 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from catalog_pipeline.database.identity import IDENTITY
 from catalog_pipeline.database.rows import Row, rows
 
 PATIENCE = timedelta(seconds=30)
 """How long an event may wait below a running transaction before somebody should know which one it is."""
 
-HORIZON = """
+SEEN = "e.id || ' ' || extract(epoch FROM e.at)"
+"""SQL of what tells one event from every other, also from one that gets its id after a restore."""
+
+HORIZON = f"""
     SELECT pg_snapshot_xmin(pg_current_snapshot())::text AS horizon,
            pg_snapshot_xmax(pg_current_snapshot())::text AS ahead,
-           (SELECT system_identifier FROM pg_control_system())::text
-               || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
-               || '/' || (SELECT oid FROM pg_database WHERE datname = current_database()) AS history"""
-"""The horizon, and which history it belongs to: server, timeline and database. A restore changes the history."""
+           {IDENTITY} AS history"""
+"""The horizon, the first transaction that has not begun, and which history they belong to."""
+
+LAST = f"""
+    SELECT e.xid::text AS last_xid, {SEEN} AS last_seen FROM ops.change_event e
+    WHERE e.xid < (SELECT horizon::xid8 FROM horizon) ORDER BY e.xid DESC, e.id DESC LIMIT 1"""
+"""The last event below the horizon."""
+
+STANDS = f"""
+    CAST(:seen AS text) IS NULL OR EXISTS (
+        SELECT FROM ops.change_event e
+        WHERE e.xid = CAST(:seen_xid AS xid8) AND e.id = split_part(:seen, ' ', 1)::bigint AND {SEEN} = :seen)"""
+"""Whether the last event that a reader has seen is still there."""
+
+RESTORED = """
+    e.xid >= pg_snapshot_xmax(pg_current_snapshot()) AND e.xid IS DISTINCT FROM pg_current_xact_id_if_assigned()"""
+"""SQL: an event that is seen though its transaction is not over yet, by this server's count. It came with a restore."""
 
 BLOCKERS = """
     SELECT pid, coalesce(datname, '') AS database, coalesce(application_name, '') AS application, state,
@@ -40,10 +57,15 @@ BLOCKERS = """
 
 @dataclass(frozen=True)
 class Cursor:
-    """All events of one history whose transaction is before `xid` have been read."""
+    """All events of one history whose transaction is before `xid` have been read.
+
+    `seen` tells the last of them: where it is no more, the database was restored to a time before it. `xid` is the
+    transaction after it, so that what happens after a restore to a later time is not taken for read. None: not known.
+    """
 
     history: str
     xid: int
+    seen: str | None = None
 
     def to_json(self) -> str:
         """The text that a sensor remembers."""
@@ -54,8 +76,9 @@ class Cursor:
         """The cursor in a remembered text; None when it holds none, so that the reader starts anew."""
         try:
             found = json.loads(remembered or "")
-            return cls(str(found["history"]), int(found["xid"]))
-        except (ValueError, TypeError, KeyError):
+            seen = found.get("seen")
+            return cls(str(found["history"]), int(found["xid"]), None if seen is None else str(seen))
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None
 
 
@@ -111,9 +134,17 @@ class Waiting:
 
 
 def now(connection: Connection) -> Cursor:
-    """The cursor of a reader that starts now."""
-    found = connection.execute(text(HORIZON)).one()
-    return Cursor(found.history, int(found.horizon))
+    """The cursor of a reader that starts now.
+
+    Events that came with a restore get the transaction 0. When the server's own transactions reach theirs, they would
+    look new to readers.
+    """
+    if connection.execute(text(f"SELECT EXISTS (SELECT FROM ops.change_event e WHERE {RESTORED})")).scalar_one():
+        connection.execute(text(f"UPDATE ops.change_event e SET xid = '0' WHERE {RESTORED}"))
+    found = connection.execute(
+        text(f"WITH horizon AS ({HORIZON}) SELECT h.*, l.* FROM horizon h LEFT JOIN ({LAST}) l ON true")
+    ).one()
+    return Cursor(found.history, _after(found), found.last_seen)
 
 
 def read(connection: Connection, cursor: Cursor, query: str) -> Reading | None:
@@ -121,21 +152,26 @@ def read(connection: Connection, cursor: Cursor, query: str) -> Reading | None:
 
     The query reads `ops.column_change AS e` or `ops.change_event AS e` and has the placeholder {new} in its WHERE, for
     the condition that an event is new. Horizon and events are read in one statement. Returns None when the cursor
-    belongs to another history (another server, a restored database) or is ahead of this one: the reader must look at
-    everything once, and start at `now`.
+    belongs to another history (another server, a restored database), is ahead of this one, or has seen what is no more:
+    the reader must look at everything once, and start at `now`.
     """
     statement = f"""
         WITH horizon AS ({HORIZON}), found AS (
             {query.format(new="e.xid >= CAST(:after AS xid8) AND e.xid < (SELECT horizon::xid8 FROM horizon)")})
-        SELECT h.*, to_jsonb(f) AS row FROM horizon h LEFT JOIN found f ON true"""
-    answer = connection.execute(text(statement), {"after": str(cursor.xid)}).all()
-    horizon, ahead, history = int(answer[0].horizon), int(answer[0].ahead), answer[0].history
-    if history != cursor.history or cursor.xid > ahead:
+        SELECT h.*, l.*, {STANDS} AS stands, to_jsonb(f) AS row
+        FROM horizon h LEFT JOIN ({LAST}) l ON true LEFT JOIN found f ON true"""
+    wanted = {"after": str(cursor.xid), "seen": cursor.seen, "seen_xid": str(max(cursor.xid - 1, 0))}
+    answer = connection.execute(text(statement), wanted).all()
+    first = answer[0]
+    if first.history != cursor.history or cursor.xid > int(first.ahead) or not first.stands:
         return None
-    # The horizon does not go back; a reader that is ahead of it has nothing to read.
-    upto = max(horizon, cursor.xid)
-    found = [row.row for row in answer if row.row is not None]
-    return Reading(found, Range(cursor.xid, upto), Cursor(history, upto))
+    after = max(Cursor(first.history, _after(first), first.last_seen), cursor, key=lambda one: one.xid)
+    return Reading([row.row for row in answer if row.row is not None], Range(cursor.xid, after.xid), after)
+
+
+def _after(found: Any) -> int:
+    """The transaction after the last event below the horizon; 0 when there is none."""
+    return int(found.last_xid) + 1 if found.last_xid else 0
 
 
 def waiting(connection: Connection) -> Waiting:
@@ -145,7 +181,8 @@ def waiting(connection: Connection) -> Waiting:
         WITH horizon AS ({HORIZON})
         SELECT h.horizon, count(e.id) AS events, min(e.at) AS oldest,
                coalesce(extract(epoch FROM clock_timestamp() - min(e.at)), 0)::float AS seconds
-        FROM horizon h LEFT JOIN ops.change_event e ON e.xid >= h.horizon::xid8 GROUP BY 1""")
+        FROM horizon h LEFT JOIN ops.change_event e ON e.xid >= h.horizon::xid8 AND NOT ({RESTORED})
+        GROUP BY 1""")
     ).one()
     blockers = connection.execute(text(BLOCKERS), {"horizon": found.horizon}).all() if found.events else []
     return Waiting(found.events, found.oldest, found.seconds, [dict(row._mapping) for row in blockers])

@@ -52,7 +52,7 @@ class TrackedColumn:
 
 def install_shared_functions(connection: Connection) -> None:
     """Make the functions that all tracked tables share."""
-    _execute(connection, SHARED_FUNCTIONS)
+    execute(connection, SHARED_FUNCTIONS)
 
 
 def track(
@@ -66,10 +66,11 @@ def track(
     columns = _columns(connection, table)
     if unknown := {*personal, *long_text} - {column.name for column in columns}:
         raise ValueError(f"{table} has no column {', '.join(sorted(unknown))} to track as personal or long text.")
-    _execute(connection, _statements(Tracking(table, key, personal, long_text), columns))
+    execute(connection, _statements(Tracking(table, key, personal, long_text), columns))
 
 
-def _execute(connection: Connection, statements: Iterable[str]) -> None:
+def execute(connection: Connection, statements: Iterable[str]) -> None:
+    """Run statements that have no parameters."""
     for statement in statements:
         driver(connection).execute(statement.encode())  # as it is: SQLAlchemy would take its colons for parameters
 

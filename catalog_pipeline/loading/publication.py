@@ -20,6 +20,12 @@ from catalog_pipeline.models.base import Base
 PUBLISH_LOCK = "catalog.publish"
 """The lock that whoever lands or publishes holds to the end of the transaction."""
 
+COURSES_OF_OTHER_STATUS = """
+    SELECT count(*) FROM (
+        SELECT FROM ops.change_event WHERE xid = pg_current_xact_id() AND entity = 'catalog_course'
+        GROUP BY entity_id HAVING bool_and(action = 'updated' AND changes - 'status' = '{}')) AS course"""
+"""How many courses this transaction gave another status, and changed in nothing else: triggers did."""
+
 
 @dataclass
 class LoadReport:
@@ -72,12 +78,10 @@ class Publication:
         """Run a query for one value."""
         return self.connection.execute(text(statement), parameters).scalar_one()
 
-    def merge(
-        self, model: type[Base], source: str, columns: Sequence[str], *, insert_only: Sequence[str] = (), on: str = "id"
-    ) -> None:
+    def merge(self, model: type[Base], source: str, columns: Sequence[str], *, on: str = "id") -> None:
         """Merge the rows of a staging table or query into a model's table, and count them; see `bulk.merge`."""
         table = cast(Table, model.__table__)
-        counts = merge(self.connection, table, source, columns, insert_only=insert_only, on=on)
+        counts = merge(self.connection, table, source, columns, on=on)
         self.count(table.fullname, counts)
 
     def reject(self, table: str, query: str, *, rows: bool = True, **parameters: Any) -> None:
@@ -104,9 +108,12 @@ class Publication:
 
 
 @contextmanager
-def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None = None) -> Iterator[Publication]:
+def publishing(
+    engine: Engine | Connection, source: str, as_of: datetime, actor: str | None = None
+) -> Iterator[Publication]:
     """Open a load: take the publish lock, and at the end commit everything that was done in between.
 
+    With a connection in place of the engine, the load is a part of the transaction that it has open.
     Change events name `actor` as who made the change, or this load if none is given.
 
     If LoadRefusedError is raised inside, all is rolled back but the load's row in `ops.load`, which says `refused` with
@@ -147,6 +154,8 @@ def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None =
 
 def _finish(publication: Publication) -> None:
     report = publication.report
+    if report.changed:
+        publication.count("catalog.catalog_course", {"updated": publication.scalar(COURSES_OF_OTHER_STATUS)})
     publication.execute(
         "UPDATE ops.load SET outcome = :outcome, detail = :detail, finished_at = clock_timestamp(),"
         " documents = :documents, rejected_documents = :rejected WHERE id = :id",
@@ -160,5 +169,6 @@ def _finish(publication: Publication) -> None:
         {"load_id": report.load_id, "table_name": table, "outcome": outcome, "n": n}
         for table, counter in report.counts.items()
         for outcome, n in counter.items()
+        if n
     ]
     copy_frame(publication.connection, "ops.load_count", pd.DataFrame(rows))

@@ -8,7 +8,6 @@ import orjson
 from sqlalchemy import Connection, Table, text
 
 from catalog_pipeline.database.bulk import copy_frame, copy_rows, create_staging, merge
-from catalog_pipeline.loading.course_status import settle_course_statuses
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.course import CatalogCourse
 from catalog_pipeline.models.fields import COURSE_FIELDS, LISTED, RUN_FIELDS, written_by
@@ -50,8 +49,6 @@ def apply_plan(publication: Publication, plan: FeedPlan) -> None:
             as_of=publication.as_of,
         )
         publication.count("catalog.catalog_course", {"updated": dropped})
-    if publication.report.changed:
-        settle_course_statuses(publication)
 
 
 def _write_courses(publication: Publication) -> None:
@@ -65,7 +62,7 @@ def _write_courses(publication: Publication) -> None:
         SELECT count(*) FROM given_up WHERE is_archived""")
     publication.count("catalog.catalog_course", {"updated": given_up})
     table = cast(Table, CatalogCourse.__table__)
-    counts = merge(publication.connection, table, CHANGED_COURSES, COURSE_COLUMNS, insert_only=["status"])
+    counts = merge(publication.connection, table, CHANGED_COURSES, COURSE_COLUMNS)
     publication.count("catalog.catalog_course", counts)
 
 

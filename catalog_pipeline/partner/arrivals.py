@@ -77,14 +77,27 @@ def accept(engine: Engine, settings: Settings, before: Seen, seconds: float = in
     return found
 
 
+def strays(settings: Settings) -> list[str]:
+    """What lies in the folder of feeds and cannot be a feed there, each with what to do. Reads no file."""
+    rules, root = load_rules(settings.partner_rules), settings.feeds_folder
+    listing = list_folder(root)
+    found = list(listing.problems)
+    for file in filter(_may_be_meant, listing.files):
+        try:
+            _scope(root, file, rules)
+        except FeedRefusedError as error:
+            found.append(str(error))
+    return found
+
+
 def _may_be_meant(file: FoundFile) -> bool:
     """Whether a file is perhaps meant as a feed: it lies where feeds do, or is called like one."""
     path = PurePath(file.path)
     return len(path.parts) == DEPTH or path.suffix.lower() in ENDINGS
 
 
-def _read(root: Path, file: FoundFile, rules: PartnerRules, size_limit: int) -> "tuple[FeedArrived, bytes]":
-    """A file, and its bytes. Raises FeedRefusedError."""
+def _scope(root: Path, file: FoundFile, rules: PartnerRules) -> tuple[str, str]:
+    """Whose feed a file is: source and course type, by its folders. Raises FeedRefusedError."""
     path = PurePath(file.path)
     if len(path.parts) < DEPTH:
         raise FeedRefusedError(f"{root / path} is nobody's feed. Put it into <source>/<course type>/ of {root}.")
@@ -92,6 +105,12 @@ def _read(root: Path, file: FoundFile, rules: PartnerRules, size_limit: int) -> 
         raise FeedRefusedError(f"{root / path} is none of {', '.join(ENDINGS)}. Rename it, or take it away.")
     source, product_type, _ = path.parts
     rules.check_scope(source, product_type)
+    return source, product_type
+
+
+def _read(root: Path, file: FoundFile, rules: PartnerRules, size_limit: int) -> "tuple[FeedArrived, bytes]":
+    """A file, and its bytes. Raises FeedRefusedError."""
+    source, product_type = _scope(root, file, rules)
     data = read_file_in(root, file.path, size_limit)
     sha256 = hashlib.sha256(data).hexdigest()
     return FeedArrived(file.path, source, product_type, sha256, _instant(file.changed_ns)), data

@@ -47,8 +47,7 @@ class Decisions:
     - `said`: what `said_of_upstreams` finds, as a JSON object by field.
     """
     courses: pd.DataFrame
-    """The first accepted row of each course, TEXTS too. `attributes` has the course's price; `published` tells whether
-    any accepted row of the course publishes its run."""
+    """The first accepted row of each course, TEXTS too. `attributes` has the course's price."""
     runs: pd.DataFrame
     """The runs that are new or change: row, course, RUN_VALUES, the parts of the key, id (null where new), is_new,
     missing_since (null), listed_by_id."""
@@ -365,7 +364,6 @@ def _courses(first: pd.DataFrame, accepted: pd.DataFrame, values: pd.DataFrame) 
     comma = pd.Series(",", first.index).where(first["attributes"] != "{}", "")
     return first.assign(
         attributes=("{" + priced + comma + first["attributes"].str[1:]).fillna(first["attributes"]),
-        published=first["course"].isin(accepted.loc[values["status"] == "published", "course"]),
     )
 
 

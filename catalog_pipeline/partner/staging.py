@@ -23,7 +23,7 @@ from sqlalchemy import Connection, text
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, quoted, read_frame
 from catalog_pipeline.database.changes import changes, member, pair_of
 from catalog_pipeline.database.keys import folded
-from catalog_pipeline.loading.course_status import course_status
+from catalog_pipeline.loading.ownership import listing_in_use
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, sql_types, written_by
 from catalog_pipeline.models.run import CourseRun
 from catalog_pipeline.partner.columns import FeedName
@@ -45,7 +45,6 @@ FED_COURSE = {
     **dict.fromkeys(("course", "course_id", "organization_id"), "bigint"),
     **dict.fromkeys(("number", "course_key", "title", *COURSE_TEXTS), "text"),
     "attributes": "jsonb",
-    "published": "boolean",
 }
 PLANNED_RUN = {
     "row": "int",
@@ -177,7 +176,6 @@ ATTRIBUTE_CHANGES = f"""
 PLANNED_COURSES = f"""
     CREATE TEMP TABLE planned_course ON COMMIT DROP AS
     SELECT f.row, f.course, coalesce(t.id, nextval(pg_get_serial_sequence('catalog.catalog_course', 'id'))) AS id, n.*,
-           {course_status("n", "f.published")} AS status,
            t.dropped_since IS NOT NULL OR t.missing_since IS NOT NULL
                OR coalesce(t.product_status = 'archived', false) AS reactivated,
            CASE WHEN t.id IS NULL OR ({_listed("t", COMPARED)}) IS DISTINCT FROM ({_listed("n", COMPARED)})
@@ -192,7 +190,7 @@ PLANNED_COURSES = f"""
                CAST(:product_type AS text) AS course_type, CAST(:source AS text) AS product_source,
                CASE WHEN t.product_status = 'archived' THEN 'published' ELSE t.product_status END AS product_status,
                NULL::timestamptz AS dropped_since, NULL::timestamptz AS missing_since,
-               CASE WHEN t.missing_since IS NULL THEN t.listed_by_id END AS listed_by_id,
+               CASE WHEN t.missing_since IS NULL THEN {listing_in_use("t")} END AS listed_by_id,
                CASE WHEN t.partner_attributes @> f.attributes THEN t.partner_attributes
                     ELSE coalesce(t.partner_attributes, '{{}}') || f.attributes END AS partner_attributes
         OFFSET 0) n"""

@@ -1,5 +1,6 @@
 """What is configured, reachable and migrated, and what to do about what is not."""
 
+import shutil
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -7,12 +8,26 @@ from sqlalchemy.exc import DBAPIError
 
 from catalog_pipeline.database import events, roles
 from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
+from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.database.version import check_version
 from catalog_pipeline.errors import CatalogError
-from catalog_pipeline.partner.queue import set_aside
+from catalog_pipeline.loading.upstream import difference, recorded
+from catalog_pipeline.notifications import outbox
+from catalog_pipeline.partner.arrivals import strays
+from catalog_pipeline.partner.configuration import load_rules
+from catalog_pipeline.partner.queue import set_aside, waiting
 from catalog_pipeline.queries.status import status
 from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.upstreams import upstreams
+from catalog_pipeline.sources.upstreams import SOURCES, Upstreams, configured_addresses, upstreams
+
+PASSED_ON = "not configured: what it listed passes on to the feed that carries it, or the source that lists it"
+
+MOST_TOLD = 5
+"""Feeds and files that one line names at most."""
+LEAST_FREE_GB = 2
+LAST_FEEDS = """
+    SELECT DISTINCT ON (source, product_type) id, name, source, product_type, outcome
+    FROM ops.feed WHERE outcome <> 'superseded' ORDER BY source, product_type, id DESC"""
 
 
 @dataclass(frozen=True)
@@ -27,10 +42,10 @@ class Finding:
 def doctor(settings: Settings, server: Server) -> list[Finding]:
     """What is configured, reachable and migrated, and what to do about what is not."""
     where = server.display() if settings.database_url else f"embedded, in {settings.folder}"
-    return [*_database(server, where), *_upstreams(settings)]
+    return [*_database(settings, server, where), _disk(settings), *_upstreams(settings, _recorded(server))]
 
 
-def _database(server: Server, where: str) -> list[Finding]:
+def _database(settings: Settings, server: Server, where: str) -> list[Finding]:
     try:
         with connected(make_engine(server)) as connection:
             findings = [Finding("database", True, f"{where}, Postgres {server_version(connection)}")]
@@ -44,16 +59,57 @@ def _database(server: Server, where: str) -> list[Finding]:
                 *findings,
                 Finding("schema", True, f"up to date; {pending} documents pending"),
                 Finding("events", not held.too_long, str(held) if held.too_long else "none held back"),
-                _feeds([feed["name"] for feed in set_aside(connection)]),
+                _feeds(connection, settings),
+                _mail(connection, settings),
                 Finding("roles", True, _roles(connection)),
             ]
     except (CatalogError, DBAPIError) as error:
         return [Finding("database", False, str(error))]
 
 
-def _feeds(aside: list[str]) -> Finding:
-    told = f"set aside: {', '.join(aside)}; `catalog-pipeline partner feeds` says why" if aside else "none set aside"
-    return Finding("feeds", not aside, told)
+def _feeds(connection: Connection, settings: Settings) -> Finding:
+    """Whether a feed was set aside, or the last one of a partner refused or held, or a file lies in a wrong place."""
+    aside = [feed["name"] for feed in set_aside(connection)]
+    told = [f"set aside: {', '.join(aside)}; `catalog-pipeline partner feeds` says why"] if aside else []
+    told += [
+        f"{feed['name']} of {feed['source']}/{feed['product_type']} is {feed['outcome']};"
+        f" `catalog-pipeline partner show {feed['id']}` says why"
+        for feed in rows(connection, LAST_FEEDS)
+        if feed["outcome"] in ("refused", "held")
+    ]
+    try:
+        told += [stray.rstrip(".") for stray in strays(settings)]
+    except (CatalogError, OSError) as error:
+        told.append(str(error).rstrip("."))
+    more = f" … and {len(told) - MOST_TOLD} more." if len(told) > MOST_TOLD else ""
+    well = f"{len(waiting(connection))} waiting to be ingested; none refused, held, set aside or in a wrong place"
+    return Finding("feeds", not told, ". ".join(told[:MOST_TOLD]) + "." + more if told else well)
+
+
+def _mail(connection: Connection, settings: Settings) -> Finding:
+    """Whether mail was given up; and which feeds have nobody to report to."""
+    given_up = sum(row["mails"] for row in outbox.unsent(connection) if row["state"] == "given up")
+    if given_up:
+        return Finding("mail", False, f"{given_up} mails were given up; `catalog-pipeline mail list` says why")
+    try:
+        rules = load_rules(settings.partner_rules)
+    except CatalogError as error:
+        return Finding("mail", False, str(error))
+    silent = [
+        f"{feed['source']}/{feed['product_type']}"
+        for feed in rows(connection, LAST_FEEDS)
+        if not rules.recipients_of(feed["product_type"], feed["source"])
+    ]
+    to = "by the mail server" if settings.smtp_url else f"into {settings.folder / 'mail'}: CATALOG_SMTP_URL is not set"
+    nobody = f"; the rules name nobody who gets the reports on feeds of {', '.join(silent)}" if silent else ""
+    return Finding("mail", True, f"sent {to}{nobody}")
+
+
+def _disk(settings: Settings) -> Finding:
+    folder = next(path for path in (settings.folder, *settings.folder.parents) if path.exists())
+    free = shutil.disk_usage(folder).free / 1e9
+    enough = free >= LEAST_FREE_GB
+    return Finding("disk", enough, f"{free:.1f} GB are free at {folder}" + ("" if enough else "; make room there"))
 
 
 def _roles(connection: Connection) -> str:
@@ -65,16 +121,32 @@ def _roles(connection: Connection) -> str:
     return "made and granted: " + ", ".join(role.name for role in roles.ROLES)
 
 
-def _upstreams(settings: Settings) -> list[Finding]:
-    findings = []
+def _recorded(server: Server) -> dict[str, Row]:
+    """The upstreams that the database was filled from; none where it cannot say so, which is told already."""
+    try:
+        with connected(make_engine(server)) as connection:
+            return recorded(connection)
+    except (CatalogError, DBAPIError):
+        return {}
+
+
+def _upstreams(settings: Settings, known: dict[str, Row]) -> list[Finding]:
+    addresses = configured_addresses(settings)
+    findings = [Finding(name, True, PASSED_ON) for name in SOURCES if name in known and name not in addresses]
     with upstreams(settings) as found:
-        for source in found.configured():
-            client = found.client(source)
-            listing = found.listings(source)[0]
-            try:
-                page = listing.read_page(client.get(listing.path, {**listing.params, "page": "1", "page_size": "1"}))
-                shown = "the bundled sample" if settings.uses_sample else client.base_url
-                findings.append(Finding(source, True, f"{shown}: {page.count} documents of kind {listing.kind}"))
-            except CatalogError as error:
-                findings.append(Finding(source, False, str(error)))
+        for source, address in addresses.items():
+            if source in known and known[source]["address"] != address:
+                findings.append(Finding(source, False, difference(source, known[source]["address"], address)))
+            else:
+                findings.append(_reachable(found, source))
     return findings
+
+
+def _reachable(found: Upstreams, source: str) -> Finding:
+    client, listing = found.client(source), found.listings(source)[0]
+    try:
+        page = listing.read_page(client.get(listing.path, {**listing.params, "page": "1", "page_size": "1"}))
+    except CatalogError as error:
+        return Finding(source, False, str(error))
+    shown = "the bundled sample" if found.serves_sample else client.base_url
+    return Finding(source, True, f"{shown}: {page.count} documents of kind {listing.kind}")

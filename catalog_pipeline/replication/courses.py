@@ -1,7 +1,6 @@
 """Publishes courses. Two may not share a code in one organization, nor a product number of one partner and type."""
 
 from catalog_pipeline.database.keys import folded
-from catalog_pipeline.loading.course_status import course_status
 from catalog_pipeline.loading.ownership import keep_carried_courses
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.course import CatalogCourse
@@ -29,8 +28,7 @@ def publish_courses(publication: Publication) -> None:
     _give_up_exchanged_codes(publication)
     _remove_shared_identifiers(publication)
     _give_up_exchanged_identifiers(publication)
-    _add_first_status(publication)
-    publication.merge(CatalogCourse, "resolved_catalog_course", COURSE_COLUMNS, insert_only=["status"])
+    publication.merge(CatalogCourse, "resolved_catalog_course", COURSE_COLUMNS)
 
 
 def _take_over_gone_courses(publication: Publication) -> None:
@@ -124,15 +122,3 @@ def _give_up_exchanged_identifiers(publication: Publication) -> None:
     publication.execute(f"""
         UPDATE catalog.catalog_course t SET external_identifier = NULL FROM resolved_catalog_course r
         WHERE t.external_identifier = r.external_identifier AND t.id <> r.id AND {SAME_PARTNER}""")
-
-
-def _add_first_status(publication: Publication) -> None:
-    """Add the status with which a new course is inserted, by its own runs; later ones are set when all is published."""
-    publication.execute(
-        "ALTER TABLE resolved_catalog_course ADD COLUMN dropped_since timestamptz, ADD COLUMN status text"
-    )
-    publication.execute(f"""
-        UPDATE resolved_catalog_course c SET status = {course_status("c", "r.published")}
-        FROM (SELECT d.id AS document_id, coalesce(bool_or(r.status = 'published'), false) AS published
-              FROM pending d LEFT JOIN resolved_course_run r ON r.document_id = d.id GROUP BY d.id) r
-        WHERE r.document_id = c.document_id""")

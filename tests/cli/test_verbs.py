@@ -167,10 +167,40 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(command: Command) -> None:
         "database": True,
         "schema": True,
         "events": True,
+        "feeds": True,
+        "mail": True,
         "roles": True,
+        "disk": True,
         "lms": False,
+        "cron": True,
+        "daemon": True,
+        "night": True,
     }
-    assert "Check that the upstream is up" in findings[-1]["detail"]
+    told = {finding["what"]: finding["detail"] for finding in findings}
+    assert "Check that the upstream is up" in told["lms"]
+    assert "`catalog-pipeline up` starts it" in told["daemon"]
+
+
+def test_the_doctor_looks_at_feeds_mail_cron_and_daemon(command: Command) -> None:
+    stray = command.home / "feeds" / "2u" / "products.csv"
+    stray.parent.mkdir(parents=True)
+    stray.write_text("")
+    command(
+        "psql",
+        "-c",
+        """insert into ops.feed (name, source, product_type, sha256, received_at, as_of, outcome, counts, warnings,
+                                 archived, reactivated)
+           values ('a.csv', '2u', 'bootcamp-2u', repeat('0', 64), now(), now(), 'held', '{}', '[]', '[]', '[]');
+           insert into ops.outbox (message_id, kind, subject, sender, recipients, content, due_at)
+           values ('<a@b>', 'feed', 'S', 'a@b.example', '{c@d.example}', '', null)""",
+    )
+    command.env |= {"CATALOG_NIGHTLY_CRON": "nonsense", "CATALOG_AUTOMATION": "on"}
+    told = {finding["what"]: finding["detail"] for finding in command.json("doctor", status=5) if not finding["ok"]}
+    assert set(told) == {"feeds", "mail", "cron", "daemon"}
+    assert "a.csv of 2u/bootcamp-2u is held" in told["feeds"]
+    assert "products.csv is nobody's feed" in told["feeds"]
+    assert "1 mails were given up" in told["mail"]
+    assert "'nonsense' is no cron expression" in told["cron"]
 
 
 def test_verbs_that_only_ask_load_nothing_heavy(command: Command) -> None:

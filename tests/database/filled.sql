@@ -5,8 +5,8 @@ INSERT INTO landing.document (source, scope, kind, key, payload, payload_hash)
 INSERT INTO ops.load (source, outcome, as_of, started_at, documents, rejected_documents)
     VALUES ('discovery', 'applied', now(), now(), 1, 0);
 INSERT INTO catalog.organization (key, name) VALUES ('A', 'Ann Arbor'), ('B', 'Bergen');
-INSERT INTO catalog.catalog_course (organization_id, course_code, key, title, full_description, listed_by_id)
-    SELECT o.id, '1', o.key || '+1', 'Course', 'Long', d.id FROM catalog.organization o, landing.document d;
+INSERT INTO catalog.catalog_course (organization_id, course_code, key, title, full_description, status, listed_by_id)
+    SELECT o.id, '1', o.key || '+1', 'Course', 'Long', 'published', d.id FROM catalog.organization o, landing.document d;
 INSERT INTO catalog.course_run (run_key, key_org, key_course, key_run, title, status, price)
     SELECT 'course-v1:' || key || '+1+r' || n, key, '1', 'r' || n, 'Run', 'published', 10
     FROM catalog.organization, generate_series(1, 50) n;

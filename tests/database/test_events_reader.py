@@ -140,3 +140,53 @@ def test_events_that_wait_for_half_a_minute_wait_too_long(engine: Engine) -> Non
         found = events.waiting(connection)
     assert found.too_long
     assert found.seconds == pytest.approx(31, abs=5)
+
+
+def restore_from_an_older_server(engine: Engine, *keys: str) -> None:
+    """Make events of transactions that are still to come here, as a dump of a busier server has them."""
+    with connected(engine) as connection:
+        for key in keys:
+            add(connection, key)
+        connection.execute(
+            text("UPDATE ops.change_event SET at = at - interval '1 hour', xid = (xid::text::bigint + 20)::text::xid8")
+        )
+
+
+def test_events_of_an_older_server_wait_for_nobody_and_are_not_new_when_transactions_reach_theirs(
+    engine: Engine,
+) -> None:
+    restore_from_an_older_server(engine, "A", "B")
+    with connected(engine) as connection:
+        assert events.waiting(connection).events == 0
+    cursor = begin(engine)
+    for _ in range(30):
+        with connected(engine) as connection:
+            connection.execute(text("CREATE TEMP TABLE a_transaction () ON COMMIT DROP"))
+            assert events.waiting(connection).events == 0
+    with connected(engine) as connection:
+        add(connection, "C")
+    assert read(engine, cursor)[0] == ["C"]
+
+
+def test_a_server_that_was_put_back_as_it_was_is_noticed_though_it_is_the_same(engine: Engine) -> None:
+    with connected(engine) as connection:
+        add(connection, "A")
+    with connected(engine) as connection:
+        add(connection, "B")
+    cursor = read(engine, begin(engine))[1]
+    with connected(engine) as connection:  # back to before B, and on: another event gets its id and transaction
+        connection.execute(text("UPDATE ops.change_event SET at = at + interval '1 second', key = 'C' WHERE key = 'B'"))
+    with connected(engine) as connection:
+        assert events.read(connection, cursor, KEYS) is None
+        assert events.read(connection, Cursor(cursor.history, cursor.xid), KEYS) is not None
+
+
+def test_what_follows_an_idle_time_is_read_also_if_the_server_was_put_back_into_it(engine: Engine) -> None:
+    """A cursor stays at the last event, and does not follow the transactions that write none."""
+    with connected(engine) as connection:
+        add(connection, "A")
+    cursor = begin(engine)
+    for _ in range(3):
+        with connected(engine) as connection:
+            connection.execute(text("CREATE TEMP TABLE a_transaction () ON COMMIT DROP"))
+        assert read(engine, cursor) == ([], cursor)

@@ -11,6 +11,7 @@ from psycopg.errors import CheckViolation, UniqueViolation
 from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import IntegrityError
 
+from catalog_pipeline.database.course_status import install_course_status
 from catalog_pipeline.database.engine import (
     Server,
     connected,
@@ -64,6 +65,7 @@ def test_installed_triggers_equal_the_generated_ones(connection: Connection) -> 
         WHERE n.nspname = 'catalog' ORDER BY p.proname""")
     installed = (connection.execute(triggers).all(), connection.execute(functions).all())
     install_shared_functions(connection)
+    install_course_status(connection)
     for declared in TRACKED.values():
         track(connection, **asdict(declared))
     assert installed == (connection.execute(triggers).all(), connection.execute(functions).all())

@@ -60,7 +60,7 @@ def a_week(catalog: Catalog) -> None:
         MAY[5],
         """UPDATE catalog.run_association
            SET catalog_course_id = (SELECT id FROM catalog.catalog_course WHERE key = 'B+1')""",
-        "UPDATE catalog.catalog_course SET status = 'published' WHERE key = 'B+1'",
+        "UPDATE catalog.catalog_course SET product_status = 'archived' WHERE key = 'B+1'",
         "DELETE FROM catalog.course_run WHERE run_key LIKE '%r'",
     )
 
@@ -69,11 +69,11 @@ EXPECTED = {
     MAY[0]: {},
     MAY[1]: {("A", "draft"): (1, 0), ("B", "draft"): (1, 0),
              ("(none)", "reviewed"): (0, 1), ("(none)", "published"): (0, 1)},
-    MAY[2]: {("A", "draft"): (1, 0), ("B", "draft"): (1, 0), ("A", "reviewed"): (0, 1), ("A", "published"): (0, 1)},
-    MAY[3]: {("A", "draft"): (1, 0), ("B", "draft"): (1, 0), ("A", "published"): (0, 2)},
-    MAY[4]: {("A", "draft"): (1, 0), ("B", "draft"): (1, 0), ("A", "published"): (0, 1), ("A", "archived"): (0, 1)},
-    MAY[5]: {("A", "draft"): (1, 0), ("B", "published"): (1, 0), ("B", "archived"): (0, 1)},
-    MAY[6]: {("A", "draft"): (1, 0), ("B", "published"): (1, 0), ("B", "archived"): (0, 1)},
+    MAY[2]: {("B", "draft"): (1, 0), ("A", "reviewed"): (0, 1), ("A", "published"): (1, 1)},
+    MAY[3]: {("B", "draft"): (1, 0), ("A", "published"): (1, 2)},
+    MAY[4]: {("B", "draft"): (1, 0), ("A", "published"): (1, 1), ("A", "archived"): (0, 1)},
+    MAY[5]: {("A", "draft"): (1, 0), ("B", "archived"): (1, 1)},
+    MAY[6]: {("A", "draft"): (1, 0), ("B", "archived"): (1, 1)},
 }  # fmt: skip
 
 
@@ -97,7 +97,11 @@ def test_a_day_that_was_built_too_early_is_corrected_and_what_is_no_more_goes(ca
     built(catalog, MAY[5], MAY[5])
     at(catalog, MAY[5], "UPDATE catalog.course_run SET status = 'published'", hour=13)
     built(catalog, MAY[5], MAY[5])
-    assert counts_of(catalog, MAY[5]) == {("A", "draft"): (1, 0), ("B", "published"): (1, 1)}
+    assert counts_of(catalog, MAY[5]) == {
+        ("A", "draft"): (1, 0),
+        ("B", "archived"): (1, 0),
+        ("B", "published"): (0, 1),
+    }
 
 
 def test_what_a_transaction_wrote_that_began_before_midnight_and_waited_for_a_later_one_counts_once(
@@ -116,7 +120,11 @@ def test_what_a_transaction_wrote_that_began_before_midnight_and_waited_for_a_la
     )
     built(catalog, MAY[5], MAY[6])
     assert counts_of(catalog, MAY[5]) == EXPECTED[MAY[5]]
-    assert counts_of(catalog, MAY[6]) == {("A", "draft"): (1, 0), ("B", "published"): (1, 1)}
+    assert counts_of(catalog, MAY[6]) == {
+        ("A", "draft"): (1, 0),
+        ("B", "archived"): (1, 0),
+        ("B", "published"): (0, 1),
+    }
 
 
 def test_without_days_today_is_built(catalog: Catalog) -> None:
