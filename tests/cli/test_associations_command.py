@@ -48,14 +48,12 @@ def test_what_an_operator_gets_wrong_is_told_and_changes_nothing(command: Comman
 
 def test_what_the_lms_would_say_otherwise_is_shown_with_the_owner(command: Command) -> None:
     command.json("refresh", "--full", status=3)
-    (row,) = command.json(
-        "sql",
-        """select min(r.run_key) as run_key from catalog.course_run r
-           join landing.document d on d.key = r.run_key and d.source = 'lms'
-           join landing.document o on o.id = r.listed_by_id and o.source = 'discovery'""",
-    )
-    command("psql", "-c", f"UPDATE catalog.course_run SET title = 'By hand' WHERE run_key = '{row['run_key']}'")
-    explained = command.json("explain", row["run_key"])
+    query = """select min(r.run_key) from catalog.course_run r
+               join landing.document d on d.key = r.run_key and d.source = 'lms'
+               join landing.document o on o.id = r.listed_by_id and o.source = 'discovery'"""
+    run = command("psql", "-At", "-c", query).stdout.strip()
+    command("psql", "-c", f"UPDATE catalog.course_run SET title = 'By hand' WHERE run_key = '{run}'")
+    explained = command.json("explain", run)
     assert explained["owners"][0]["owner"] == "discovery"
     (title,) = [other for other in explained["other_values"] if other["field"] == "title"]
     assert (title["value"], title["source"]) == ("By hand", "lms")
