@@ -9,9 +9,9 @@ from dagster import AssetsDefinition, MaterializeResult
 from assets import groups
 from assets.failures import failures_say_why
 from assets.tables import column_schema
-from catalog_pipeline.loading.landing import Crawl, crawl
+from catalog_pipeline.loading.landing import Crawl
+from catalog_pipeline.replication.refresh import read
 from catalog_pipeline.sources import discovery, lms
-from catalog_pipeline.sources.listing import Listing
 from resources.database import CatalogDatabase
 from resources.upstreams import UpstreamClients
 
@@ -26,9 +26,7 @@ class CrawlConfig(dg.Config):
     """Read all documents, so that removals are seen. False: those changed since the last crawl, where upstream can."""
 
 
-def _landing(
-    source: str, group: str, listings: tuple[Listing, ...], lists: list[str], description: str
-) -> AssetsDefinition:
+def _landing(source: str, group: str, lists: list[str], description: str) -> AssetsDefinition:
     """The asset that crawls a source's lists."""
 
     @dg.asset(
@@ -49,8 +47,7 @@ def _landing(
     )
     def documents(config: CrawlConfig, database: CatalogDatabase, upstreams: UpstreamClients) -> MaterializeResult:
         with failures_say_why():
-            client = upstreams.client(source)
-            crawls = [crawl(database.engine, client, listing, full=config.full) for listing in listings]
+            crawls = read(database.engine, upstreams.opened, source, full=config.full)
         return MaterializeResult(metadata=_metadata(crawls))
 
     return documents
@@ -80,14 +77,12 @@ def _metadata(crawls: list[Crawl]) -> dict[str, Any]:
 discovery_documents = _landing(
     discovery.SOURCE,
     groups.DISCOVERY,
-    discovery.LISTINGS,
     ["organizations", "courses", "programs"],
     "course-discovery's organizations, courses (with their runs) and programs, as received.",
 )
 lms_documents = _landing(
     lms.SOURCE,
     groups.LMS,
-    lms.LISTINGS,
     ["course_list"],
     "The LMS's course list, as received: one document a run.",
 )

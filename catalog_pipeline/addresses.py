@@ -1,4 +1,4 @@
-"""Reads mail addresses and mail servers' URLs, as settings have them."""
+"""Reads mail addresses, and the addresses of mail servers and upstreams, as settings have them."""
 
 from dataclasses import dataclass, field
 from email.headerregistry import Address
@@ -69,3 +69,19 @@ def parse_smtp_url(url: str) -> SmtpServer:
     if not f"{user}{password}".isascii():
         raise ValueError("user and password must be ASCII: SMTP knows nothing else")
     return SmtpServer(host, port or PORTS[encryption], encryption, user, password)
+
+
+WEB_PORTS = {"http": 80, "https": 443}
+
+
+def upstream_address(url: str) -> str:
+    """The address of an upstream, of its URL: `https://Discovery.Example.org:443/` is `discovery.example.org`.
+
+    Two URLs of one address reach the same upstream: the scheme with its own port, the case of the host and slashes at
+    the end do not matter. Nothing is resolved, so another name of the host is another address.
+    """
+    parts = urlsplit(url.strip())
+    host = parts.hostname or ""  # in small letters, without user, password and port
+    host = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, WEB_PORTS.get(parts.scheme)) else f":{parts.port}"
+    return f"{host}{port}{parts.path.rstrip('/')}"

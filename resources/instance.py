@@ -16,6 +16,7 @@ from dagster import DagsterRunStatus, RunsFilter
 from dagster_shared.serdes import deserialize_value
 
 from catalog_pipeline.database.engine import Server
+from catalog_pipeline.folders import make_private
 from catalog_pipeline.settings import Settings
 
 PROCESS_TAG = "catalog/process"
@@ -32,7 +33,8 @@ UNFINISHED = [status for status in DagsterRunStatus if status not in ENDED]
 def write_home(settings: Settings) -> Path:
     """Write `dagster.yaml` and `workspace.yaml` into `<home>/dagster`; returns that folder, the DAGSTER_HOME."""
     home = settings.folder / "dagster"
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
+    home.chmod(0o700)  # its logs and configuration are nobody else's, whoever made the folder
     (home / "dagster.yaml").write_text(yaml.safe_dump(_configuration(settings), sort_keys=False))
     (home / WORKSPACE).write_text(yaml.safe_dump(_workspace()))
     return home

@@ -7,7 +7,6 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.http import ApiClient
 from catalog_pipeline.sources.upstreams import Upstreams, upstreams
 
 
@@ -17,9 +16,10 @@ class UpstreamClients(dg.ConfigurableResource):
     settings: dg.ResourceDependency[Settings]
     _upstreams: Upstreams = PrivateAttr()
 
-    def client(self, source: str) -> ApiClient:
-        """The client of a source. Raises UsageError where it is not configured."""
-        return self._upstreams.client(source)
+    @property
+    def opened(self) -> Upstreams:
+        """The configured upstreams, or the bundled sample."""
+        return self._upstreams
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["UpstreamClients"]:

@@ -1,9 +1,10 @@
 """Sees the files that partners put into the folder of feeds, and starts the ingestion of each, in order."""
 
 import json
+from typing import Any
 
 import dagster as dg
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import DagsterInstance, RunsFilter
 
 from assets import jobs
 from assets.feeds import FEEDS
@@ -34,9 +35,11 @@ def feed_files(
     for told in (*folder.warnings, *folder.problems):
         context.log.warning(told)
     with connected(database.engine) as connection:
-        arrived = [(row.partition_key, f"{row.source}/{row.product_type}") for row in waiting(connection)]
+        arrived = waiting(connection)
     partitions = set(context.instance.get_dynamic_partitions(str(FEEDS.name)))
-    new = [key for key, _ in arrived if key not in partitions]  # those of a tick that died included
+    new = [
+        row.partition_key for row in arrived if row.partition_key not in partitions
+    ]  # those of a tick that died included
     due = _due(arrived, context.instance)
     reason = " ".join(folder.problems) or "No feed is waiting."
     if folder.left:
@@ -49,23 +52,24 @@ def feed_files(
     )
 
 
-def _due(arrived: list[tuple[str, str]], instance: DagsterInstance) -> list[str]:
-    """For each source and course type, the oldest feed that no run was started for, unless an older one still runs.
+def _due(arrived: list[Any], instance: DagsterInstance) -> list[str]:
+    """For each source and course type, the oldest feed that nobody has tried yet, unless an older one still runs.
 
-    `arrived` holds pairs of partition key and `<source>/<course type>`, the oldest first.
+    One that was tried, and failed, waits for the night. `arrived` is as `waiting` gives it.
     """
-    due: dict[str, str | None] = {}
-    for key, scope in arrived:
+    unfinished = instance.get_runs(RunsFilter(job_name=jobs.ingest_feed.name, statuses=[*UNFINISHED]))
+    running = {run.tags.get(PARTITION_TAG) for run in unfinished}
+    due: dict[tuple[str, str], str | None] = {}
+    for row in arrived:
+        scope = row.source, row.product_type
         if scope in due:
             continue
-        status = _latest_status(instance, key)
-        if status is None:
-            due[scope] = key
-        elif status in UNFINISHED:
+        if row.partition_key in running:
             due[scope] = None
+        elif not row.tries and not _was_started(instance, row.partition_key):
+            due[scope] = row.partition_key
     return [key for key in due.values() if key]
 
 
-def _latest_status(instance: DagsterInstance, partition_key: str) -> DagsterRunStatus | None:
-    runs = instance.get_runs(RunsFilter(tags={PARTITION_TAG: partition_key}), limit=1)
-    return runs[0].status if runs else None
+def _was_started(instance: DagsterInstance, partition_key: str) -> bool:
+    return bool(instance.get_runs(RunsFilter(tags={PARTITION_TAG: partition_key}), limit=1))

@@ -29,6 +29,7 @@ FRAME_MODULES = {
     "catalog_pipeline/replication/staging.py",
     "catalog_pipeline/rules/association.py",
     "catalog_pipeline/rules/course_keys.py",
+    "catalog_pipeline/rules/course_owners.py",
     "catalog_pipeline/rules/run_keys.py",
     "catalog_pipeline/rules/run_matching.py",
     "catalog_pipeline/rules/run_values.py",

@@ -1,7 +1,8 @@
-"""`catalog-pipeline mail`: send the mail of the outbox, and list it."""
+"""`catalog-pipeline mail`: send the mail of the outbox, list it, and say which database sends it."""
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import asdict
 from typing import Annotated
 
@@ -38,6 +39,23 @@ def mail_send(
     columns = ["kind", "subject", "outcome", "error"]
     print_rows([asdict(one) for one in done], as_json=as_json, as_csv=False, columns=columns, nothing="No mail is due.")
     raise SystemExit(int(outbox.exit_code(done)))
+
+
+@app.command("send-from-here")
+def mail_send_from_here() -> None:
+    """Let this copied or restored database send its mail.
+
+    The mail that waits in a copy may have been sent by its original.
+
+    Example: catalog-pipeline mail send-from-here
+    """
+    from catalog_pipeline.cli.console import say
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.notifications.sender import send_from_here
+
+    with database() as (_, engine), connected(engine) as connection:
+        waiting = send_from_here(connection, f"cli:{getpass.getuser()}")
+    say(f"This database sends its mail from now on. {waiting} mails wait.")
 
 
 @app.command("list")

@@ -15,9 +15,11 @@ if TYPE_CHECKING:  # what the verbs that only ask need not load
 
     from catalog_pipeline.associations.manual import ManualChanges
     from catalog_pipeline.associations.planning import AssociationPlan
+    from catalog_pipeline.loading.clearing import Cleared
     from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
     from catalog_pipeline.queries.doctor import Finding
-    from catalog_pipeline.replication.refresh import Refresh
+    from catalog_pipeline.replication.refresh import Failure, Refresh
+    from catalog_pipeline.replication.switching import Switch, SwitchPlan
 
 MOST_SHOWN = 100
 """Rows of a table at most; --json prints all."""
@@ -53,8 +55,10 @@ def print_rows(rows: Sequence[Row], *, as_json: bool, as_csv: bool, columns: Seq
         say(nothing)
 
 
-def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
-    """Print each crawl, then the rows of each table by outcome."""
+def print_refreshes(done: Sequence[Refresh], failed: Sequence[Failure], *, as_json: bool) -> None:
+    """Print each crawl, then the rows of each table by outcome; what failed, a line each on stderr."""
+    for failure in failed:
+        complain(f"error: {failure.error}")
     crawls = [
         {
             "source": crawl.listing.source,
@@ -80,7 +84,10 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
         for one in done
     ]
     if as_json:
-        print_json({"crawls": crawls, "loads": loads})
+        failures = [{"source": one.source, "error": str(one.error)} for one in failed]
+        print_json({"crawls": crawls, "loads": loads, "failures": failures})
+        return
+    if not done:
         return
     print_table(crawls)
     say()
@@ -97,6 +104,48 @@ def print_refreshes(done: Sequence[Refresh], *, as_json: bool) -> None:
     for load in loads:
         if load["outcome"] == "held":
             complain(f"{load['source']} held back: {load['detail']}", style="red")
+
+
+def print_moved(switch: Switch, *, dry_run: bool, as_json: bool) -> None:
+    """Print that a system moved."""
+    if as_json:
+        print_json({**asdict(switch), "moved": not dry_run})
+        return
+    told = f"{switch.service} at {switch.before} is the same system as at {switch.after}"
+    say(f"{told}: the dry run changed nothing." if dry_run else f"{told}. The next refresh reads it whole.")
+
+
+def print_switch(planned: SwitchPlan, *, applied: bool, as_json: bool) -> None:
+    """Print what becomes of the rows of two systems: counts by table, then the rows that are new or do not go on."""
+    if as_json:
+        told = {"plan": planned.digest, "applied": applied, "counts": planned.counts, "rows": planned.rows}
+        print_json({**asdict(planned.switch), **told})
+        return
+    print_table(planned.counts)
+    for outcome in planned.counts[0]:
+        shown = [row for row in planned.rows if row["outcome"] == outcome != "goes_on"]
+        if shown:
+            say()
+            print_table(shown[:MOST_SHOWN], columns=["outcome", "table", "key"])
+        if len(shown) > MOST_SHOWN:
+            say(f"… and {len(shown) - MOST_SHOWN:,} more; --json prints all.")
+    service, digest = planned.switch.service, planned.digest
+    say()
+    if applied:
+        say(f"{service} is read at {planned.switch.after} from now on.")
+    else:
+        say(f"Plan {digest}: `catalog-pipeline upstream switch {service} --plan {digest}` applies it.")
+
+
+def print_cleared(cleared: Cleared, *, as_json: bool) -> None:
+    """Print how many rows of each table, and which files, were removed."""
+    files = [str(path) for path in cleared.files]
+    if as_json:
+        print_json({"rows": cleared.rows, "files": files})
+        return
+    if cleared.rows:
+        print_table([{"table": table, "rows": n} for table, n in cleared.rows.items()])
+    say(f"The database is empty. {len(files)} of the sample's feeds were removed.")
 
 
 def print_status(status: Row, *, as_json: bool) -> None:

@@ -60,19 +60,22 @@ def refresh(
     the last crawl. With --accept-removals it is read whole: what upstream
     lists again by now is not archived, nor what was not held back before.
 
+    A source that fails does not keep the next from being read; the exit
+    status is the largest of all.
+
     Example: catalog-pipeline refresh discovery --full
     """
     from catalog_pipeline.cli.output import print_refreshes
-    from catalog_pipeline.replication.refresh import refresh as refresh_source
+    from catalog_pipeline.replication.refresh import refresh_each
     from catalog_pipeline.sources.upstreams import SOURCES, upstreams
 
     if source not in ("all", *SOURCES):
         raise UsageError(f"{source!r} is no source; the sources are {', '.join(SOURCES)} and all.")
     with database() as (settings, engine), upstreams(settings) as found:
         sources = found.configured() if source == "all" else [source]
-        done = [refresh_source(engine, found, name, full=full, accept_removals=accept_removals) for name in sources]
-        print_refreshes(done, as_json=as_json)
-    raise SystemExit(int(max(one.report.exit_code for one in done)))
+        done, failed = refresh_each(engine, found, sources, full=full, accept_removals=accept_removals)
+        print_refreshes(done, failed, as_json=as_json)
+    raise SystemExit(max(int(one.exit_code) for one in (*(d.report for d in done), *(f.error for f in failed))))
 
 
 @app.command()

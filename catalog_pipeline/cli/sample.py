@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, AsWide, load_settings
+from catalog_pipeline.cli.shared import AsJson, AsWide, database, load_settings
 from catalog_pipeline.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="The bundled sample upstream.")
@@ -116,3 +116,19 @@ def sample_feeds(
         days,
     ):
         say(str(path))
+
+
+@app.command("clear")
+def sample_clear(as_json: AsJson = False) -> None:
+    """Empty a database that holds only the sample's data.
+
+    If it holds anything else, it says what, and changes nothing. The
+    sample's feeds are removed from the home folder too.
+
+    Example: catalog-pipeline sample clear
+    """
+    from catalog_pipeline.cli.output import print_cleared
+    from catalog_pipeline.loading.clearing import clear_sample
+
+    with database() as (settings, engine):
+        print_cleared(clear_sample(engine, settings), as_json=as_json)

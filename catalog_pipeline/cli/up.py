@@ -24,6 +24,7 @@ from catalog_pipeline.cli.console import say
 from catalog_pipeline.database.engine import ensure_database, make_engine, serving
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.errors import CatalogError, ExitCode, UsageError
+from catalog_pipeline.folders import make_private
 from catalog_pipeline.settings import Settings
 from resources.instance import WORKSPACE, environment, instance, sweep_dead_runs, write_home
 from sensors.nightly import nightly_schedule
@@ -74,7 +75,7 @@ def bring_up(settings: Settings) -> ExitCode:
 @contextmanager
 def _the_only_one(home: Path, address: str) -> Iterator[None]:
     """Hold the home's lock, and name our address in its file. Raises UsageError with the other's address."""
-    home.mkdir(parents=True, exist_ok=True)
+    make_private(home)
     with (home / LOCK).open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -119,8 +119,14 @@ def make_engine(server: Server, actor: str | None = None) -> Engine:
 
 
 @contextmanager
-def connected(engine: Engine) -> Iterator[Connection]:
-    """A connection in a transaction, committed at the end. Raises DatabaseError when none is to be had."""
+def connected(engine: Engine | Connection) -> Iterator[Connection]:
+    """A connection in a transaction, committed at the end. Raises DatabaseError when none is to be had.
+
+    A connection in place of the engine is given back as it is: its transaction is the caller's.
+    """
+    if isinstance(engine, Connection):
+        yield engine
+        return
     try:
         connection = engine.connect()
     except OperationalError as error:

@@ -11,7 +11,6 @@ import os
 import pwd
 import shlex
 import shutil
-import stat
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,9 @@ from urllib.parse import quote
 
 import psutil
 
+from catalog_pipeline.embedded.passage import let_pass
 from catalog_pipeline.errors import DatabaseError
+from catalog_pipeline.folders import make_private
 
 logger = logging.getLogger(__name__)
 GATE, HOLDERS, WATCHDOG, LOG = "gate.lock", "holders.lock", "watchdog.lock", "postgres.log"
@@ -65,7 +66,8 @@ class EmbeddedPostgres:
     A child forked without exec shares its parent's hold, and keeps the server up until it ends too.
 
     The server listens on a socket in `<home>/data` only, a folder closed to everybody else; within it nobody is
-    asked for a password. When we are root that folder belongs to the system user `embedded_postgres`.
+    asked for a password. When we are root that folder belongs to the system user `embedded_postgres`, who alone is let
+    through the folders above it.
     `settings` go over this module's defaults; who finds the server running takes it as it is.
     """
 
@@ -98,7 +100,7 @@ class EmbeddedPostgres:
         """Hold the server, starting it when it does not run. Raises DatabaseError when it cannot be started."""
         with self._thread_lock:
             try:
-                self.home.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+                make_private(self.home)
                 for name in (GATE, HOLDERS, WATCHDOG, LOG):
                     (self.home / name).touch(mode=0o600)
                 with _gate(self.home) as gate:
@@ -177,8 +179,8 @@ class _Server:
         if self.log.stat().st_size > LARGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
         if account := _other_account(self.data):
-            for folder in (self.home, binary("postgres").parent):
-                _open_path(folder, *account)
+            let_pass(self.home, *account)
+            let_pass(binary("postgres").parent, *account)
         if not (self.data / "PG_VERSION").exists():
             self._make_data(settings)
         _end_orphaned_backends(self.data.stat().st_uid)
@@ -336,16 +338,6 @@ def _other_account(data: Path) -> tuple[int, int] | None:
         return pwd.getpwnam(SYSTEM_USER)[2:4]
     except KeyError:
         raise DatabaseError(f"root cannot run Postgres, nor make a user {SYSTEM_USER}: be another user") from None
-
-
-def _open_path(folder: Path, uid: int, gid: int) -> None:
-    """Let the server's user pass through a folder and all above it."""
-    for part in (folder, *folder.parents):
-        found = part.stat()
-        needed = stat.S_IXUSR if found.st_uid == uid else stat.S_IXGRP if found.st_gid == gid else stat.S_IXOTH
-        if not found.st_mode & needed:
-            logger.warning("letting everybody pass through %s, for Postgres runs as another user", part)
-            part.chmod(stat.S_IMODE(found.st_mode) | stat.S_IXOTH | needed)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Engine, text
 
+from catalog_pipeline.loading.ownership import OWNED_BY_DISCOVERY
 from catalog_pipeline.loading.publication import LoadReport, publishing
 
-NOT_DISCOVERYS = "NOT EXISTS (SELECT FROM landing.document d WHERE d.id = r.listed_by_id AND d.source = 'discovery')"
-"""SQL: discovery does not list the run r, and so does not own its status."""
+NOT_DISCOVERYS = f"NOT {OWNED_BY_DISCOVERY}"
+"""SQL: discovery does not own the status of the run r."""
 OPEN = "coalesce({run}.\"end\", 'infinity') > :as_of AND coalesce({run}.enrollment_end, 'infinity') > :as_of"
 """SQL: neither the end of {run} nor that of its enrollment has passed."""
 

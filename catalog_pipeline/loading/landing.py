@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,6 +14,7 @@ from catalog_pipeline.database import locks
 from catalog_pipeline.database.bulk import copy_rows
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.publication import PUBLISH_LOCK
+from catalog_pipeline.loading.upstream import check_address, record_address
 from catalog_pipeline.sources.documents import TooDeepError, compress, content_hash, encode, seldom_collected, stand_in
 from catalog_pipeline.sources.http import ApiClient
 from catalog_pipeline.sources.listing import Listing, Page, modified_at
@@ -46,6 +48,11 @@ class Crawl:
     """Where two whole readings agreed, and are short of the count: the keys that are listed more than once."""
     counts: dict[str, int] = field(default_factory=lambda: {"created": 0, "changed": 0, "missing": 0})
     """created, changed and missing documents."""
+
+    @property
+    def staging(self) -> str:
+        """The name of the session's table in which what is read is staged."""
+        return f"crawled_{self.listing.kind}"
 
     @property
     def mode(self) -> str:
@@ -96,29 +103,16 @@ class Reading:
 def crawl(engine: Engine, client: ApiClient, listing: Listing, *, full: bool, scope: str = "") -> Crawl:
     """Crawl one list and land it in one transaction at the end.
 
-    Pages stream through a staging table that commits as it goes, so that no transaction stays open while the
-    upstream is slow. Raises UpstreamError, or LoadRefusedError when the list kept changing under the crawl.
+    Raises UpstreamError, UpstreamChangedError, or LoadRefusedError when the list kept changing under the crawl.
     """
-    with seldom_collected(), engine.connect() as connection:
-        run = _begin(connection, listing, scope, full=full)
-        connection.execute(text(STAGING))
-        connection.commit()
-        try:
-            _read(connection, client, run, scope)
+    with engine.connect() as connection:
+        with connection.begin():
+            check_address(connection, client.settings, listing.source)
+        with read_list(connection, client, listing, scope, full=full) as run:
             with connection.begin():
-                if run.is_kept:
-                    _land(connection, run, scope)
-                _record(connection, client, run, scope)
-        finally:
-            connection.rollback()
-            connection.execute(text("DROP TABLE crawled"))
-            connection.commit()
+                land(connection, client, run, scope)
+            _refuse_if_not_kept(client, run)
     address = client.base_url + listing.path
-    if not run.is_kept:
-        raise LoadRefusedError(
-            f"{address} kept changing while it was read: {len(run.seen)} distinct documents of"
-            f" {run.last_count} in {run.pages} pages. Nothing of this crawl was kept; run again later."
-        )
     if run.repeated is not None:
         logger.warning(
             "%s counts %d documents and lists %d, in two readings alike. Listed more than once: %s. What it lists was"
@@ -129,8 +123,46 @@ def crawl(engine: Engine, client: ApiClient, listing: Listing, *, full: bool, sc
     return run
 
 
+@contextmanager
+def read_list(
+    connection: Connection, client: ApiClient, listing: Listing, scope: str = "", *, full: bool
+) -> Iterator[Crawl]:
+    """Read a list into a staging table of the session, to be landed inside the `with`.
+
+    Pages stream through a table that commits as it goes, so that no transaction stays open while the upstream is
+    slow. Lists of different kinds may be staged side by side. Raises UpstreamError.
+    """
+    with seldom_collected():
+        run = _begin(connection, listing, scope, full=full)
+        connection.execute(text(STAGING.format(kind=listing.kind)))
+        connection.commit()
+        try:
+            _read(connection, client, run, scope)
+            yield run
+        finally:
+            connection.rollback()
+            connection.execute(text(f"DROP TABLE {run.staging}"))
+            connection.commit()
+
+
+def land(connection: Connection, client: ApiClient, run: Crawl, scope: str = "") -> None:
+    """Land what was read, if it is kept, and record the crawl; the transaction is the caller's."""
+    if run.is_kept:
+        _land(connection, run, scope)
+        record_address(connection, client.settings, run.listing.source, run.started_at)
+    _record(connection, client, run, scope)
+
+
+def _refuse_if_not_kept(client: ApiClient, run: Crawl) -> None:
+    if not run.is_kept:
+        raise LoadRefusedError(
+            f"{client.base_url}{run.listing.path} kept changing while it was read: {len(run.seen)} distinct documents"
+            f" of {run.last_count} in {run.pages} pages. Nothing of this crawl was kept; run again later."
+        )
+
+
 STAGING = """
-    CREATE TEMP TABLE crawled (
+    CREATE TEMP TABLE crawled_{kind} (
         seq bigint GENERATED ALWAYS AS IDENTITY, key text, payload_hash bytea, payload bytea
     ) ON COMMIT PRESERVE ROWS"""
 
@@ -147,6 +179,8 @@ def _begin(connection: Connection, listing: Listing, scope: str, *, full: bool) 
                 SELECT CASE WHEN watermark <= least(started_at, clock_timestamp()) THEN watermark END
                 FROM landing.crawl
                 WHERE source = :source AND kind = :kind AND scope = :scope AND outcome = 'complete'
+                  -- What was read at another address says nothing about this one.
+                  AND started_at >= (SELECT since FROM landing.upstream WHERE service = :source)
                 ORDER BY id DESC LIMIT 1
             ) AS watermark, EXISTS (
                 SELECT FROM ops.held_removal h JOIN ops.load l ON l.id = h.load_id WHERE l.source = :source
@@ -225,8 +259,8 @@ def _hashed(document: Any) -> tuple[Any, bytes]:
 
 
 def _stage(connection: Connection, run: Crawl, reading: Reading, batch: Batch) -> None:
-    copy_rows(connection, "crawled", {"key": "text", "payload_hash": "bytea", "payload": "bytea"}, batch.rows)
-    connection.commit()
+    with connection.begin():
+        copy_rows(connection, run.staging, {"key": "text", "payload_hash": "bytea", "payload": "bytea"}, batch.rows)
     run.pages += 1
     reading.counts.append(batch.count)
     for key, *_ in batch.rows:
@@ -252,18 +286,18 @@ def _land(connection: Connection, run: Crawl, scope: str) -> None:
     names = {"source": run.listing.source, "scope": scope, "kind": run.listing.kind}
     # Documents do not change under a load, nor in another order than it locks them.
     locks.take(connection, PUBLISH_LOCK)
-    connection.execute(text("ANALYZE crawled"))
-    row = connection.execute(text(LAND), names).one()
+    connection.execute(text(f"ANALYZE {run.staging}"))
+    row = connection.execute(text(LAND.format(staging=run.staging)), names).one()
     run.counts |= {"created": row.created, "changed": row.changed}
     if run.mode == "full" and run.is_complete:
-        run.counts["missing"] = connection.execute(text(MARK_MISSING), names).rowcount
+        run.counts["missing"] = connection.execute(text(MARK_MISSING.format(staging=run.staging)), names).rowcount
 
 
 # The lock is held by now, so that the clock tells which loads saw a change.
 LAND = """
     WITH latest AS (
-        SELECT * FROM crawled AS c WHERE payload IS NOT NULL
-            AND NOT EXISTS (SELECT FROM crawled AS later WHERE later.key = c.key AND later.seq > c.seq)
+        SELECT * FROM {staging} AS c WHERE payload IS NOT NULL
+            AND NOT EXISTS (SELECT FROM {staging} AS later WHERE later.key = c.key AND later.seq > c.seq)
     ),
     merged AS (
         MERGE INTO landing.document AS t USING latest AS s
@@ -283,7 +317,7 @@ MARK_MISSING = """
     UPDATE landing.document AS d
     SET missing_since = now(), payload_hash = NULL, changed_at = clock_timestamp()
     WHERE source = :source AND scope = :scope AND kind = :kind AND missing_since IS NULL
-      AND NOT EXISTS (SELECT FROM crawled WHERE crawled.key = d.key)"""
+      AND NOT EXISTS (SELECT FROM {staging} AS s WHERE s.key = d.key)"""
 
 
 def _record(connection: Connection, client: ApiClient, run: Crawl, scope: str) -> None:

@@ -6,12 +6,26 @@ current until another whole feed of its source and type is applied.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from catalog_pipeline.database.keys import folded
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, carried_by_feeds
 
 if TYPE_CHECKING:
     from catalog_pipeline.loading.publication import Publication
+
+IN_USE = "d.source NOT IN (SELECT u.service FROM landing.upstream u WHERE u.off_since IS NOT NULL)"
+"""SQL over d, a document: its upstream is configured. One that is not any more owns nothing that it listed."""
+OWNED_BY_DISCOVERY = f"""
+    EXISTS (SELECT FROM landing.document d WHERE d.id = r.listed_by_id AND d.source = 'discovery' AND {IN_USE})"""
+"""SQL over r, a run: discovery lists it and is configured, so that others leave it as it is."""
+
+
+def listing_in_use(row: str) -> str:
+    """SQL of the id of the document that lists a row, null where its upstream is not configured any more."""
+    return f"(SELECT d.id FROM landing.document d WHERE d.id = {row}.listed_by_id AND {IN_USE})"
+
 
 COURSE_COLUMNS = carried_by_feeds(COURSE_FIELDS)
 RUN_COLUMNS = carried_by_feeds(RUN_FIELDS)
@@ -22,6 +36,30 @@ CURRENT_FEEDS = """
      WHERE id >= coalesce(whole, 0))"""
 """SQL of the current feeds' ids: of each source and type the last whole feed that was applied, and the feeds that
 corrected some of its rows since."""
+
+
+def settle_configured(publication: Publication, configured: Collection[str]) -> None:
+    """Let ownership pass on from services that are not configured any more, and back to this load's own service.
+
+    The LMS's documents of runs that lost their owner become pending, and so do all documents of a service that returns.
+    """
+    source = publication.report.source
+    gone = publication.execute(
+        "UPDATE landing.upstream SET off_since = now() WHERE off_since IS NULL AND service <> ALL(:configured)",
+        configured=list(configured),
+    )
+    if gone:
+        publication.execute(f"""
+            UPDATE landing.document d SET settled_rules = NULL
+            FROM catalog.course_run r JOIN landing.document o ON o.id = r.listed_by_id
+            JOIN landing.upstream u ON u.service = o.source AND u.off_since = now()
+            WHERE d.source = 'lms' AND o.source <> 'lms' AND {folded("d.key")} = {folded("r.run_key")}
+              AND d.missing_since IS NULL""")
+    returned = publication.execute(
+        "UPDATE landing.upstream SET off_since = NULL WHERE service = :source AND off_since IS NOT NULL", source=source
+    )
+    if returned:
+        publication.execute("UPDATE landing.document SET settled_rules = NULL WHERE source = :source", source=source)
 
 
 def stage_carried(publication: Publication) -> None:

@@ -65,6 +65,8 @@ class Publication:
     connection: Connection
     report: LoadReport
     as_of: datetime
+    placeholders: int = 0
+    """How many rows have had placeholders of keys in this load."""
 
     def count(self, table: str, counts: dict[str, int]) -> None:
         """Add numbers of rows, by outcome, of a table (schema.table)."""
@@ -108,9 +110,12 @@ class Publication:
 
 
 @contextmanager
-def publishing(engine: Engine, source: str, as_of: datetime, actor: str | None = None) -> Iterator[Publication]:
+def publishing(
+    engine: Engine | Connection, source: str, as_of: datetime, actor: str | None = None
+) -> Iterator[Publication]:
     """Open a load: take the publish lock, and at the end commit everything that was done in between.
 
+    With a connection in place of the engine, the load is a part of the transaction that it has open.
     Change events name `actor` as who made the change, or this load if none is given.
 
     If LoadRefusedError is raised inside, all is rolled back but the load's row in `ops.load`, which says `refused` with
@@ -166,5 +171,6 @@ def _finish(publication: Publication) -> None:
         {"load_id": report.load_id, "table_name": table, "outcome": outcome, "n": n}
         for table, counter in report.counts.items()
         for outcome, n in counter.items()
+        if n
     ]
     copy_frame(publication.connection, "ops.load_count", pd.DataFrame(rows))

@@ -1,4 +1,4 @@
-"""Documents as received, and the crawls that brought them."""
+"""Upstreams, their documents as received, and the crawls that brought them."""
 
 from datetime import datetime
 
@@ -6,6 +6,30 @@ from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, LargeBinary
 from sqlalchemy.orm import Mapped, mapped_column
 
 from catalog_pipeline.models.base import Base
+
+
+class Upstream(Base):
+    """A service that was read, and where."""
+
+    __tablename__ = "upstream"
+    __table_args__ = (
+        {
+            "schema": "landing",
+            "comment": "One row per service that was read. What is at another address is not read into this database.",
+        },
+    )
+
+    service: Mapped[str] = mapped_column(primary_key=True, comment="The service: discovery, lms.")
+    address: Mapped[str] = mapped_column(
+        comment="Its host, port and path, without the scheme; sample is the bundled sample."
+    )
+    since: Mapped[datetime] = mapped_column(
+        comment="Since when it is read at this address; watermarks of earlier crawls do not count."
+    )
+    by: Mapped[str] = mapped_column(comment="Who first read it there.")
+    off_since: Mapped[datetime | None] = mapped_column(
+        comment="Since when no setting names it and it owns nothing; null while it is configured."
+    )
 
 
 class Document(Base):

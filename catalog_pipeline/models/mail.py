@@ -12,6 +12,21 @@ from catalog_pipeline.models.base import Base
 PII = {"pii": True}
 
 
+class MailSender(Base):
+    """The one database that sends the outbox's mail: a copy of it does not."""
+
+    __tablename__ = "mail_sender"
+    __table_args__ = (
+        CheckConstraint("is_only", name="is_only"),
+        {"schema": "ops", "comment": "One row: the database that sends the mail in ops.outbox. A copy of it does not."},
+    )
+
+    is_only: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"), comment="There is one row.")
+    database: Mapped[str] = mapped_column(comment="System identifier of its server, timeline, and its oid.")
+    named_at: Mapped[datetime] = mapped_column(server_default=text("now()"), comment="Since when it sends the mail.")
+    named_by: Mapped[str] = mapped_column(comment="Who said so: cli:ann; the first mail where nobody did.")
+
+
 class Outbox(Base):
     """One mail, from the transaction that wrote it until it is sent or given up."""
 

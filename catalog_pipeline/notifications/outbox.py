@@ -18,6 +18,7 @@ from catalog_pipeline.addresses import parse_address
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import ExitCode
+from catalog_pipeline.notifications.sender import MailElsewhereError, held_back, remember
 from catalog_pipeline.notifications.transport import MailUnreachableError, Refusal, Transport
 
 CLAIM = timedelta(minutes=15)
@@ -45,6 +46,7 @@ class Delivery:
 
 def enqueue(connection: Connection, message: EmailMessage, kind: str) -> int:
     """Queue a message (with From, To and Message-ID) in the caller's transaction; returns its id in the outbox."""
+    remember(connection)
     found = connection.execute(
         text("""INSERT INTO ops.outbox (message_id, kind, subject, sender, recipients, content)
                 VALUES (:message_id, :kind, :subject, :sender, :recipients, :content) RETURNING id"""),
@@ -64,9 +66,11 @@ def send_due(engine: Engine, transport: Transport, as_of: datetime | None = None
     """Send the mails that are due at `as_of` (default: now, by the database's clock), oldest first.
 
     Returns the result of each. Any number of senders may work at once. Stops early when the mail server cannot be
-    reached; the rest stays due.
+    reached; the rest stays due. Raises MailElsewhereError, and sends nothing, where this database is a copy.
     """
     with connected(engine) as connection:
+        if reason := held_back(connection):
+            raise MailElsewhereError(reason)
         now: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
     deliveries: list[Delivery] = []
     while mail := _claim(engine, as_of or now):

@@ -13,6 +13,7 @@ from typing import Protocol, Self
 
 from catalog_pipeline.addresses import SmtpServer, parse_smtp_url
 from catalog_pipeline.errors import UnreachableError
+from catalog_pipeline.folders import make_private
 from catalog_pipeline.notifications.text import one_line
 from catalog_pipeline.settings import Settings
 
@@ -158,7 +159,7 @@ class Folder:
         target = self.path / f"{name}.eml"
         unfinished = target.with_suffix(".part")
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.path)
             unfinished.write_bytes(content)
             unfinished.replace(target)
         except OSError as error:

@@ -19,8 +19,8 @@ from catalog_pipeline.schemas.parsing import FLAG, INSTANT, MONEY, NUMBER, TEXT
 Kind = Literal[
     "text", "line", "html", "url", "image", "logo", "uuid", "integer", "price", "money",
     "flag", "date", "publish_date", "time", "names",
-    "organization", "number", "course_track", "run_track", "level", "subject", "language", "languages",
-    "pacing", "restriction", "marketing_type", "program_type", "ignored",
+    "organization", "number", "product_number", "course_track", "run_track", "level", "subject",
+    "language", "languages", "pacing", "restriction", "marketing_type", "program_type", "ignored",
 ]  # fmt: skip
 ATTRIBUTE = "partner_attributes"
 PUBLISH_NOW = "now"
@@ -72,7 +72,15 @@ KIND_CODES = {
     "image": "IMAGE_DOWNLOAD_FAILURE",
     "logo": "LOGO_IMAGE_DOWNLOAD_FAILURE",
 }
-LONGEST = {"organization": 128, "number": 100, "line": 255, "url": 511, "image": 511, "logo": 511}
+LONGEST = {
+    "organization": 128,
+    "number": 100,
+    "product_number": 255,
+    "line": 255,
+    "url": 511,
+    "image": 511,
+    "logo": 511,
+}
 
 
 DATE = "a date: `2026-03-22`, `03/22/2026` (the month first), `March 22, 2026`, `22 March 2026`"
@@ -94,6 +102,7 @@ ACCEPTED: dict[Kind, str] = {
     "names": "names, separated by commas",
     "organization": "a key, in any case",
     "number": "letters, digits and `- _ . ~ :`, at most 100",
+    "product_number": "text of at most 255 characters; not `1.23457E+11`, a rounded number",
     "course_track": "the name of the feed's course type",
     "run_track": "the name of a run type",
     "level": "a known level",
@@ -163,7 +172,7 @@ FEED_COLUMNS: tuple[FeedColumn, ...] = (
     _run("restriction_type", "restriction", "course_run.restriction_type",
         "Who may see the run. None clears it, blank leaves it."),
     _run("is_future_variant", "flag", "", "True for a variant that is only announced; told in the summary.", "False"),
-    _course("external_identifier", "line", "catalog_course.external_identifier",
+    _course("external_identifier", "product_number", "catalog_course.external_identifier",
         "The partner's own product number.", "12345678"),
     _course("redirect_url", "url", ATTRIBUTE, "The product's page at the partner.", "https://partner.example.org/lp"),
     _course("organic_url", "url", ATTRIBUTE, "The product's page for visitors from search."),
@@ -297,7 +306,7 @@ ERROR_CODES = {
 WARNING_CODES = {
     "CONFLICTING_COURSE_VALUES": "The row says of the course what its first row does not; what the first says counts.",
     "UNKNOWN_VALUE": "A subject or level that the rules do not list; the catalog, not asked, may know it.",
-    "IGNORED_VALUE": "A part of the value has no place in the catalog.",
+    "IGNORED_VALUE": "A part of the value has no place in the catalog, or a spreadsheet rounded the product number.",
     "OWNED_BY_UPSTREAM": "An upstream lists the run and owns the field: its value stands. `explain` shows both.",
     "PRODUCT_NUMBER_GIVEN_UP": "An archived course had the product number. It has none now: this course has it.",
     "UNKNOWN_COLUMN": "Of the feed as a whole: no column of a feed has this name; it is ignored.",

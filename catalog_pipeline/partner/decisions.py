@@ -16,6 +16,7 @@ import pandas as pd
 from catalog_pipeline.partner.columns import ERROR_COLUMNS, WARNING_COLUMNS, FeedName, ValidatedFeed, messages
 from catalog_pipeline.partner.standing import Standing
 from catalog_pipeline.rules.course_keys import TEXT, fold
+from catalog_pipeline.rules.course_owners import foreign_owners
 from catalog_pipeline.rules.product_numbers import given_up, lost_claims
 from catalog_pipeline.rules.run_keys import new_run_names, run_key_parts
 from catalog_pipeline.rules.run_matching import CONFLICT, DUPLICATE, NEW, match_runs
@@ -178,11 +179,10 @@ def _judge_courses(rows: pd.DataFrame, feed: FeedName) -> pd.DataFrame:
             *("CASE_COLLISION", "number", courses["number"]),
         ),
     )
-    owner = courses["owner"].fillna("") + ("/" + courses["owner_type"]).fillna("")
-    other_type = (courses["owner"] == feed.source) & (courses["owner_type"] != feed.product_type)
+    owner = foreign_owners(courses, feed.source, feed.product_type)
     courses = _judge(
         courses,
-        courses["owner"].notna() & ((courses["owner"] != feed.source) | other_type.fillna(False)),
+        owner.notna(),
         Judgement(
             "deferred",
             courses["standing_key"].fillna("") + " belongs to " + owner + ", which must let go of it first.",

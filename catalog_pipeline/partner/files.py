@@ -40,6 +40,8 @@ def read_file(path: Path, size_limit: int) -> bytes:
 
     Raises FeedRefusedError, which names the file, what is wrong, and what to do.
     """
+    if not is_utf8(path.name):
+        raise FeedRefusedError(f"{as_text(path)} {NOT_UTF8}")
     try:
         opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a named pipe would make us wait
         try:
@@ -70,6 +72,23 @@ def read_open_file(descriptor: int, name: str, size_limit: int, look: Callable[[
     if _identity(before) != _identity(after) or len(data) != after.st_size:
         raise FeedRefusedError(f"{name} was changed while it was read. Try again when it is written to its end.")
     return data
+
+
+NOT_UTF8 = "has a name that is not UTF-8. Rename it."
+
+
+def is_utf8(name: str) -> bool:
+    """Whether the name of a file can be kept and printed: Python gives the bytes of other names as surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def as_text(path: Path) -> str:
+    """A path as UTF-8 can show it."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def unpack(data: bytes, name: str, size_limit: int) -> bytes:

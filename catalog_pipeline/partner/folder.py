@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from catalog_pipeline.errors import FeedRefusedError
-from catalog_pipeline.partner.files import read_open_file
+from catalog_pipeline.partner.files import NOT_UTF8, as_text, is_utf8, read_open_file
 
 DEPTH = 3
 """How deep a feed's file lies in the folder of feeds: `<source>/<course type>/<name>`."""
@@ -87,9 +87,8 @@ def _list(folder: int, root: Path, inside: PurePath, found: Listing) -> None:
         path = inside / name
         if name.startswith(".") or name.endswith(".part"):
             continue
-        if not _is_utf8(name):
-            shown = os.fsencode(root / path).decode("utf-8", "backslashreplace")
-            found.problems.append(f"{shown} has a name that is not UTF-8. Rename it.")
+        if not is_utf8(name):
+            found.problems.append(f"{as_text(root / path)} {NOT_UTF8}")
             continue
         try:
             _add(folder, root, path, found)
@@ -119,14 +118,6 @@ def _opened(name: str, flags: int, folder: int | None = None) -> Iterator[int]:
         yield opened
     finally:
         os.close(opened)
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _unreadable(path: Path, error: OSError) -> str:

@@ -174,7 +174,7 @@ def decide(plan: FeedPlan, settings: Settings, options: Options) -> FeedPlan:
         return plan.decided(
             "superseded",
             f"{current.name}, which arrived later ({current.received_at:%Y-%m-%d %H:%M} UTC), was applied before."
-            " Use --force to apply this one over it.",
+            f" `{_command(feed, '--force')}` applies this one over it.",
         )
     if plan.corrects:
         return plan.decided("applied", "It corrects rows of the feed before; what it does not list stays.")
@@ -188,7 +188,7 @@ def decide(plan: FeedPlan, settings: Settings, options: Options) -> FeedPlan:
             "held",
             f"It does not list {missing} of the {products} products of {feed.source}/{feed.product_type},"
             f" over the {settings.removal_share:.0%} of CATALOG_REMOVAL_SHARE: the feed is held back, nothing was"
-            " changed. If it is meant, ingest it with --accept-removals.",
+            f" changed. If it is meant, `{_command(feed, '--accept-removals')}` applies it.",
         )
     return plan.decided("applied", archives=True)
 
@@ -210,9 +210,14 @@ def _decided_before(connection: Connection, feed: FeedName) -> str | None:
         return None
     return (
         f"The same bytes were decided before, on {found.ingested_at:%Y-%m-%d at %H:%M} UTC (feed {found.id}), and"
-        f" newer ones were applied. If they are meant, `catalog-pipeline partner ingest {quote(feed.name)} --source"
-        f" {feed.source} --product-type {feed.product_type} --force` applies them."
+        f" newer ones were applied. If they are meant, `{_command(feed, '--force')}` applies them."
     )
+
+
+def _command(feed: FeedName, option: str) -> str:
+    """The command that ingests the feed's file with an option."""
+    scope = f"--source {feed.source} --product-type {feed.product_type}"
+    return f"catalog-pipeline partner ingest {quote(feed.name)} {scope} {option}"
 
 
 DECIDED_BEFORE = """

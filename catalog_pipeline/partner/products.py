@@ -27,6 +27,8 @@ CONSTANTS = {
     "end_time": MIDNIGHT,
 }
 UNKNOWN_EFFORT = ("1", "2")
+ADDRESS = re.compile(r"(?i)https?://|(?://)?[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:[/?#:][!-~]*)?\Z")
+"""What decoded text is taken for an address: one with a scheme, or the name of a host and what may follow it."""
 
 PRODUCT_FIELDS: dict[str, str | tuple[str, ...]] = {
     # column: field, or the first of several that has a value
@@ -228,13 +230,13 @@ def _text(value: Any, level: int = 0) -> str:
 
 
 def _address(value: Any) -> str:
-    """An address, given plainly or in base64."""
+    """An address, given plainly or in base64. One without a scheme is decoded too, so that its error shows it."""
     text = _text(value)
     try:
         decoded = base64.b64decode(text, validate=True).decode()
     except (binascii.Error, ValueError):
         return text
-    return decoded if decoded.startswith(("http://", "https://")) else text
+    return decoded if ADDRESS.match(decoded) else text
 
 
 def _listed(product: Json, field: str, as_html: Callable[[Json], str]) -> str:

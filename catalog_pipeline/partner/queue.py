@@ -21,11 +21,11 @@ from catalog_pipeline.sources.documents import decompress
 
 
 def waiting(connection: Connection) -> list[Any]:
-    """The arrivals that are to be ingested, oldest first: partition_key, source, product_type."""
+    """The arrivals that are to be ingested, oldest first: partition_key, source, product_type, tries."""
     return list(
         connection.execute(
             text(
-                "SELECT partition_key, source, product_type FROM ops.feed_arrival"
+                "SELECT partition_key, source, product_type, tries FROM ops.feed_arrival"
                 " WHERE decided_at IS NULL AND set_aside_at IS NULL ORDER BY received_at, path"
             )
         )

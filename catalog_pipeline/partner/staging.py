@@ -23,6 +23,7 @@ from sqlalchemy import Connection, text
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, quoted, read_frame
 from catalog_pipeline.database.changes import changes, member, pair_of
 from catalog_pipeline.database.keys import folded
+from catalog_pipeline.loading.ownership import listing_in_use
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, sql_types, written_by
 from catalog_pipeline.models.run import CourseRun
 from catalog_pipeline.partner.columns import FeedName
@@ -189,7 +190,7 @@ PLANNED_COURSES = f"""
                CAST(:product_type AS text) AS course_type, CAST(:source AS text) AS product_source,
                CASE WHEN t.product_status = 'archived' THEN 'published' ELSE t.product_status END AS product_status,
                NULL::timestamptz AS dropped_since, NULL::timestamptz AS missing_since,
-               CASE WHEN t.missing_since IS NULL THEN t.listed_by_id END AS listed_by_id,
+               CASE WHEN t.missing_since IS NULL THEN {listing_in_use("t")} END AS listed_by_id,
                CASE WHEN t.partner_attributes @> f.attributes THEN t.partner_attributes
                     ELSE coalesce(t.partner_attributes, '{{}}') || f.attributes END AS partner_attributes
         OFFSET 0) n"""

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, text
 
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, quoted, read_frame
 from catalog_pipeline.database.keys import folded
-from catalog_pipeline.loading.ownership import CURRENT_FEEDS
+from catalog_pipeline.loading.ownership import CURRENT_FEEDS, IN_USE
 from catalog_pipeline.models.fields import RUN_FIELDS, sql_types, written_by
 from catalog_pipeline.models.run import CourseRun
 from catalog_pipeline.partner.columns import FeedName, Reference
@@ -163,7 +163,7 @@ RUN_TYPES = {
     **RUN_COLUMNS,
 }
 FOUND_RUNS = f"""
-    SELECT r.id, coalesce(a.catalog_course_id, 0), r.listed_by_id, r.run_key, d.source, v.variant_id,
+    SELECT r.id, coalesce(a.catalog_course_id, 0), CASE WHEN {IN_USE} THEN d.id END, r.run_key, d.source, v.variant_id,
            {", ".join(f"r.{quoted(name)}" for name in RUN_COLUMNS)}
     FROM catalog.course_run r
     LEFT JOIN catalog.run_association a ON a.course_run_id = r.id

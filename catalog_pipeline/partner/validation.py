@@ -57,15 +57,15 @@ def validate_feed(
     """Judge every row of a feed of this course type and source.
 
     `product_type` and `source` are slugs. Raises FeedRefusedError when the rules know either not, or when the header
-    lacks a column without which no row can be told from another.
+    lacks a column without which no row can be told from another, or that every row must fill.
     """
     rules.check_scope(source, product_type)
-    missing = [column for column in rules.header_columns(product_type) if column not in raw.columns]
-    if missing:
-        raise FeedRefusedError(
-            f"{raw.name} has no column {', '.join(missing)}. A feed of {product_type} needs it; add it and feed again."
-        )
     feed = _Feed(raw, product_type, source, rules, reference)
+    if missing := feed.missing_columns():
+        raise FeedRefusedError(
+            f"{raw.name} has no column {', '.join(missing)}. A feed of {product_type} of {source} needs it;"
+            " add it, fill it in, and feed again."
+        )
     errors = _together(
         [*map(feed.blanks, FEED_COLUMNS), *map(feed.problems, FEED_COLUMNS), *feed.halves(), *feed.contradictions(),
          feed.collisions()]
@@ -91,6 +91,12 @@ class _Feed:
         self.cells = judged_cells(raw, product_type, source, rules, reference)
         self.required = rules.required_columns(product_type, source)
 
+    def missing_columns(self) -> list[str]:
+        """The columns that the header lacks, and that it must name, or else every row would be rejected for a blank."""
+        named = self.rules.header_columns(self.product_type)
+        needed = [name for name in self.required if not self._is_excused(name).any()]
+        return [name for name in dict.fromkeys([*named, *needed]) if name not in self.raw.columns]
+
     # -- what is wrong with a cell -------------------------------------------------------------------------------
 
     def problems(self, column: FeedColumn) -> Found:
@@ -107,7 +113,7 @@ class _Feed:
             return _found()
         cells = self.cells[column.name]
         positions, values, said = cells.with_any(cells.judged.doubts)
-        code = "IGNORED_VALUE" if column.kind == "language" else "UNKNOWN_VALUE"
+        code = "IGNORED_VALUE" if column.kind in ("language", "product_number") else "UNKNOWN_VALUE"
         return _found(positions, code, column.name, values, said)
 
     def blanks(self, column: FeedColumn) -> Found:

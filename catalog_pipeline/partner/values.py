@@ -28,6 +28,7 @@ YEARS = (1900, 2199)
 URL = r"(?i)^https?://[^\s\pZ/?#@]+([/?#][^\s\pZ]*)?$"
 UUID = r"^(?:urn:uuid:)?\{?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})\}?$"
 AMOUNT = r"^\$? ?([0-9]{1,10}|[0-9]{1,3}(?:,[0-9]{3}){1,3})(?:\.[0-9]{1,2})?$"
+ROUNDED = r"^[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{2,}$"
 INTEGER = r"^[0-9]{1,6}$"
 TIME = re.compile(
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2}))?"
@@ -62,6 +63,7 @@ def judges(rules: PartnerRules, product_type: str, reference: Reference) -> dict
     return {
         "html": html(rules.html_tags),
         **dict.fromkeys(("url", "image", "logo"), urls),
+        "product_number": product_numbers,
         "uuid": uuids,
         "integer": integers,
         **dict.fromkeys(("price", "money"), amounts),
@@ -93,6 +95,17 @@ def uuids(values: pa.Array) -> Judged:
     low = pc.utf8_lower(values)
     judged = _matching(low, UUID, "a UUID, such as 7e57d004-2b97-4e7a-b45f-5387367791cd")
     return Judged(pc.replace_substring_regex(judged.values, UUID, r"\1-\2-\3-\4-\5"), judged.problems)
+
+
+def product_numbers(values: pa.Array) -> Judged:
+    """Any text but a rounded number, which is left out with a doubt: written back, it would replace the right one."""
+    rounded = np.flatnonzero(np.asarray(pc.match_substring_regex(values, ROUNDED)))
+    said = (
+        "That is how a spreadsheet shows a long number, rounded. It is left out, and the number that the catalog has is"
+        " kept; format the column as text and write the whole number."
+    )
+    doubts = dict.fromkeys(rounded.tolist(), said)
+    return Judged(_without(values, doubts), {}, doubts)
 
 
 def amounts(values: pa.Array) -> Judged:
@@ -163,7 +176,9 @@ def html(tags: Iterable[str]) -> Judge:
 
 def languages(known: Mapping[str, str], *, first_only: bool) -> Judge:
     """Languages by name or code, separated by commas; the normal form is their codes, or the first one's."""
-    codes = {_folded(spelling): code for code, name in known.items() for spelling in (name, code)}
+    codes = {
+        _folded(spelling): code for code, name in known.items() for spelling in (name, code, code.replace("-", "_"))
+    }
 
     def judge(values: pa.Array) -> Judged:
         found, problems, doubts = [], {}, {}

@@ -8,16 +8,20 @@ from sqlalchemy.exc import DBAPIError
 
 from catalog_pipeline.database import events, roles
 from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
-from catalog_pipeline.database.rows import rows
+from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.database.version import check_version
 from catalog_pipeline.errors import CatalogError
+from catalog_pipeline.loading.upstream import difference, recorded
 from catalog_pipeline.notifications import outbox
+from catalog_pipeline.notifications.sender import held_back
 from catalog_pipeline.partner.arrivals import strays
 from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.queue import set_aside, waiting
 from catalog_pipeline.queries.status import status
 from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.upstreams import upstreams
+from catalog_pipeline.sources.upstreams import SOURCES, Upstreams, configured_addresses, upstreams
+
+PASSED_ON = "not configured: what it listed passes on to the feed that carries it, or the source that lists it"
 
 MOST_TOLD = 5
 """Feeds and files that one line names at most."""
@@ -39,7 +43,7 @@ class Finding:
 def doctor(settings: Settings, server: Server) -> list[Finding]:
     """What is configured, reachable and migrated, and what to do about what is not."""
     where = server.display() if settings.database_url else f"embedded, in {settings.folder}"
-    return [*_database(settings, server, where), _disk(settings), *_upstreams(settings)]
+    return [*_database(settings, server, where), _disk(settings), *_upstreams(settings, _recorded(server))]
 
 
 def _database(settings: Settings, server: Server, where: str) -> list[Finding]:
@@ -84,7 +88,9 @@ def _feeds(connection: Connection, settings: Settings) -> Finding:
 
 
 def _mail(connection: Connection, settings: Settings) -> Finding:
-    """Whether mail was given up; and which feeds have nobody to report to."""
+    """Whether mail is held back or was given up; and which feeds have nobody to report to."""
+    if reason := held_back(connection):
+        return Finding("mail", False, reason)
     given_up = sum(row["mails"] for row in outbox.unsent(connection) if row["state"] == "given up")
     if given_up:
         return Finding("mail", False, f"{given_up} mails were given up; `catalog-pipeline mail list` says why")
@@ -118,16 +124,32 @@ def _roles(connection: Connection) -> str:
     return "made and granted: " + ", ".join(role.name for role in roles.ROLES)
 
 
-def _upstreams(settings: Settings) -> list[Finding]:
-    findings = []
+def _recorded(server: Server) -> dict[str, Row]:
+    """The upstreams that the database was filled from; none where it cannot say so, which is told already."""
+    try:
+        with connected(make_engine(server)) as connection:
+            return recorded(connection)
+    except (CatalogError, DBAPIError):
+        return {}
+
+
+def _upstreams(settings: Settings, known: dict[str, Row]) -> list[Finding]:
+    addresses = configured_addresses(settings)
+    findings = [Finding(name, True, PASSED_ON) for name in SOURCES if name in known and name not in addresses]
     with upstreams(settings) as found:
-        for source in found.configured():
-            client = found.client(source)
-            listing = found.listings(source)[0]
-            try:
-                page = listing.read_page(client.get(listing.path, {**listing.params, "page": "1", "page_size": "1"}))
-                shown = "the bundled sample" if settings.uses_sample else client.base_url
-                findings.append(Finding(source, True, f"{shown}: {page.count} documents of kind {listing.kind}"))
-            except CatalogError as error:
-                findings.append(Finding(source, False, str(error)))
+        for source, address in addresses.items():
+            if source in known and known[source]["address"] != address:
+                findings.append(Finding(source, False, difference(source, known[source]["address"], address)))
+            else:
+                findings.append(_reachable(found, source))
     return findings
+
+
+def _reachable(found: Upstreams, source: str) -> Finding:
+    client, listing = found.client(source), found.listings(source)[0]
+    try:
+        page = listing.read_page(client.get(listing.path, {**listing.params, "page": "1", "page_size": "1"}))
+    except CatalogError as error:
+        return Finding(source, False, str(error))
+    shown = "the bundled sample" if found.serves_sample else client.base_url
+    return Finding(source, True, f"{shown}: {page.count} documents of kind {listing.kind}")

@@ -13,6 +13,7 @@ from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, Field, carried_by_feeds, schedule, written_by
 
 NOBODY = "nobody: made here"
+NOT_SAID = "nobody: the LMS does not say it"
 COURSE_HISTORY = ("key", "title", "status", "organization_id", "external_identifier")
 
 
@@ -94,12 +95,29 @@ def _feeds(connection: Connection, column: str, row_id: int) -> list[Row]:
 
 
 def _owners(connection: Connection, listed: Row, fields: Sequence[Field], feeds: list[Row]) -> dict[str, str]:
-    """The owner of each field: the source that lists the row, or the current feed for the fields that feeds carry."""
-    found = rows(connection, "SELECT source FROM landing.document WHERE id = :id", id=listed["listed_by_id"])
-    owner = found[0]["source"] if found else NOBODY
-    feed = next((feed["feed"] for feed in feeds if feed["current"]), owner)
-    carried = carried_by_feeds(fields)
-    return {field: feed if field in carried else owner for field in written_by(fields, "discovery")}
+    """The owner of each field: the current feed for the fields that feeds carry, else the source that lists the row.
+
+    What the LMS does not say, and what a source listed that is not configured any more, is nobody's.
+    """
+    found = rows(
+        connection,
+        """SELECT d.source, u.off_since FROM landing.document d LEFT JOIN landing.upstream u ON u.service = d.source
+           WHERE d.id = :id""",
+        id=listed["listed_by_id"],
+    )
+    source, off_since = found[0].values() if found else (None, None)
+    nobody = NOBODY
+    if off_since:
+        nobody = f"nobody: {source}, which listed it, is not configured since {off_since:%Y-%m-%d %H:%M}"
+    elif source == "lms":
+        nobody = NOT_SAID
+    says = written_by(fields, "lms") if source == "lms" else written_by(fields, "discovery")
+    feed = next((feed["feed"] for feed in feeds if feed["current"]), None)
+    carried = carried_by_feeds(fields) if feed else ()
+    owners = dict.fromkeys(written_by(fields, "discovery"), nobody)
+    if source and not off_since:
+        owners |= dict.fromkeys(says, source)
+    return owners | dict.fromkeys(carried, feed or nobody)
 
 
 def _grouped(owners: dict[str, str]) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.ownership import keep_carried_courses
+from catalog_pipeline.loading.placeholders import PLACEHOLDER
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.course import CatalogCourse
 from catalog_pipeline.models.fields import COURSE_FIELDS, COURSE_KEYS, LISTED, written_by
@@ -77,8 +78,8 @@ def _take_out_shared_codes(publication: Publication) -> int:
 
 def _give_up_exchanged_codes(publication: Publication) -> None:
     """Courses that take one another's codes give up their own first, so that no two ever have the same."""
-    publication.execute(f"""
-        UPDATE catalog.catalog_course t SET course_code = '~~~' || t.id FROM resolved_catalog_course r
+    publication.placeholders += publication.execute(f"""
+        UPDATE catalog.catalog_course t SET course_code = {PLACEHOLDER} FROM resolved_catalog_course r
         WHERE t.id = r.id AND (t.organization_id, {folded("t.course_code")}) <> (r.organization_id, r.folded_code)
           AND EXISTS (SELECT FROM resolved_catalog_course w WHERE w.id <> t.id
                       AND w.organization_id = t.organization_id AND w.folded_code = {folded("t.course_code")})""")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from catalog_pipeline.database.bulk import analyze
 from catalog_pipeline.database.keys import folded
+from catalog_pipeline.loading.placeholders import PLACEHOLDER
 from catalog_pipeline.loading.publication import Publication
 
 
@@ -188,8 +189,8 @@ def _reject_collisions(publication: Publication, identity: Identity) -> None:
 def park_keys(publication: Publication, identity: Identity) -> None:
     """Replace the keys that rows of this load give up for others of it by keys that nobody has."""
     table, key = identity.table, identity.key
-    parked = ", ".join(f"{column} = '~~~' || t.id" for column in (key, *identity.parked))
-    publication.execute(f"""
+    parked = ", ".join(f"{column} = {PLACEHOLDER}" for column in (key, *identity.parked))
+    publication.placeholders += publication.execute(f"""
         UPDATE catalog.{table} t SET {parked} FROM resolved_{table} r
         WHERE t.id = r.id AND {folded(f"t.{key}")} <> r.folded
           AND EXISTS (SELECT FROM resolved_{table} w WHERE w.folded = {folded(f"t.{key}")} AND w.id <> t.id)""")

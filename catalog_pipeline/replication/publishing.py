@@ -6,12 +6,14 @@ read (`staging`), `resolved_<table>` those that may be merged, each with the id 
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from catalog_pipeline.database.keys import folded
-from catalog_pipeline.loading.ownership import stage_carried
+from catalog_pipeline.loading.ownership import settle_configured, stage_carried
 from catalog_pipeline.loading.pending import PENDING
+from catalog_pipeline.loading.placeholders import forget_placeholders
 from catalog_pipeline.loading.publication import LoadReport, Publication, publishing
+from catalog_pipeline.loading.upstream import check_address
 from catalog_pipeline.replication.courses import publish_courses
 from catalog_pipeline.replication.organizations import (
     COURSES_TO_DECIDE_AGAIN,
@@ -25,7 +27,9 @@ from catalog_pipeline.replication.staging import stage, stage_again
 from catalog_pipeline.replication.variants import publish_variants
 from catalog_pipeline.rules import VERSION
 from catalog_pipeline.settings import Settings
+from catalog_pipeline.sources import discovery
 from catalog_pipeline.sources.listing import Source
+from catalog_pipeline.sources.upstreams import configured_addresses
 
 LOST_TO_ANOTHER_ROW = (
     *("case_collision", "duplicate_key", "duplicate_uuid", "duplicate_code"),
@@ -38,7 +42,7 @@ When the other row gives it up, the rejected row may have it.
 
 
 def publish(
-    engine: Engine,
+    engine: Engine | Connection,
     source: Source,
     settings: Settings,
     *,
@@ -47,11 +51,14 @@ def publish(
 ) -> LoadReport:
     """Decide and publish what is pending of a source.
 
-    Raises LoadRefusedError when too many documents are bad: they then stay pending, and the catalog stays as it was.
+    Raises UpstreamChangedError when the source is configured at another address than the one it was read from, and
+    LoadRefusedError when too many documents are bad: they then stay pending, and the catalog stays as it was.
     Removals that are too many are held back, the rest is published, and the report's outcome is `held`. With
     `accept_removals`, what the last load held back and upstream still does not list is archived.
     """
     with publishing(engine, source.SOURCE, as_of or datetime.now(UTC)) as publication:
+        check_address(publication.connection, settings, source.SOURCE)
+        settle_configured(publication, configured_addresses(settings))
         publication.execute("SET LOCAL work_mem = '64MB'")
         # The staging tables are analyzed so that the planner knows their size. Detailed histograms of their texts
         # would take longer to make than the joins take.
@@ -67,10 +74,13 @@ def publish(
             publish_runs(publication)
             publish_courses(publication)
             associate_runs(publication)
-            publish_variants(publication)
+            if source.SOURCE == discovery.SOURCE:  # no other source names variants
+                publish_variants(publication)
             publish_programs(publication)
             archive_removals(publication)
             _settle_documents(publication)
+            if publication.placeholders:
+                forget_placeholders(publication)
     return publication.report
 
 

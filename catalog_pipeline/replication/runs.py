@@ -2,7 +2,7 @@
 
 from catalog_pipeline.associations.planning import associate_unassociated
 from catalog_pipeline.database.keys import folded
-from catalog_pipeline.loading.ownership import hand_over_made_runs, keep_carried_runs
+from catalog_pipeline.loading.ownership import OWNED_BY_DISCOVERY, hand_over_made_runs, keep_carried_runs
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.fields import LISTED, RUN_FIELDS, RUN_KEYS, written_by
 from catalog_pipeline.models.run import CourseRun, RunAssociation
@@ -11,9 +11,8 @@ from catalog_pipeline.replication.identity import COURSE_RUN, park_keys, resolve
 RUN_COLUMNS = (*RUN_KEYS, *written_by(RUN_FIELDS, "discovery"), *LISTED)
 ASSOCIATION_COLUMNS = ("course_run_id", "catalog_course_id", "source", "reason", "decided_at")
 
-OWNED_BY_DISCOVERY = """
-    t.missing_since IS NULL AND EXISTS (
-        SELECT FROM landing.document d WHERE d.id = t.listed_by_id AND d.source = 'discovery')"""
+LMS_COLUMNS = (*(name for name in RUN_KEYS if name != "uuid"), *written_by(RUN_FIELDS, "lms"), *LISTED)
+"""What the LMS says of a run. What it does not say stays, as when discovery listed the run before."""
 
 
 def publish_runs(publication: Publication) -> None:
@@ -23,10 +22,12 @@ def publish_runs(publication: Publication) -> None:
     if publication.report.source != "discovery":
         # Discovery owns the runs that it lists: the documents of another source do not change them.
         kept = publication.execute(f"""
-            DELETE FROM resolved_course_run r USING catalog.course_run t WHERE t.id = r.id AND {OWNED_BY_DISCOVERY}""")
+            DELETE FROM resolved_course_run n USING catalog.course_run r
+            WHERE r.id = n.id AND r.missing_since IS NULL AND {OWNED_BY_DISCOVERY}""")
         publication.count("catalog.course_run", {"unchanged": kept})
     keep_carried_runs(publication)
-    publication.merge(CourseRun, "resolved_course_run", RUN_COLUMNS)
+    from_discovery = publication.report.source == "discovery"
+    publication.merge(CourseRun, "resolved_course_run", RUN_COLUMNS if from_discovery else LMS_COLUMNS)
     hand_over_made_runs(publication)
 
 

@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from catalog_pipeline.addresses import upstream_address
 from catalog_pipeline.errors import UsageError
+from catalog_pipeline.folders import make_private
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources import discovery, lms
 from catalog_pipeline.sources.http import ApiClient
@@ -17,6 +19,10 @@ SOURCES: dict[str, Source] = {discovery.SOURCE: discovery, lms.SOURCE: lms}
 """The module of each source, in the order in which they are loaded: discovery first, for it owns what both list."""
 
 
+SAMPLE_ADDRESS = "sample"
+"""The address of the bundled sample, whatever its port, size or seed."""
+
+
 @dataclass
 class Upstreams:
     """The upstreams' addresses, and clients of them."""
@@ -24,6 +30,7 @@ class Upstreams:
     settings: Settings
     urls: dict[str, str]
     credentials: Credentials | None
+    serves_sample: bool = False
     _clients: dict[str, ApiClient] = field(default_factory=dict)
 
     def configured(self) -> list[str]:
@@ -38,15 +45,29 @@ class Upstreams:
     def client(self, source: str) -> ApiClient:
         """The client of a source. Raises UsageError where it is not configured."""
         if source not in self.urls:
-            raise UsageError(f"{source} is not configured: set CATALOG_{source.upper()}_URL.")
+            raise _not_configured(source)
         if source not in self._clients:
             self._clients[source] = ApiClient(self.urls[source], self.credentials, self.settings)
         return self._clients[source]
 
 
-def configured_sources(settings: Settings) -> list[str]:
-    """The names of the sources that these settings configure. None of them is contacted."""
-    return [name for name in SOURCES if settings.uses_sample or getattr(settings, f"{name}_url")]
+def configured_addresses(settings: Settings) -> dict[str, str]:
+    """The address of each source that these settings configure. None of them is contacted."""
+    if settings.uses_sample:
+        return dict.fromkeys(SOURCES, SAMPLE_ADDRESS)
+    return {name: upstream_address(url) for name in SOURCES if (url := getattr(settings, f"{name}_url"))}
+
+
+def configured_address(settings: Settings, source: str) -> str:
+    """The address of a source. Raises UsageError where it is not configured."""
+    address = configured_addresses(settings).get(source)
+    if address is None:
+        raise _not_configured(source)
+    return address
+
+
+def _not_configured(source: str) -> UsageError:
+    return UsageError(f"{source} is not configured: set CATALOG_{source.upper()}_URL.")
 
 
 @contextmanager
@@ -61,10 +82,9 @@ def upstreams(settings: Settings) -> Iterator[Upstreams]:
 
     catalog = build_catalog(settings.sample_courses, settings.sample_seed)
     catalog.advance(sample_day(settings))
-    deliver_sample_feeds(settings)
     with SampleServer(catalog) as server:
         credentials = Credentials(f"{server.url}/oauth2/access_token", server.client_id, server.client_secret)
-        yield Upstreams(settings, dict.fromkeys(SOURCES, server.url), credentials)
+        yield Upstreams(settings, dict.fromkeys(SOURCES, server.url), credentials, serves_sample=True)
 
 
 def sample_day(settings: Settings) -> int:
@@ -78,7 +98,7 @@ def sample_day(settings: Settings) -> int:
 def set_sample_day(settings: Settings, day: int) -> None:
     """Keep the bundled sample's day in a file, so that it is served as of that day from now on."""
     file = _sample_file(settings)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_private(file.parent)
     new = file.with_suffix(".new")
     new.write_text(json.dumps({"day": day}))
     new.replace(file)
@@ -94,6 +114,7 @@ def deliver_sample_feeds(settings: Settings) -> list[Path]:
     from catalog_pipeline.sample.feeds import write_feeds
 
     days = sample_day(settings) + 1
+    make_private(settings.feeds_folder)
     return write_feeds(settings.feeds_folder, settings.sample_courses, settings.sample_seed, days)
 
 

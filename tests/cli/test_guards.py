@@ -1,6 +1,7 @@
 """What holds a load back or breaks it off, as the person at the terminal meets it."""
 
 import subprocess
+from urllib.parse import urlsplit
 
 from starlette.middleware import Middleware
 from support.command import Command
@@ -24,8 +25,9 @@ def pointed(command: Command, upstream: SampleServer) -> None:
 
 
 def refreshed(command: Command, courses: int, *arguments: str, status: int) -> subprocess.CompletedProcess[str]:
-    """Run a verb against the sample with so many courses."""
-    with SampleServer(build_catalog(courses, 1)) as upstream:
+    """Run a verb against the sample with so many courses, at the address of the time before."""
+    port = urlsplit(command.env.get("CATALOG_DISCOVERY_URL", "")).port or 0
+    with SampleServer(build_catalog(courses, 1), port=port) as upstream:
         pointed(command, upstream)
         return command(*arguments, status=status)
 

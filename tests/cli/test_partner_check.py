@@ -113,9 +113,8 @@ def test_what_the_file_says_twice_is_told_as_ingestion_tells_it(command: Command
 
 def test_source_and_course_type_are_those_of_the_folders(command: Command, home: Path) -> None:
     file = write(home / "ext_source" / "executive-education-2u" / "spring.csv", ROW)
-    told = command.json("partner", "check", str(file), status=3)
-    assert (told["feed"]["source"], told["feed"]["product_type"]) == ("ext_source", "executive-education-2u")
-    assert "syllabus" in {error["column"] for error in told["errors"]}
+    refused = command("partner", "check", str(file), status=4).stderr
+    assert "A feed of executive-education-2u of ext_source needs it" in refused
     assert command.json("partner", "check", str(file), "--source", "2u")["feed"]["source"] == "2u"
     elsewhere = write(home / "2u" / "bootcamp-2u" / "old" / "spring.csv", ROW)
     told = command.json("partner", "check", str(elsewhere))

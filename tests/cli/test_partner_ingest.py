@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,14 @@ def test_what_is_no_feed_is_refused_in_one_line_and_nothing_is_written(command: 
     assert [feed["outcome"] for feed in command.json("partner", "feeds")] == ["refused"] * 3
     counts = "SELECT (SELECT count(*) FROM catalog.catalog_course) + (SELECT count(*) FROM ops.change_event) AS n"
     assert command("psql", "-Atc", counts).stdout.strip() == "0"
+
+
+def test_a_file_whose_name_is_not_utf8_is_refused(command: Command, home: Path) -> None:
+    file = os.fsdecode(os.fsencode(home) + b"/caf\xe9.csv")
+    Path(file).write_bytes(csv_of(fed("1", "v")))
+    for verb in ("check", "ingest"):
+        (line,) = command("partner", verb, file, "--source", "2u", "--product-type", TYPE, status=4).stderr.splitlines()
+        assert "caf\\xe9.csv has a name that is not UTF-8. Rename it." in line
 
 
 def test_an_unknown_feed_is_told(command: Command) -> None:

@@ -161,3 +161,26 @@ def test_runs_that_feeds_made_before_get_the_source_feed(empty: Engine) -> None:
         assert list(found) == ["course-v1:A+1+r2", "course-v1:A+1+r3", "course-v1:B+1+r3"]
         actors = text("SELECT DISTINCT actor FROM ops.change_event WHERE changes ? 'source' AND action = 'updated'")
         assert connection.execute(actors).scalars().all() == ["migration:0002_feed_associations"]
+
+
+def test_the_address_of_each_upstream_is_told_by_its_last_crawl(empty: Engine) -> None:
+    crawls = [
+        ("discovery", "http://old.example.org/api/v1/courses/", "complete"),
+        ("discovery", "https://Disco.Example.org:443/stage/api/v1/programs/", "complete"),
+        ("discovery", "http://wrong.example.org/api/v1/organizations/", "incomplete"),
+        ("lms", "http://127.0.0.1:43211/api/courses/v1/courses/", "complete"),
+    ]
+    with connected(empty) as connection:
+        upgrade(connection, migrations(), "0002_feed_associations")
+        for source, url, outcome in crawls:
+            connection.execute(
+                text(
+                    "INSERT INTO landing.crawl (source, scope, kind, url, mode, outcome, started_at, pages,"
+                    " documents, created, changed, missing)"
+                    " VALUES (:source, '', 'any', :url, 'full', :outcome, now(), 1, 1, 1, 0, 0)"
+                ),
+                {"source": source, "url": url, "outcome": outcome},
+            )
+        upgrade(connection, migrations(), "0003_upstreams")
+        found = connection.execute(text("SELECT service, address FROM landing.upstream ORDER BY 1")).all()
+        assert [tuple(row) for row in found] == [("discovery", "disco.example.org/stage"), ("lms", "sample")]

@@ -1,6 +1,7 @@
 """The embedded server's life and death, with real processes, any of which may be killed."""
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -297,14 +298,46 @@ def test_a_large_log_is_moved_aside_at_the_next_start(home: Path) -> None:
     assert (home / "postgres.log.1").exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root opens folders")
-def test_root_says_which_closed_folder_it_opens(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has the server run by another user")
+def test_root_lets_the_servers_user_through_closed_folders_and_nobody_else(home: Path) -> None:
     home.parent.chmod(0o700)
     for _ in range(2):
         with _server(home) as server:
             psycopg.connect(server.url()).close()
-    assert [record.args for record in caplog.records] == [(home.parent,)]
-    assert (home / "data").stat().st_uid != 0
+    account = (home / "data").stat()
+    assert account.st_uid != 0
+    assert _may_enter(home, account.st_uid)
+    assert not _may_enter(home, 65534)
+    assert not _may_enter(home.parent, 65534)
+    assert not _may_list(home, account.st_uid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has the server run by another user")
+def test_root_is_told_what_to_do_where_a_folder_cannot_be_passed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unsupported(*_: object) -> None:
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(os, "setxattr", unsupported)
+    home.parent.chmod(0o700)
+    with pytest.raises(DatabaseError, match=f"may not pass through {home}"), _server(home):
+        pass
+    home.parent.chmod(0o755)
+    assert home.stat().st_mode & 0o077 == 0
+
+
+def test_the_home_is_its_owners_alone(home: Path) -> None:
+    with _server(home / "new"):
+        pass
+    closed = [path for path in (home, home / "new", *(home / "new").iterdir()) if path.stat().st_mode & 0o007]
+    assert closed == []
+
+
+def _may_enter(folder: Path, uid: int) -> bool:
+    return subprocess.run(["/usr/bin/test", "-x", folder], user=uid, group=uid, extra_groups=[]).returncode == 0
+
+
+def _may_list(folder: Path, uid: int) -> bool:
+    return subprocess.run(["/usr/bin/test", "-r", folder], user=uid, group=uid, extra_groups=[]).returncode == 0
 
 
 def test_an_unknown_program_is_refused_by_name() -> None:

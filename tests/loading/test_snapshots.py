@@ -135,3 +135,14 @@ def test_without_days_today_is_built(catalog: Catalog) -> None:
     assert catalog.rows("SELECT DISTINCT day FROM marts.catalog_daily") == [(today,)]
     assert counts_of(catalog, today) == EXPECTED[MAY[6]]
     assert today - MAY[6] > timedelta(0)
+
+
+def test_what_a_wrong_clock_stamped_ahead_hides_nothing_that_came_after_it(catalog: Catalog) -> None:
+    a_week(catalog)
+    at(catalog, MAY[5].replace(year=3000), "UPDATE catalog.catalog_course SET product_status = NULL WHERE key = 'B+1'")
+    at(catalog, MAY[6], "UPDATE catalog.course_run SET status = 'published'")
+    built(catalog, MAY[0], MAY[-1])
+    assert {day: counts_of(catalog, day) for day in MAY} == EXPECTED | {
+        MAY[5]: {("A", "draft"): (1, 0), ("B", "draft"): (1, 0), ("B", "archived"): (0, 1)},
+        MAY[6]: {("A", "draft"): (1, 0), ("B", "published"): (1, 1)},
+    }

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from support.mail import Mailbox, Serve
 from test_outbox import ANN, BOB, only, queue
 
 from catalog_pipeline.addresses import SmtpServer
-from catalog_pipeline.database.engine import Server
+from catalog_pipeline.database.engine import Server, connected
 from catalog_pipeline.notifications.outbox import send_due
 from catalog_pipeline.notifications.transport import Smtp
 
@@ -98,3 +98,14 @@ def test_a_sender_killed_between_the_servers_yes_and_its_own_note_sends_the_same
     later = datetime.now(UTC) + timedelta(minutes=16)
     assert [one.outcome for one in send_due(engine, transport, later)] == ["sent"]
     assert mailbox.deliveries == [(sent, ANN), (sent, ANN)]
+
+
+def test_a_copy_of_a_database_sends_its_mail_when_a_person_says_so(start: Start, engine: Engine) -> None:
+    queue(engine)
+    with connected(engine) as connection:
+        connection.execute(text("UPDATE ops.mail_sender SET database = '7/00000001/5'"))
+    refused = start("send")
+    assert "catalog-pipeline mail send-from-here" in refused.communicate(timeout=60)[1]
+    assert refused.returncode == 4
+    assert "1 mails wait." in start("send-from-here").communicate(timeout=60)[0]
+    assert [mail["outcome"] for mail in printed(start("send", "--json"))] == ["sent"]

@@ -108,6 +108,7 @@ def test_rejected_variants_of_product_json_come_back_as_rows(fed_catalog: FedCat
     assert [(row["number"], row["verified_price"]) for row in rows_of(back)] == [("2", "dear")]
     data = saved_by_excel(back, lambda row: {**row, "verified_price": "10"}, ",")
     assert fed_catalog.outcomes(data=data) == ["new_product"]
+    assert [status for *_, status in fed_catalog.runs()] == ["published", "published"]
 
 
 def test_the_mail_and_the_command_give_out_the_same_file(fed_catalog: FedCatalog) -> None:

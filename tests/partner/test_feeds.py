@@ -8,12 +8,10 @@ import pytest
 from support.catalog import Upstream, course, run
 from support.feeds import NOW, FedCatalog, csv_of, fed, json_of, presented, product, variant
 
-from catalog_pipeline.cli.partner_output import print_rejects
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import ExitCode, FeedRefusedError
 from catalog_pipeline.partner.configuration import SHIPPED
 from catalog_pipeline.partner.ingestion import ingest_waiting
-from catalog_pipeline.partner.reading import Limits, parse_feed
 from catalog_pipeline.partner.report import report
 
 
@@ -385,17 +383,6 @@ def test_a_rejected_rows_variant_keeps_its_product_from_being_archived(fed_catal
     found = fed_catalog.feed(fed("2", "w", **nameless), fed("1 typo", "v", **nameless))
     assert [row["outcome"] for row in found["rows"]] == ["unchanged", "rejected"]
     assert found["counts"]["archived"] == 0
-
-
-def test_rejected_rows_of_product_json_can_be_corrected_as_a_csv(
-    fed_catalog: FedCatalog, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = json_of(product("1", presented("v", finalPrice="dear")))
-    found = fed_catalog.ingest(data=data)
-    print_rejects(found, parse_feed(data, "1.json", Limits.of(fed_catalog.settings), NOW), as_json=False)
-    corrected = fed_catalog.feed(data=capsys.readouterr().out.replace("dear", "10", 1).encode())
-    assert [row["outcome"] for row in corrected["rows"]] == ["new_product"]
-    assert [status for *_, status in fed_catalog.runs()] == ["published"]
 
 
 def test_an_organization_that_a_partner_calls_otherwise_is_waited_for_by_its_key(

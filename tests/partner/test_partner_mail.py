@@ -72,8 +72,12 @@ def test_a_feed_that_is_held_back_or_superseded_is_told(fed_catalog: FedCatalog,
     fed_catalog.feed(fed("1", "v"), fed("2", "w"))
     fed_catalog.feed(fed("1", "v"), accept_removals=False, summarize=summarize)
     fed_catalog.feed(fed("1", "v"), received_at=NOW, summarize=summarize)
-    subjects = [mail["Subject"].rpartition(": ")[2] for mail in mails(fed_catalog)]
-    assert subjects == ["held back", "superseded"]
+    held, superseded = mails(fed_catalog)
+    assert [mail["Subject"].rpartition(": ")[2] for mail in (held, superseded)] == ["held back", "superseded"]
+    assert "NOT LISTED (1) Products that are on sale, and that the feed does not list. Course 2 A+2" in text_of(held)
+    to_partner, to_operator = text_of(held).split("For those who run the catalog:")
+    assert "CATALOG_" not in to_partner
+    assert f"partner ingest 2.csv --source 2u --product-type {TYPE} --accept-removals" in to_operator
 
 
 def test_a_feed_that_cannot_be_told_is_not_taken(fed_catalog: FedCatalog, summarize: Any) -> None:

@@ -45,6 +45,21 @@ def test_a_feed_carries_schedule_price_restriction_and_variant_of_a_listed_run_a
     }
 
 
+def test_a_feed_owns_all_that_it_says_of_a_run_once_discovery_is_no_longer_configured(
+    fed_catalog: FedCatalog, upstream: Upstream
+) -> None:
+    upstream.courses = [listed(run(KEY, status="reviewed", **DATES))]
+    fed_catalog.refresh()
+    configured = fed_catalog.settings
+    fed_catalog.settings = configured.model_copy(update={"discovery_url": None})
+    fed_catalog.refresh("lms")
+    fed_catalog.feed(fed("1", "v"))
+    assert (facts(fed_catalog)["title"], facts(fed_catalog)["price"]) == ("Course 1", 2400)
+    fed_catalog.settings = configured
+    fed_catalog.refresh()
+    assert (facts(fed_catalog)["title"], facts(fed_catalog)["price"]) == (f"Run {KEY}", 2400)
+
+
 def test_a_crawl_does_not_overwrite_what_the_feed_carries(fed_catalog: FedCatalog, upstream: Upstream) -> None:
     upstream.courses = [listed(run(KEY, **DATES))]
     fed_catalog.refresh()

@@ -489,6 +489,22 @@ def test_product_json_is_flattened_to_one_row_for_each_variant() -> None:
     assert (second["restriction_type"], second["is_future_variant"]) == ("custom-b2b-enterprise", "True")
 
 
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ("www.example.org/lp?a=1", "www.example.org/lp?a=1"),
+        ("//cdn.example.org", "//cdn.example.org"),
+        ("HTTPS://example.org/é", "HTTPS://example.org/é"),
+        ("no address", None),
+        ("abc", None),
+    ],
+)
+def test_an_address_in_base64_is_shown_as_text_even_without_a_scheme(given: str, read: str | None) -> None:
+    encoded = base64.b64encode(given.encode()).decode()
+    (row,) = cells(products({**PRODUCT, "cardUrl": encoded, "variant": PUBLIC}))
+    assert row["image"] == (read or encoded)
+
+
 def test_a_product_with_fields_missing_or_of_the_wrong_form_is_no_end_of_the_feed() -> None:
     raw = products({}, 7, {**PRODUCT, "faqs": 3, "curriculum": [], "effort": None, "variants": [PUBLIC, "x"]}, None)
     assert errors(raw) == [(2, "RAGGED_ROW"), (4, "RAGGED_ROW"), (5, "RAGGED_ROW")]

@@ -328,12 +328,13 @@ def test_every_missing_value_of_a_row_is_told_at_once() -> None:
 def test_what_is_required_goes_by_course_type_and_source() -> None:
     sets = RULES.required.by_course_type_and_source
     assert sets["audit"]["openedx"] == ["staff"]
-    errors = validate(ROW, source="ext_source").errors
+    blank = dict.fromkeys(sets["executive-education-2u"]["ext_source"], "")
+    errors = validate(blank | ROW, source="ext_source").errors
     filled = {"redirect_url", "external_identifier", "variant_id"}
     assert set(errors["column"]) == set(sets["executive-education-2u"]["ext_source"]) - filled
     assert set(errors["code"]) == {"MISSING_REQUIRED_DATA"}
     assert "ext_source" in errors["message"][0]
-    audit = {**ROW, "course_enrollment_track": "Audit Only", "course_run_enrollment_track": "Audit Only"}
+    audit = {**ROW, "staff": "", "course_enrollment_track": "Audit Only", "course_run_enrollment_track": "Audit Only"}
     assert told(validate(audit, product_type="audit", source="openedx").errors) == [
         (2, "MISSING_REQUIRED_DATA", "staff")
     ]
@@ -342,8 +343,9 @@ def test_what_is_required_goes_by_course_type_and_source() -> None:
 
 def test_a_sprint_needs_no_certificate() -> None:
     more = {"external_course_marketing_type": "sprint"}
+    blank = dict.fromkeys(RULES.required.by_course_type_and_source["executive-education-2u"]["ext_source"], "")
     with_it, without_it = (
-        set(validate(ROW | cells, source="ext_source").errors["column"]) for cells in ({}, more)
+        set(validate(blank | ROW | cells, source="ext_source").errors["column"]) for cells in ({}, more)
     )  # fmt: skip
     assert with_it - without_it == {"certificate_header", "certificate_text"}
 
@@ -363,6 +365,35 @@ def test_a_publish_date_is_a_date_or_the_word_now() -> None:
 def test_a_header_without_a_key_column_refuses_the_feed(column: str) -> None:
     with pytest.raises(FeedRefusedError, match=f"f.csv has no column {column}"):
         validate({name: cell for name, cell in ROW.items() if name != column})
+
+
+def test_a_required_column_that_the_header_lacks_is_told_once() -> None:
+    lacking = {name: cell for name, cell in ROW.items() if name not in ("image", "publish_date")}
+    with pytest.raises(
+        FeedRefusedError, match=r"f\.csv has no column image, publish_date\. A feed of exec.* of 2u needs"
+    ):
+        validate(lacking, lacking)
+    sprint = {
+        **dict.fromkeys(RULES.required.by_course_type_and_source["executive-education-2u"]["ext_source"], ""),
+        **ROW,
+    }
+    sprint = {name: "x" if cell == "" else cell for name, cell in sprint.items() if "certificate" not in name}
+    sprint |= {"external_course_marketing_type": "sprint", "reg_close_date": "", "variant_id": VARIANT}
+    assert "certificate_text" not in set(validate(sprint, source="ext_source").errors["column"])
+
+
+@pytest.mark.parametrize("rounded", ["1.23457E+11", "1,23457E+11", "1E+12"])
+def test_a_product_number_that_a_spreadsheet_rounded_is_left_out_with_a_warning(rounded: str) -> None:
+    done = validate(ROW | {"external_identifier": rounded})
+    assert done.rows["external_identifier"].isna().all()
+    assert done.warnings[["code", "column"]].values.tolist() == [["IGNORED_VALUE", "external_identifier"]]
+    kept = validate(ROW | {"external_identifier": "123E4"})
+    assert kept.rows["external_identifier"].tolist() == ["123E4"]
+
+
+def test_a_language_code_may_have_an_underscore() -> None:
+    rows = validate(ROW | {"content_language": "en_US", "transcript_language": "EN_us, es_419"}).rows
+    assert rows["language"].tolist() == ["en-us"]
 
 
 def test_an_unknown_source_or_product_type_refuses_the_feed_and_names_the_known_ones() -> None:

@@ -106,6 +106,50 @@ def test_courses_and_runs_that_swap_their_keys_are_swapped(catalog: Catalog, ups
     assert dict(catalog.rows("SELECT uuid::text, id FROM catalog.catalog_course")) == before
     assert catalog.courses_of_runs() == {R1: "A+1", R2: "A+2"}
     assert catalog.rejects() == []
+    assert renamed(catalog) == [
+        ("catalog_course", "A+1", "course_code", "2", "1"),
+        ("catalog_course", "A+1", "key", "A+2", "A+1"),
+        ("catalog_course", "A+2", "course_code", "1", "2"),
+        ("catalog_course", "A+2", "key", "A+1", "A+2"),
+        ("course_run", R1, "key_run", "r2", "r1"),
+        ("course_run", R1, "run_key", R2, R1),
+        ("course_run", R2, "key_run", "r1", "r2"),
+        ("course_run", R2, "run_key", R1, R2),
+    ]
+
+
+def renamed(catalog: Catalog) -> list[tuple[object, ...]]:
+    """The renamings in the history. What holds a key's place while keys are swapped is nowhere in it."""
+    assert catalog.value("SELECT count(*) FROM ops.change_event e WHERE to_jsonb(e)::text LIKE '%~~~%'") == 0
+    return catalog.rows("""
+        SELECT entity, key, "column", old #>> '{}', new #>> '{}' FROM ops.column_change
+        WHERE action = 'updated' AND "column" IN ('key', 'course_code', 'run_key', 'key_run') ORDER BY 1, 2, 3""")
+
+
+def test_organizations_that_swap_their_keys_are_swapped_also_in_the_history(
+    catalog: Catalog, upstream: Upstream
+) -> None:
+    upstream.lists["organizations"] = [organization("A"), organization("B")]
+    catalog.refresh()
+    uuids = "SELECT key, uuid::text FROM catalog.organization ORDER BY key"
+    before = catalog.rows(uuids)
+    upstream.lists["organizations"] = [organization("A", uuid=before[1][1]), organization("B", uuid=before[0][1])]
+    catalog.refresh()
+    assert catalog.rows(uuids) == [("A", before[1][1]), ("B", before[0][1])]
+    assert renamed(catalog) == [("organization", "A", "key", "B", "A"), ("organization", "B", "key", "A", "B")]
+
+
+def test_courses_that_swap_their_organizations_keep_their_codes_in_the_history(
+    catalog: Catalog, upstream: Upstream
+) -> None:
+    owners = [organization("A"), organization("B")]
+    upstream.courses = [course("X+1", owners=owners[:1]), course("Y+1", owners=owners[1:])]
+    catalog.refresh()
+    upstream.courses = [course("X+1", owners=owners[1:]), course("Y+1", owners=owners[:1])]
+    catalog.refresh()
+    owned = "SELECT c.key, o.key FROM catalog.catalog_course c JOIN catalog.organization o ON o.id = c.organization_id"
+    assert catalog.rows(f"{owned} ORDER BY 1") == [("X+1", "B"), ("Y+1", "A")]
+    assert renamed(catalog) == []
 
 
 def test_an_organization_is_known_by_its_uuid_under_two_keys(catalog: Catalog, upstream: Upstream) -> None:

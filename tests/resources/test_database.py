@@ -28,6 +28,6 @@ def test_a_database_of_another_schema_is_refused_with_what_to_do(deployed: Setti
 def test_a_source_that_is_not_configured_has_no_client(deployed: Settings) -> None:
     configured = deployed.model_copy(update={"lms_url": "https://lms.example"})
     with UpstreamClients(settings=configured).yield_for_execution(dg.build_init_resource_context()) as clients:
-        assert clients.client("lms") is clients.client("lms")
+        assert clients.opened.client("lms") is clients.opened.client("lms")
         with pytest.raises(UsageError, match="set CATALOG_DISCOVERY_URL"):
-            clients.client("discovery")
+            clients.opened.client("discovery")

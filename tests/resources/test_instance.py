@@ -39,6 +39,11 @@ def a_run(
     return instance.create_run_for_job(defs.resolve_job_def("send_mail"), tags=tag, status=status)
 
 
+def test_dagsters_folder_is_closed_to_others_whoever_made_it(settings: Settings) -> None:
+    (settings.folder / "dagster").mkdir(mode=0o755)
+    assert write_home(settings).stat().st_mode & 0o077 == 0
+
+
 def test_a_run_whose_process_died_is_marked_failed_and_says_so(defs: dg.Definitions, instance: DagsterInstance) -> None:
     dead = {PROCESS_TAG: f"{socket.gethostname()}/{NO_SUCH_PID}/1.00"}
     run = a_run(defs, instance, dead, DagsterRunStatus.STARTED)

@@ -398,9 +398,9 @@ def test_a_feed_that_fails_stops_no_other_and_is_set_aside_after_some_tries(
     assert f"2u/{TYPE}/bad.csv failed: ZeroDivisionError: a mistake \\0 of ours \\udce9. It is tried again" in told
     assert "(exit 1)" in told
     assert fed_catalog.rows("SELECT name, outcome FROM ops.feed") == [("newer.csv", "applied")]
-    assert len(daemon.tick()) == 1  # of the sensor's own, one try
-    assert daemon.tick() == []
+    assert daemon.tick() == []  # it waits for the night
     (folder / "bad.csv").unlink()
+    failure_of(daemon.ingest_by_night())
     assert "It failed 3 times and is set aside. `catalog-pipeline partner retry" in failure_of(daemon.ingest_by_night())
     assert daemon.ingest_by_night().success
     assert daemon.tick() == []
@@ -563,3 +563,22 @@ def test_a_feed_that_was_corrected_undoes_no_correction_when_it_arrives_again(
     outcomes = [outcome for (outcome,) in fed_catalog.rows("SELECT outcome FROM ops.feed ORDER BY id")]
     assert outcomes == ["applied", "applied", "applied", "superseded", "superseded"]
     assert (50,) in prices(fed_catalog)
+
+
+def test_a_tick_asks_for_the_runs_of_failed_feeds_at_once(
+    fed_catalog: FedCatalog, folder: Path, daemon: Daemon, deployed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        (folder / f"{number:02}.csv").write_bytes(csv_of(fed(str(number), "v")))
+    accept(fed_catalog.engine, deployed, accept(fed_catalog.engine, deployed, {}).seen)
+    fed_catalog.execute("UPDATE ops.feed_arrival SET tries = 1 WHERE path NOT LIKE '%29.csv'")
+    asked = list[object]()
+    get_runs = DagsterInstance.get_runs
+
+    def counted(*arguments: object, **named: object) -> object:
+        asked.append(arguments)
+        return get_runs(*arguments, **named)
+
+    monkeypatch.setattr(DagsterInstance, "get_runs", counted)
+    assert len(daemon.tick(start=False)) == 1
+    assert len(asked) == 2

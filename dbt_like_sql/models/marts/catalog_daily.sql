@@ -34,14 +34,15 @@ WITH wanted AS (
 ),
 
 -- What each event set, a column each: JSON's null where it set none, null where it left the value alone.
--- An event counts from when its transaction began, but not before the events that it waited for.
+-- An event counts from when its transaction began, but not before the events that it waited for. One that a wrong clock
+-- stamped ahead counts from the event before it.
 happened AS (
     SELECT
         change.entity,
         change.entity_id,
         change.id,
         change.action = 'deleted' AS deleted,
-        max(change.at) OVER (ORDER BY change.id) AS at,
+        coalesce(max(change.at) FILTER (WHERE change.at <= now()) OVER (ORDER BY change.id), now()) AS at,
         any_value(change.new) FILTER (WHERE change."column" = 'status') AS status,
         any_value(change.new) FILTER (WHERE change."column" = 'organization_id') AS organization_id,
         any_value(change.new) FILTER (WHERE change."column" = 'course_run_id') AS course_run_id,

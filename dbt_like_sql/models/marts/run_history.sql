@@ -88,8 +88,9 @@ state AS (
         change.actor,
         change.run_key,
         bool_or(change.is_deleted) OVER so_far AS is_deleted,
-        -- An event counts from when its transaction began, but not before the events that it waited for.
-        max(change.at) OVER so_far AS valid_from,
+        -- An event counts from when its transaction began, but not before the events that it waited for. One that a
+        -- wrong clock stamped ahead counts from the event before it.
+        coalesce(max(change.at) FILTER (WHERE change.at <= now()) OVER so_far, now()) AS valid_from,
         jsonb_object_agg(change.name, change.value) OVER so_far AS said
     FROM change
     WINDOW so_far AS (PARTITION BY change.course_run_id ORDER BY change.id)
