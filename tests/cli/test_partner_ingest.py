@@ -42,7 +42,7 @@ def test_a_feed_is_planned_ingested_shown_and_its_rejects_come_back_as_csv(comma
     assert command.json("partner", "show", "one.csv") == applied
     assert "course-v1:A+1+2T2026" in command("partner", "show", str(listed["id"])).stdout
     told = command("partner", "rejects", "one.csv").stdout
-    assert told.split("\n")[0].split() == ["row", "course", "key", "code", "column", "value", "message"]
+    assert told.split("\n")[0].split() == ["row", "course", "key", "message", "value", "column", "code"]
     assert "MISSING_ORGANIZATION" in told
     assert "No upstream document is" in command("show", applied["feed"]["sha256"], "--raw", status=2).stderr
 
