@@ -72,22 +72,34 @@ def database(*, migrated: bool = True) -> Iterator[tuple[Settings, Engine]]:
     Raises SchemaVersionError, unless `migrated` is false, when the database's schema is not the one of this code.
     """
     from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
-    from catalog_pipeline.database.version import check_version, current_revision, head_revision
+    from catalog_pipeline.database.version import check_version
 
     settings = load_settings()
     with serving(settings) as server:
         ensure_database(server)
         engine = make_engine(server)
         try:
-            with connected(engine) as connection:
-                is_current = current_revision(connection) == head_revision()
-            if settings.database_url is None and not is_current:
-                from catalog_pipeline.database.schema import migrate
-
-                migrate(engine)  # nobody else keeps the schema of the embedded database
-            elif migrated and not is_current:
+            if settings.database_url is None:
+                _keep_embedded(engine)
+            elif migrated:
                 with connected(engine) as connection:
                     check_version(connection)
             yield settings, engine
         finally:
             engine.dispose()
+
+
+def _keep_embedded(engine: Engine) -> None:
+    """Migrate the embedded database, and make and grant its roles, where need be: nobody else does."""
+    from catalog_pipeline.database import roles
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.database.version import current_revision, head_revision
+
+    with connected(engine) as connection:
+        if current_revision(connection) == head_revision() and not (
+            roles.missing(connection) or roles.differences(connection)
+        ):
+            return
+    from catalog_pipeline.database.schema import migrate  # Alembic takes longer to load than most verbs take
+
+    migrate(engine)
