@@ -181,6 +181,6 @@ def test_the_address_of_each_upstream_is_told_by_its_last_crawl(empty: Engine) -
                 ),
                 {"source": source, "url": url, "outcome": outcome},
             )
-        upgrade(connection, migrations(), "0003_upstreams")
+        upgrade(connection, migrations(), "0007_upstreams")
         found = connection.execute(text("SELECT service, address FROM landing.upstream ORDER BY 1")).all()
         assert [tuple(row) for row in found] == [("discovery", "disco.example.org/stage"), ("lms", "sample")]

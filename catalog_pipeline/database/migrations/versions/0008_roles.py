@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0008_roles"
-down_revision = "0003_upstreams"
+down_revision = "0007_upstreams"
 branch_labels = None
 depends_on = None
 

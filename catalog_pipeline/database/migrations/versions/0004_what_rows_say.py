@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-revision = "0006_what_rows_say"
-down_revision = "0005_feed_tries"
+revision = "0004_what_rows_say"
+down_revision = "0003_feed_tries"
 branch_labels = None
 depends_on = None
 

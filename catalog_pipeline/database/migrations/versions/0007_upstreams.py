@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0003_upstreams"
-down_revision = "0007_course_status"
+revision = "0007_upstreams"
+down_revision = "0006_course_status"
 branch_labels = None
 depends_on = None
 
@@ -26,7 +26,7 @@ STATEMENTS = (
        'Since when no setting names it and it owns nothing; null while it is configured.'""",
     r"""INSERT INTO landing.upstream (service, address, since, by)
         SELECT source, CASE WHEN host = '127.0.0.1' THEN 'sample' ELSE host || port || path END, since,
-               'migration:0003_upstreams'
+               'migration:0007_upstreams'
         FROM (
             SELECT source, since, lower(parts[2] COLLATE pg_c_utf8) AS host, rtrim(parts[4], '/') AS path,
                    CASE WHEN (parts[1], parts[3]) IN (('http', ':80'), ('https', ':443')) THEN ''

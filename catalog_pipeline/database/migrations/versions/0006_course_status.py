@@ -4,8 +4,8 @@ from alembic import op
 
 from catalog_pipeline.database.course_status import install_course_status
 
-revision = "0007_course_status"
-down_revision = "0004_held_removals"
+revision = "0006_course_status"
+down_revision = "0005_held_removals"
 branch_labels = None
 depends_on = None
 
@@ -13,7 +13,7 @@ THIS_DATABASE = """(SELECT system_identifier FROM pg_control_system())::text
     || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8)
     || '/' || (SELECT oid FROM pg_database WHERE datname = current_database())"""
 STATEMENTS = (
-    "SELECT set_config('catalog.actor', 'migration:0007_course_status', true)",
+    "SELECT set_config('catalog.actor', 'migration:0006_course_status', true)",
     "SELECT catalog.settle_course_statuses(ARRAY(SELECT id FROM catalog.catalog_course))",
     "SELECT set_config('catalog.actor', '', true)",
     """CREATE TABLE ops.mail_sender (

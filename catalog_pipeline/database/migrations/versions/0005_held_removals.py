@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004_held_removals"
-down_revision = "0006_what_rows_say"
+revision = "0005_held_removals"
+down_revision = "0004_what_rows_say"
 branch_labels = None
 depends_on = None
 

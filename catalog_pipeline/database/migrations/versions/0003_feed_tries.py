@@ -2,7 +2,7 @@
 
 from alembic import op
 
-revision = "0005_feed_tries"
+revision = "0003_feed_tries"
 down_revision = "0002_feed_associations"
 branch_labels = None
 depends_on = None
