@@ -24,10 +24,12 @@ def pointed(command: Command, upstream: SampleServer) -> None:
     }
 
 
-def refreshed(command: Command, courses: int, *arguments: str, status: int) -> subprocess.CompletedProcess[str]:
-    """Run a verb against the sample with so many courses, at the address of the time before."""
+def refreshed(
+    command: Command, courses: int, *arguments: str, status: int, seed: int = 1
+) -> subprocess.CompletedProcess[str]:
+    """Run a verb against the sample of that size and seed, at the address of the time before."""
     port = urlsplit(command.env.get("CATALOG_DISCOVERY_URL", "")).port or 0
-    with SampleServer(build_catalog(courses, 1), port=port) as upstream:
+    with SampleServer(build_catalog(courses, seed), port=port) as upstream:
         pointed(command, upstream)
         return command(*arguments, status=status)
 
@@ -60,9 +62,7 @@ def test_removals_of_four_fifths_are_held_back_and_pending_until_somebody_accept
 def test_a_larger_catalog_in_the_place_of_another_is_held_back(command: Command) -> None:
     refreshed(command, 40, *REFRESH, status=3)
     before = standing(command)
-    with SampleServer(build_catalog(400, 2)) as upstream:
-        pointed(command, upstream)
-        command(*REFRESH, status=4)
+    refreshed(command, 400, *REFRESH, status=4, seed=2)
     assert standing(command) >= before + 350
     assert command.json("sql", "select count(*) as n from catalog.catalog_course where missing_since is not null") == [
         {"n": 0}

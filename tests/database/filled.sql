@@ -1,5 +1,5 @@
--- Rows in every table that has a history, and some beside, as the version before the newest migration has them.
--- Whoever adds a migration adds here, if need be, what the one before it made.
+-- Rows in every table that has a history, and some beside, as the first migration has them. Later versions take them
+-- too: whoever adds a migration after which they do not fit writes here what fits both.
 INSERT INTO landing.document (source, scope, kind, key, payload, payload_hash)
     VALUES ('discovery', '', 'course', 'A+1', '\x00', '\x01');
 INSERT INTO ops.load (source, outcome, as_of, started_at, documents, rejected_documents)

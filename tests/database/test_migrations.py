@@ -89,7 +89,7 @@ def test_a_filled_database_of_the_version_before_keeps_its_rows_and_its_history(
     with connected(empty) as connection:
         connection.exec_driver_sql(FILLED)
         before, happened = counts(connection), connection.execute(events).all()
-        assert set(before) == {table for table, n in before.items() if n} | {"landing.crawl"}
+        assert set(before) == {table for table, n in before.items() if n} | {"landing.crawl", "landing.upstream"}
     with connected(empty) as connection:
         upgrade(connection, one_more)
         assert before.items() <= counts(connection).items()
