@@ -87,10 +87,14 @@ def print_refreshes(done: Sequence[Refresh], failed: Sequence[Failure], *, as_js
         failures = [{"source": one.source, "error": str(one.error)} for one in failed]
         print_json({"crawls": crawls, "loads": loads, "failures": failures})
         return
-    if not done:
-        return
-    print_table(crawls)
-    say()
+    if done:
+        print_table(crawls)
+        say()
+        _print_loads(loads)
+
+
+def _print_loads(loads: Sequence[Row]) -> None:
+    """Print the rows of each table by outcome, and why a load held removals back."""
     rows = [
         {"source": load["source"], "table": table, **{outcome: counts.get(outcome, 0) for outcome in ROW_OUTCOMES}}
         for load in loads

@@ -124,15 +124,7 @@ def publishing(
     with connected(engine) as connection:
         check_version(connection)
         locks.take(connection, PUBLISH_LOCK)
-        load_id = connection.execute(
-            text(
-                "INSERT INTO ops.load (source, outcome, as_of, started_at, started_by, documents, rejected_documents)"
-                " VALUES (:source, 'applied', :as_of, clock_timestamp(),"
-                "         regexp_replace(current_setting('application_name'), '^catalog-pipeline ', ''), 0, 0)"
-                " RETURNING id"
-            ),
-            {"source": source, "as_of": as_of},
-        ).scalar_one()
+        load_id = _open_load(connection, source, as_of)
         actor = actor or f"load:{load_id}"
         connection.execute(text("SELECT set_config('catalog.actor', :actor, true)"), {"actor": actor})
         publication = Publication(connection, LoadReport(source, load_id), as_of)
@@ -152,6 +144,19 @@ def publishing(
     publication.report.seconds = (datetime.now(UTC) - publication.report.started_at).total_seconds()
     if refusal is not None:
         raise refusal
+
+
+def _open_load(connection: Connection, source: str, as_of: datetime) -> int:
+    """Make the load's row in `ops.load`; returns its id."""
+    return connection.execute(
+        text(
+            "INSERT INTO ops.load (source, outcome, as_of, started_at, started_by, documents, rejected_documents)"
+            " VALUES (:source, 'applied', :as_of, clock_timestamp(),"
+            "         regexp_replace(current_setting('application_name'), '^catalog-pipeline ', ''), 0, 0)"
+            " RETURNING id"
+        ),
+        {"source": source, "as_of": as_of},
+    ).scalar_one()
 
 
 def _finish(publication: Publication) -> None:

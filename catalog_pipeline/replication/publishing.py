@@ -68,20 +68,25 @@ def publish(
         stage_carried(publication)
         find_removals(publication, source, settings, accept=accept_removals)
         if publication.report.documents:
-            publish_organizations(publication)
-            stage_again(publication, source, COURSES_TO_DECIDE_AGAIN)
-            make_organizations_of_courses(publication)
-            publish_runs(publication)
-            publish_courses(publication)
-            associate_runs(publication)
-            if source.SOURCE == discovery.SOURCE:  # no other source names variants
-                publish_variants(publication)
-            publish_programs(publication)
-            archive_removals(publication)
-            _settle_documents(publication)
-            if publication.placeholders:
-                forget_placeholders(publication)
+            _publish_staged(publication, source)
     return publication.report
+
+
+def _publish_staged(publication: Publication, source: Source) -> None:
+    """Write what was staged, table by table, archive what is gone, and settle the documents."""
+    publish_organizations(publication)
+    stage_again(publication, source, COURSES_TO_DECIDE_AGAIN)
+    make_organizations_of_courses(publication)
+    publish_runs(publication)
+    publish_courses(publication)
+    associate_runs(publication)
+    if source.SOURCE == discovery.SOURCE:  # no other source names variants
+        publish_variants(publication)
+    publish_programs(publication)
+    archive_removals(publication)
+    _settle_documents(publication)
+    if publication.placeholders:
+        forget_placeholders(publication)
 
 
 def _reopen_rejected(publication: Publication, *, accept_removals: bool) -> None:
