@@ -18,6 +18,9 @@ from catalog_pipeline.settings import Settings
 from resources.instance import instance
 from sensors.nightly import run_night, stages
 
+COUNTED = (("created", "updated"), ("rejected",))
+"""The outcomes of rows that the summary adds up: what was changed, and what was rejected."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -178,10 +181,9 @@ def _print(summary: Summary) -> None:
         say(f"  {check.severity.lower()}: {check.asset} {check.check}", style="yellow")
     for failure in summary.failures:
         complain(f"{failure.step} failed: {failure.message}", style="red")
-    changed = sum(row["created"] + row["updated"] for row in summary.tables)
-    if not summary.failures:
-        rejected = sum(row["rejected"] for row in summary.tables)
+    changed, rejected = (sum(row[name] for row in summary.tables for name in names) for names in COUNTED)
+    if changed or not summary.failures:
         say(f"{changed} rows created or updated." if changed else "Nothing changed.")
-        if rejected:
-            say(f"{rejected} rows rejected: `catalog-pipeline rejects`, of feeds `partner rejects`, says why.")
+    if rejected:
+        say(f"{rejected} rows rejected: `catalog-pipeline rejects`, of feeds `partner rejects`, says why.")
     say(f"{summary.seconds} seconds.")
