@@ -76,6 +76,11 @@ def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     write_csv(sys.stdout, columns, rows)
 
 
+def print_file(content: bytes) -> None:
+    """Print a file as it is."""
+    sys.stdout.buffer.write(content)
+
+
 def print_table(
     rows: Sequence[Row], title: str | None = None, columns: Sequence[str] | None = None, *, essential: int = 2
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -216,6 +215,7 @@ def rejects(
     Example: catalog-pipeline partner rejects
     Example: catalog-pipeline partner rejects 12 --csv > corrected.csv
     """
+    from catalog_pipeline.cli.console import print_file
     from catalog_pipeline.cli.partner_output import print_rejects
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.partner.corrections import read_corrections
@@ -225,7 +225,7 @@ def rejects(
     with database() as (settings, engine), connected(engine) as connection:
         found = report(connection, find_feed(connection, feed) if feed else last_with_rejects(connection))
         if as_csv:
-            sys.stdout.buffer.write(read_corrections(connection, found, Limits.of(settings)).content)
+            print_file(read_corrections(connection, found, Limits.of(settings)).content)
         else:
             print_rejects(found, as_json=as_json, is_last=feed is None)
 

@@ -41,7 +41,9 @@ FORKS.set_forkserver_preload(["catalog_pipeline.replication.refresh", "catalog_p
 
 def load(url: str, upstream: str, credentials: Credentials) -> None:
     """What `catalog-pipeline refresh discovery --full` does; runs in this process or in one that is killed."""
-    settings = Settings(_env_file=None, page_size=10, removal_share=1.0)  # pyright: ignore[reportCallIssue]
+    settings = Settings(  # pyright: ignore[reportCallIssue]
+        _env_file=None, page_size=10, removal_share=1.0, discovery_url=upstream
+    )
     engine = make_engine(Server(url), "load")
     refresh(engine, Upstreams(settings, {"discovery": upstream}, credentials), "discovery", full=True)
     engine.dispose()

@@ -122,4 +122,4 @@ def test_the_code_location_has_one_name_wherever_dagster_reads_it(settings: Sett
     names = [workspace["load_from"][0]["python_module"]["location_name"] for workspace in (written, shipped)]
     names += [project["dagster"]["code_location_name"], project["dg"]["project"]["code_location_name"]]
     assert set(names) == {CODE_LOCATION}
-    assert {".dagster/repository": f"{dg.Definitions().get_repository_def().name}@{CODE_LOCATION}"} == CODE_LOCATION_TAG
+    assert {".dagster/repository": f"__repository__@{CODE_LOCATION}"} == CODE_LOCATION_TAG

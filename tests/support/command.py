@@ -21,6 +21,7 @@ class Command:
     def __init__(self, home: Path, server: Server | None) -> None:
         self.home = home
         self.env = {name: value for name, value in os.environ.items() if not name.startswith(("CATALOG_", "DAGSTER_"))}
+        self.env.pop("COLUMNS", None)  # of whoever runs the tests
         self.env |= {"CATALOG_HOME": str(home), "CATALOG_SAMPLE_COURSES": "60", "CATALOG_RETRY_BACKOFF": "0.01"}
         if server:
             self.env["CATALOG_DATABASE_URL"] = server.url("postgresql")
