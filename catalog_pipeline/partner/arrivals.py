@@ -53,7 +53,9 @@ def accept(engine: Engine, settings: Settings, before: Seen, seconds: float = in
     listing = list_folder(root)
     found = FolderScan(warnings=listing.warnings, problems=listing.problems)
     with connected(engine) as connection:
-        known = {tuple(row) for row in connection.execute(text("SELECT path, received_at FROM ops.feed_arrival"))}
+        arrived = text("SELECT path, received_at FROM ops.feed_arrival WHERE path = ANY(:paths)")
+        paths = [file.path for file in listing.files]
+        known = {tuple(row) for row in connection.execute(arrived, {"paths": paths})}
     batch, size = list[tuple[FeedArrived, bytes]](), 0
     for file in listing.files:
         if (file.path, _instant(file.changed_ns)) in known or not _may_be_meant(file):
