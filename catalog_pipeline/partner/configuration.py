@@ -113,7 +113,8 @@ def load_rules(path: Path | None = None) -> PartnerRules:
     """The rules in a file, or the shipped ones. Raises SettingsError, naming the file and the place in it."""
     path = path or SHIPPED
     try:
-        return PartnerRules.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        # libyaml's loader, ten times as fast as yaml.safe_load: every feed and every look at the folder reads the rules
+        return PartnerRules.model_validate(yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
     except OSError as error:
         raise SettingsError(f"CATALOG_PARTNER_RULES: {path} cannot be read: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
