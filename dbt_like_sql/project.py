@@ -3,11 +3,13 @@
 It needs no database.
 """
 
-from collections.abc import Iterable
+import difflib
+from collections.abc import Iterable, Sequence
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+from catalog_pipeline.errors import UsageError
 from catalog_pipeline.models import metadata
 from dbt_like_sql import lineage
 from dbt_like_sql.model import SqlModel, SqlModelError, read_model
@@ -36,6 +38,46 @@ def load_models(folder: Path = MODELS) -> tuple[SqlModel, ...]:
         raise SqlModelError(
             first.path, f"the models read each other in a circle: {circle}; cut it somewhere"
         ) from error
+
+
+def select(models: Sequence[SqlModel], wanted: Iterable[str] | None) -> tuple[SqlModel, ...]:
+    """The wanted models, in the order of `models`; all where nothing is wanted.
+
+    `name` is a model, with or without its schema; `name+` is also the models that read it, at any distance, `+name`
+    also those that it reads. Raises UsageError for a name that no model has.
+    """
+    if not wanted:
+        return tuple(models)
+    reads = {model.full_name: model.dependencies for model in models}
+    chosen: set[str] = set()
+    for given in wanted:
+        name = _full_name(models, given.strip("+"))
+        chosen.add(name)
+        if given.endswith("+"):
+            chosen |= _reached(name, reads, readers=True)
+        if given.startswith("+"):
+            chosen |= _reached(name, reads, readers=False)
+    return tuple(model for model in models if model.full_name in chosen)
+
+
+def _full_name(models: Sequence[SqlModel], given: str) -> str:
+    names = {name: model.full_name for model in models for name in (model.name, model.full_name)}
+    if given not in names:
+        close = difflib.get_close_matches(given, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else "`catalog-pipeline marts list` lists them."
+        raise UsageError(f"{given!r} is no model; {hint}")
+    return names[given]
+
+
+def _reached(name: str, reads: dict[str, tuple[str, ...]], *, readers: bool) -> set[str]:
+    """The models that read a model, at any distance, or those that it reads."""
+    edges = {one: {other for other in reads if one in reads[other]} for one in reads} if readers else reads
+    found, ahead = set[str](), [name]
+    while ahead:
+        following = [one for one in edges.get(ahead.pop(), ()) if one in reads and one not in found]
+        found.update(following)
+        ahead += following
+    return found
 
 
 def check_columns(models: Iterable[SqlModel]) -> None:

@@ -1,5 +1,6 @@
 """A model's view or table as it stands in the database: its kind, columns, key, comments and grants."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
+from catalog_pipeline.errors import UsageError
 from dbt_like_sql.model import SqlModel, SqlModelError
 from dbt_like_sql.statements import execute, listed, names, raw, relation
 
@@ -23,6 +25,40 @@ class Grant:
     """None: everybody (PUBLIC)."""
     grantable: bool
     column: str | None
+
+
+@dataclass(frozen=True)
+class Surplus:
+    """A view or table of `marts` that no model makes: its model was deleted or renamed."""
+
+    name: str
+    kind: str
+
+
+def surplus(connection: Connection, models: Iterable[SqlModel]) -> list[Surplus]:
+    """The views and tables of `marts` that no model makes, by name."""
+    found = connection.execute(
+        text("""SELECT 'marts.' || relname AS name, relkind::text AS kind FROM pg_class
+                WHERE relnamespace = 'marts'::regnamespace AND relkind IN ('v', 'r') ORDER BY relname""")
+    )
+    made = {model.full_name for model in models}
+    return [Surplus(row.name, KINDS[row.kind]) for row in found if row.name not in made]
+
+
+def drop_surplus(connection: Connection, left: Iterable[Surplus]) -> None:
+    """Drop what no model makes, in one statement of each kind. Raises UsageError where something else depends on it."""
+    for kind_ in ("view", "table"):
+        relations = [Identifier(*one.name.split(".", 1)) for one in left if one.kind == kind_]
+        if not relations:
+            continue
+        try:
+            execute(connection, SQL("DROP {} {} RESTRICT").format(raw(kind_.upper()), listed(relations)))
+        except DBAPIError as error:
+            if not isinstance(error.orig, errors.DependentObjectsStillExist):
+                raise
+            raise UsageError(
+                f"Nothing was dropped, for others depend on it ({error.orig.diag.message_detail}). Drop those first."
+            ) from error
 
 
 def kind(connection: Connection, model: SqlModel) -> str | None:
