@@ -148,7 +148,8 @@ def _upstreams(settings: Settings, known: dict[str, Row]) -> list[Finding]:
 def _reachable(found: Upstreams, source: str) -> Finding:
     client, listing = found.client(source), found.listings(source)[0]
     try:
-        page = listing.read_page(client.get(listing.path, {**listing.params, "page": "1", "page_size": "1"}))
+        body = client.get(listing.path, {**listing.params, "page": "1", "page_size": "1"})
+        page = listing.read_page(body, client.base_url)
     except CatalogError as error:
         return Finding(source, False, str(error))
     shown = "the bundled sample" if found.serves_sample else client.base_url
