@@ -29,9 +29,9 @@ def match_runs(rows: pd.DataFrame, runs: pd.DataFrame, listed: pd.Series, as_of:
     variant), by (`variant` or `schedule`, of an update), reason (a sentence).
 
     - A variant that is on a run of the course: that run is updated. On a run of another course: a conflict.
-    - Else a run that no variant of the feed is on and that has exactly the row's start and end: the active run is
-      asked first, then the others, by latest start. A row with a variant takes only a run without one, or with one
-      that the feed no longer lists; a row without takes any.
+    - Else a run that no variant of the feed is on and that has exactly the row's start and end: of these, the active
+      run is asked first, then the others, by latest start. A row with a variant takes only a run without one, or with
+      one that the feed no longer lists; a row without takes any.
     - Else a new run.
     - Of two rows with one variant, or without any and of one schedule, the later is a duplicate; or a conflict, when
       the first is of another course.

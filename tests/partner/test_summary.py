@@ -445,14 +445,14 @@ reports = st.builds(
 )
 
 
-@trying(max_examples=150, deadline=None)
+@trying(max_examples=150)
 @given(reports)
 def test_text_and_html_say_the_same_words_in_the_same_order(found: Report) -> None:
     message = mail(found)
     assert words_of_text(message) == words_of_html(message)
 
 
-@trying(max_examples=50, deadline=None)
+@trying(max_examples=50)
 @given(reports)
 def test_the_mail_counts_what_the_report_counts(found: Report) -> None:
     words = " ".join(words_of_html(mail(found)))
