@@ -118,7 +118,7 @@ def organized(engine: Engine) -> Engine:
 
 
 @given(st.lists(ACTIONS, max_size=12))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_after_any_statements_the_status_is_the_rules(organized: Engine, actions: list[dict[str, object]]) -> None:
     with organized.connect() as connection:  # each example is rolled back
         for action in [*FILLED, *actions]:

@@ -200,7 +200,7 @@ CELL = st.text(st.sampled_from('ab ,;"\n\r\té'), max_size=5)
 LINE = st.lists(CELL, min_size=1, max_size=4).map(",".join)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(LINE, max_size=8), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
 @example(['a,"b', 'c",d'], "\n", False)
 @example(['"a"b"c",d,e'], "\n", True)
@@ -239,7 +239,7 @@ def read_plainly(text: str) -> tuple[list[list[Any]], list[int]] | str:
     return (rows, ragged) if rows else "has no rows"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.binary(max_size=80),
     st.sampled_from([b"", b"organization,number\n", b'{"products": [', b"\x1f\x8b", b"PK\x03\x04"]),
@@ -273,7 +273,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.lists(JSON, min_size=1, max_size=4))
 def test_any_product_json_comes_to_rows_or_is_refused_for_having_none(made: list[Any]) -> None:
     data = json.dumps({"products": made}).encode("utf-8", "surrogatepass")

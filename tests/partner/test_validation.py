@@ -589,7 +589,7 @@ def errors_by_hand(row: Row, number: int, first_spellings: dict[str, str]) -> li
     return [(number, code, column) for code, column in sorted(found, key=lambda one: [*COLUMNS].index(one[1]))]
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.lists(ROWS, min_size=1, max_size=8))
 def test_many_rows_are_judged_as_each_would_be_by_hand(rows: list[Row]) -> None:
     done = validate_feed(
@@ -646,7 +646,7 @@ ANYTHING = st.none() | st.text(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(COLUMNS, ANYTHING)), min_size=1, max_size=3))
 def test_any_text_in_any_column_is_a_value_or_an_error(rows: list[dict[str, str | None]]) -> None:
     done = validate(*rows, columns=list(COLUMNS))

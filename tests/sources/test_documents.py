@@ -212,7 +212,7 @@ def test_what_is_nested_deep_and_no_json_raises_a_value_error(body: str) -> None
         decode(body.encode())
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(MIXED, st.integers(400, 1200))
 def test_what_stands_beside_what_is_nested_too_deep_is_read_as_it_is(document: Any, levels: int) -> None:
     page = f"[{json.dumps(document)}, {nested(levels)}, {json.dumps(document)}]"
