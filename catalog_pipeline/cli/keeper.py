@@ -23,7 +23,8 @@ def main() -> int:
 
 
 def _watch() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1):  # not sys.stdin, whose lock a waiting thread would hold at the end of this process
+        pass
     os.killpg(0, signal.SIGKILL)
 
 

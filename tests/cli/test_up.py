@@ -1,5 +1,6 @@
 """`up`, the UI and the daemon: one for a home, and nothing outlives it, however it ends."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -20,9 +21,11 @@ class Up:
         self.command = Command(home, None)
         self.command.env["CATALOG_UI_PORT"] = str(port)
         self.address = f"http://127.0.0.1:{port}"
-        self.process = subprocess.Popen(
-            [COMMAND, "up"], env=self.command.env, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        self.said = home / "up.log"
+        with self.said.open("wb") as log:
+            self.process = subprocess.Popen(
+                [COMMAND, "up"], env=self.command.env, cwd=home, stdout=log, stderr=subprocess.STDOUT
+            )
         wait_until(lambda: _answers(f"{self.address}/server_info"))
         self.family = psutil.Process(self.process.pid).children(recursive=True)
 
@@ -54,6 +57,7 @@ def test_up_serves_the_ui_and_ctrl_c_stops_everything_it_started(home: Path) -> 
             in other("up", status=2).stderr
         )
     assert running.process.returncode == 0
+    assert not re.search("Fatal|Traceback|ERROR", running.said.read_text())
     assert running.left() == []
     assert servers_of(home) == []
 
