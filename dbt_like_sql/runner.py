@@ -90,7 +90,13 @@ def tests_of(model: SqlModel) -> list[ModelTest]:
 
 
 def run_tests(connection: Connection, model: SqlModel) -> list[TestResult]:
-    """Run the tests of what `build` made. All tests are one query, and each that fails one more for its examples."""
+    """Run the tests of what `build` made. All tests are one query, and each that fails one more for its examples.
+
+    Raises SqlModelError where the model was not built yet.
+    """
+    if relations.kind(connection, model) is None:
+        build_it = f"`catalog-pipeline marts build --select {model.name}`"
+        raise SqlModelError(model.path, f"{model.full_name} was not built yet: run {build_it} first")
     tests = list(_tests(model, relation(model)))
     if not tests:
         return []

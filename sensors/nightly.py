@@ -20,10 +20,10 @@ from resources.instance import CODE_LOCATION_TAG, UNFINISHED, process_tag
 
 NIGHT_TAG = "catalog/night"
 """The tag that tells which night a run belongs to: the schedule's tick that started it, such as 2026-03-01T02:15Z."""
-STAGE_TAG, STAGE = "catalog/stage", "nightly"
-"""The tag that every run of every night has."""
+OF_A_NIGHT = {"catalog/nightly": "yes"}
+"""The tag that the runs of all nights have."""
 WAITING = "waiting_nights"
-"""The set of dynamic partitions in which the nights stand that wait for the one before. Dagster keeps it for us."""
+"""The name of the dynamic partitions that list the nights which wait for the one before. Dagster stores them."""
 FIRST_PARTITION_TAG, LAST_PARTITION_TAG = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 """The tags in which Dagster keeps the range of partitions that a run builds."""
 FAILURE_REASON_TAG, INTERRUPTED = "dagster/failure_reason", "UNEXPECTED_TERMINATION"
@@ -142,7 +142,7 @@ def night(
 
 def newest_night(instance: DagsterInstance) -> tuple[str, dict[str, DagsterRunStatus]]:
     """The tick of the newest night that has begun ("" for none), and the status of each job's last run in it."""
-    newest = instance.get_runs(RunsFilter(tags={STAGE_TAG: STAGE}), limit=1)
+    newest = instance.get_runs(RunsFilter(tags=OF_A_NIGHT), limit=1)
     if not newest:
         return "", {}
     tick = newest[0].tags[NIGHT_TAG]
@@ -201,5 +201,5 @@ def _needs_met(stage: Stage, statuses: Mapping[str, DagsterRunStatus]) -> bool:
 
 def request(stage: Stage, tick: str) -> dg.RunRequest:
     """The run of a stage. Its key holds the night's tick, so that nothing runs twice."""
-    tags = {NIGHT_TAG: tick, STAGE_TAG: STAGE, **stage.tags(datetime.fromisoformat(tick).date())}
+    tags = {NIGHT_TAG: tick, **OF_A_NIGHT, **stage.tags(datetime.fromisoformat(tick).date())}
     return dg.RunRequest(run_key=f"{tick}:{stage.job}", job_name=stage.job, tags=tags)

@@ -43,7 +43,7 @@ def _daemon(instance: DagsterInstance, settings: Settings) -> Finding:
     last = datetime.fromtimestamp(max(beats), UTC)
     if datetime.now(UTC) - last < SILENCE:
         return Finding("daemon", True, f"it runs; last sign of life {last:%Y-%m-%d %H:%M}")
-    told = f"it does not run since {last:%Y-%m-%d %H:%M}; `catalog-pipeline up` starts it"
+    told = f"it has not run since {last:%Y-%m-%d %H:%M}; `catalog-pipeline up` starts it"
     return Finding("daemon", not settings.automation, told)
 
 

@@ -55,7 +55,7 @@ def build(
     """Build models: each becomes what its file says.
 
     Of a model that is built by days, today is built. A model that cannot
-    be built stays as it was, and those that read it are not built.
+    be built ends the command and stays as it was; those before it are built.
 
     Example: catalog-pipeline marts build --select run_facts+
     """

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -60,15 +60,16 @@ def bring_up(settings: Settings) -> ExitCode:
         engine.dispose()
         with instance(settings, server) as found:
             env = {**os.environ, **environment(settings, server), "CATALOG_AUTOMATION": "on"}
-            children: list[subprocess.Popen[bytes]] = []
+            children: dict[str, subprocess.Popen[bytes]] = {}
             try:
-                children += [_start(arguments, env) for arguments in _commands(settings)]
+                for program, *arguments in _commands(settings):
+                    children[program] = _start(program, arguments, env)
                 say(f"Dagster UI: {address} (Ctrl-C stops everything)")
                 _wait(children, found)
             except KeyboardInterrupt:
                 say("Stopping …")
             finally:
-                _stop(children)
+                _stop(children.values())
     return ExitCode.DONE
 
 
@@ -98,36 +99,33 @@ def _commands(settings: Settings) -> list[list[str]]:
     ]
 
 
-def _start(arguments: list[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+def _start(program: str, arguments: list[str], env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     """Start a program of Dagster's under a keeper, whose standard input is the pipe by which it knows that we live."""
-    program = Path(sys.executable).with_name(arguments[0])
+    path = Path(sys.executable).with_name(program)
     return subprocess.Popen(
-        [sys.executable, "-I", keeper.__file__, str(program), *arguments[1:]],
+        [sys.executable, "-I", keeper.__file__, str(path), *arguments],
         env=env,
         stdin=subprocess.PIPE,
         start_new_session=True,  # it does not get the terminal's Ctrl-C: this process does, and stops the children
     )
 
 
-def _wait(children: list["subprocess.Popen[bytes]"], found: DagsterInstance) -> None:
+def _wait(children: Mapping[str, "subprocess.Popen[bytes]"], found: DagsterInstance) -> None:
+    """Wait for ever, and mark runs failed whose process died. Raises ProcessEndedError when a child ends by itself."""
     swept = time.monotonic()
     while True:
         if time.monotonic() - swept > SWEEP_INTERVAL:
             sweep_dead_runs(found)
             swept = time.monotonic()
-        for child in children:
+        for program, child in children.items():
             if child.poll() is not None:
                 raise ProcessEndedError(
-                    f"{_name(child)} ended with status {child.returncode}; its last lines above say why."
+                    f"{program} ended with status {child.returncode}; its last lines above say why."
                 )
         time.sleep(0.5)
 
 
-def _name(child: "subprocess.Popen[bytes]") -> str:
-    return next(Path(str(part)).name for part in list(child.args)[3:])  # pyright: ignore[reportArgumentType]
-
-
-def _stop(children: list["subprocess.Popen[bytes]"]) -> None:
+def _stop(children: Collection["subprocess.Popen[bytes]"]) -> None:
     """End the children's process groups: the programs, and the code servers and runs that they started."""
     for child in children:
         _signal_group(child, signal.SIGINT)

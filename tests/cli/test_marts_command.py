@@ -52,6 +52,16 @@ def test_an_analyst_builds_tests_and_prunes_models(command: Command) -> None:
     assert "restriction_type" in command("marts", "show", "run_facts").stdout
 
 
+def test_what_is_not_built_yet_is_told_in_one_line_with_the_command_that_builds_it(command: Command) -> None:
+    told = command("marts", "test", "--select", "run_facts", status=1).stderr
+    assert "marts.run_facts was not built yet: run `catalog-pipeline marts build --select run_facts` first" in told
+    told = command("marts", "build", "--select", "run_calendar", status=1).stderr
+    assert "run_calendar.sql" in told
+    assert 'relation "marts.run_availability" does not exist' in told
+    for asked in (told, command("marts", "show", "nothing", status=2).stderr):
+        assert "Traceback" not in asked
+
+
 def test_what_still_has_a_reader_is_not_dropped(command: Command) -> None:
     command("psql", "-c", "CREATE VIEW marts.deleted AS SELECT 1 AS a")
     command("psql", "-c", "CREATE VIEW public.reader AS SELECT a FROM marts.deleted")
