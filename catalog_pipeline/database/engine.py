@@ -28,6 +28,10 @@ SESSION = {
 }
 
 
+STARTED_BY = "regexp_replace(current_setting('application_name'), '^catalog-pipeline ', '')"
+"""SQL of who runs this command or run: `make_engine` puts it into the session's name."""
+
+
 def with_password(url: URL) -> str:
     """A URL as text. Postgres reads a + in the socket's path as a plus, but SQLAlchemy writes blanks so."""
     address, mark, options = url.render_as_string(hide_password=False).partition("?")

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Table, text
 
 from catalog_pipeline.database import locks
 from catalog_pipeline.database.bulk import copy_frame, merge
-from catalog_pipeline.database.engine import connected
+from catalog_pipeline.database.engine import STARTED_BY, connected
 from catalog_pipeline.database.version import check_version
 from catalog_pipeline.errors import ExitCode, LoadRefusedError
 from catalog_pipeline.models.base import Base
@@ -151,9 +151,7 @@ def _open_load(connection: Connection, source: str, as_of: datetime) -> int:
     return connection.execute(
         text(
             "INSERT INTO ops.load (source, outcome, as_of, started_at, started_by, documents, rejected_documents)"
-            " VALUES (:source, 'applied', :as_of, clock_timestamp(),"
-            "         regexp_replace(current_setting('application_name'), '^catalog-pipeline ', ''), 0, 0)"
-            " RETURNING id"
+            f" VALUES (:source, 'applied', :as_of, clock_timestamp(), {STARTED_BY}, 0, 0) RETURNING id"
         ),
         {"source": source, "as_of": as_of},
     ).scalar_one()

@@ -1,10 +1,13 @@
-"""Which upstream a service is: a name at an address (`landing.upstream`). Another address is another system, until
-a person says what it is."""
+"""At which address each upstream is read (`landing.upstream`).
+
+Another address counts as another system, until a person says that the system moved.
+"""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from catalog_pipeline.database.engine import STARTED_BY
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.settings import Settings
@@ -48,8 +51,8 @@ def difference(service: str, recorded: str, configured: str) -> str:
 def record_address(connection: Connection, settings: Settings, service: str, since: datetime) -> None:
     """Record the address of a service that is read for the first time. Raises what `check_address` raises."""
     connection.execute(
-        text(f"INSERT INTO landing.upstream (service, address, since, by) VALUES (:service, :address, :since, {WHO})"
-             " ON CONFLICT DO NOTHING"),
+        text("INSERT INTO landing.upstream (service, address, since, by)"
+             f" VALUES (:service, :address, :since, {STARTED_BY}) ON CONFLICT DO NOTHING"),
         {"service": service, "address": configured_address(settings, service), "since": since},
     )  # fmt: skip
     check_address(connection, settings, service)
@@ -58,11 +61,7 @@ def record_address(connection: Connection, settings: Settings, service: str, sin
 def change_address(connection: Connection, settings: Settings, service: str, since: datetime | None = None) -> None:
     """Let a service be at its configured address since an instant (now), so that watermarks of before do not count."""
     connection.execute(
-        text(f"UPDATE landing.upstream SET address = :address, by = {WHO}, since = coalesce(:since, clock_timestamp())"
-             " WHERE service = :service"),
+        text(f"UPDATE landing.upstream SET address = :address, by = {STARTED_BY},"
+             " since = coalesce(:since, clock_timestamp()) WHERE service = :service"),
         {"service": service, "address": configured_address(settings, service), "since": since},
     )  # fmt: skip
-
-
-WHO = "regexp_replace(current_setting('application_name'), '^catalog-pipeline ', '')"
-"""SQL of who runs this command."""

@@ -229,7 +229,7 @@ class MailList:
     note: str
     items: Callable[[FeedReport], list[Item]]
     columns: Sequence[str] = (*IDENTITY, "reason")
-    """Of the attachment; the rejected rows have those of the feed."""
+    """The columns of the attachment. The rejected rows have the columns of the feed."""
     note_unless_applied: str | None = None
     """What is said of it where the feed was not applied; without that, it is not shown then."""
 
@@ -279,9 +279,9 @@ LISTS = [
              lambda report: [_explained(product) for product in report.reactivated], PRODUCT),
     MailList("archived", "Archived", "held", "Products that the feed no longer lists.",
              lambda report: [_explained(product) for product in report.archived], PRODUCT),
-    MailList("warnings", "Warnings", "held", "None of this stopped a row. Look whether it is meant.",
+    MailList("warnings", "Warnings", "held", "None of this stopped a row. Check whether it is what you mean.",
              _all_warnings, (*IDENTITY, "code", "column", "message"),
-             "None of this stops a row. Look whether it is meant."),
+             "None of this stops a row. Check whether it is what you mean."),
 ]  # fmt: skip
 
 COUNTED = {

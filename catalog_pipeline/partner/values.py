@@ -234,7 +234,7 @@ def times(values: pa.Array) -> Judged:
 
 
 def instants(days: pa.Array, times_of_day: pa.Array) -> pa.Array:
-    """Instants of ISO dates and times in the form of `times`, in microseconds since 1970 UTC. No time is midnight."""
+    """Instants, in microseconds since 1970 UTC, of ISO dates and of times in the form of `times`; midnight if null."""
     midnights = days.cast(pa.timestamp("us")).cast(pa.int64())
     moments = pc.add(midnights, pc.fill_null(times_of_day.cast(pa.int64()), 0))
     return moments.cast(pa.timestamp("us", "UTC"))

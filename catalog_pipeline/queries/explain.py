@@ -108,7 +108,7 @@ def _owners(connection: Connection, listed: Row, fields: Sequence[Field], feeds:
     source, off_since = found[0].values() if found else (None, None)
     nobody = NOBODY
     if off_since:
-        nobody = f"nobody: {source}, which listed it, is not configured since {off_since:%Y-%m-%d %H:%M}"
+        nobody = f"nobody: {source}, which listed it, has not been configured since {off_since:%Y-%m-%d %H:%M}"
     elif source == "lms":
         nobody = NOT_SAID
     says = written_by(fields, "lms") if source == "lms" else written_by(fields, "discovery")
@@ -129,9 +129,9 @@ def _grouped(owners: dict[str, str]) -> list[Row]:
 
 def _status_reason(course: Row) -> str:
     if course["missing_since"]:
-        return f"upstream no longer lists it since {course['missing_since']:%Y-%m-%d %H:%M}"
+        return f"upstream has not listed it since {course['missing_since']:%Y-%m-%d %H:%M}"
     if course["dropped_since"]:
-        return f"its partner's feed no longer lists it since {course['dropped_since']:%Y-%m-%d %H:%M}"
+        return f"its partner's feed has not listed it since {course['dropped_since']:%Y-%m-%d %H:%M}"
     if course["product_status"] == "archived":
         return "upstream says that the product is archived"
     return "some run of it is published" if course["status"] == "published" else "no run of it is published"

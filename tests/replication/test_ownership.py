@@ -64,7 +64,7 @@ def test_explain_says_who_owns_what_once_discovery_is_switched_off(both: Catalog
     both.refresh("lms")
     first, second = owners(both, R1), owners(both, R2)
     assert (first["start"], first["price"]) == ("lms", "nobody: the LMS does not say it")
-    assert second["start"].startswith("nobody: discovery, which listed it, is not configured since ")
+    assert second["start"].startswith("nobody: discovery, which listed it, has not been configured since ")
 
 
 def test_a_reviewed_run_of_a_discovery_that_is_switched_off_goes_live(both: Catalog) -> None:
