@@ -6,6 +6,7 @@ A setting comes from the environment (`CATALOG_…`) or from `.env` in the worki
 import difflib
 import os
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -141,6 +142,16 @@ class Settings(BaseSettings):
     )
     mail_from: MailAddress = Field(
         "Catalog Pipeline <catalog-pipeline@localhost>", description="The sender of mails, as Name <address>."
+    )
+
+    learner_portal_url: HttpUrl | None = Field(
+        None, description="The learner portal to which mails lead, without the customer's slug. If unset, no mail does."
+    )
+    price_ratio_lower: Decimal = Field(
+        Decimal("0.95"), ge=0, description="An assignment's price may be this share of the content's price or more."
+    )
+    price_ratio_upper: Decimal = Field(
+        Decimal("1.05"), ge=0, description="An assignment's price may be this share of the content's price or less."
     )
 
     partner_feeds: Path | None = Field(

@@ -4,6 +4,7 @@ A sender claims a mail and commits, sends it, and marks it as sent. If the sende
 fifteen minutes, and the mail is sent again, with the same Message-ID.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,15 @@ COLUMNS = ["created_at", "kind", "subject", "state", "attempts", "due_at", "sent
 STATE = """CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN due_at IS NULL THEN 'given up'
                 WHEN claimed_at IS NOT NULL THEN 'sending' WHEN attempts > 0 THEN 'retrying' ELSE 'waiting' END"""
 
+ENQUEUE = """
+    INSERT INTO ops.outbox (message_id, kind, subject, sender, recipients, content)
+    SELECT mail.message_id, :kind, mail.subject, mail.sender, mail.recipients, mail.content
+    FROM ROWS FROM (
+        jsonb_to_recordset(CAST(:mails AS jsonb)) AS (message_id text, subject text, sender text, recipients text[]),
+        unnest(CAST(:contents AS bytea[]))
+    ) WITH ORDINALITY AS mail (message_id, subject, sender, recipients, content, position)
+    ORDER BY position RETURNING id, message_id"""
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -46,20 +56,25 @@ class Delivery:
 
 def enqueue(connection: Connection, message: EmailMessage, kind: str) -> int:
     """Queue a message (with From, To and Message-ID) in the caller's transaction; returns its id in the outbox."""
+    return enqueue_all(connection, [message], kind)[0]
+
+
+def enqueue_all(connection: Connection, messages: Sequence[EmailMessage], kind: str) -> list[int]:
+    """Queue messages of one kind, as `enqueue` does, by one statement; returns their ids, in their order."""
     remember(connection)
-    found = connection.execute(
-        text("""INSERT INTO ops.outbox (message_id, kind, subject, sender, recipients, content)
-                VALUES (:message_id, :kind, :subject, :sender, :recipients, :content) RETURNING id"""),
+    mails = [
         {
             "message_id": message["Message-ID"],
-            "kind": kind,
             "subject": message["Subject"],
             "sender": parse_address(message["From"]).addr_spec,
             "recipients": list(dict.fromkeys(address.addr_spec for address in message["To"].addresses)),
-            "content": message.as_bytes(policy=SMTP),
-        },
-    )
-    return found.scalar_one()
+        }
+        for message in messages
+    ]
+    contents = [message.as_bytes(policy=SMTP) for message in messages]
+    found = connection.execute(text(ENQUEUE), {"kind": kind, "mails": json.dumps(mails), "contents": contents})
+    ids = {row.message_id: row.id for row in found}
+    return [ids[mail["message_id"]] for mail in mails]
 
 
 def send_due(engine: Engine, transport: Transport, as_of: datetime | None = None) -> list[Delivery]:

@@ -1,0 +1,1 @@
+"""Assignments of content to learners: import, allocation, expiration, mails, privacy."""
