@@ -107,7 +107,7 @@ def crawl(engine: Engine, client: ApiClient, listing: Listing, *, full: bool, sc
     """
     with engine.connect() as connection:
         with connection.begin():
-            check_address(connection, client.settings, listing.source)
+            check_address(connection, client.settings, listing.service)
         with read_list(connection, client, listing, scope, full=full) as run:
             with connection.begin():
                 land(connection, client, run, scope)
@@ -149,7 +149,7 @@ def land(connection: Connection, client: ApiClient, run: Crawl, scope: str = "")
     """Land what was read, if it is kept, and record the crawl; the transaction is the caller's."""
     if run.is_kept:
         _land(connection, run, scope)
-        record_address(connection, client.settings, run.listing.source, run.started_at)
+        record_address(connection, client.settings, run.listing.service, run.started_at)
     _record(connection, client, run, scope)
 
 
@@ -180,12 +180,12 @@ def _begin(connection: Connection, listing: Listing, scope: str, *, full: bool) 
                 FROM landing.crawl
                 WHERE source = :source AND kind = :kind AND scope = :scope AND outcome = 'complete'
                   -- What was read at another address says nothing about this one.
-                  AND started_at >= (SELECT since FROM landing.upstream WHERE service = :source)
+                  AND started_at >= (SELECT since FROM landing.upstream WHERE service = :service)
                 ORDER BY id DESC LIMIT 1
             ) AS watermark, EXISTS (
                 SELECT FROM ops.held_removal h JOIN ops.load l ON l.id = h.load_id WHERE l.source = :source
             ) AS held"""),
-        {"source": listing.source, "kind": listing.kind, "scope": scope},
+        {"source": listing.source, "service": listing.service, "kind": listing.kind, "scope": scope},
     ).one()
     connection.rollback()
     whole = full or row.held or not listing.modified_param or not row.watermark
