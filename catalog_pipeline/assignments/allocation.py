@@ -1,24 +1,27 @@
 """Allocation: a policy assigns content to learners, all of them or none."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from catalog_pipeline.addresses import EMAIL, LONGEST_EMAIL
 from catalog_pipeline.assignments import mails
-from catalog_pipeline.assignments.held_content import HeldContent, read_content
 from catalog_pipeline.assignments.expirations import rebuild
+from catalog_pipeline.assignments.held_content import HeldContent, current, priced
+from catalog_pipeline.assignments.reading import objects
 from catalog_pipeline.database.bulk import analyze
+from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import ExitCode, UsageError
 from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, Publication, publishing
-from catalog_pipeline.rules.allocation import Content, Offer, Policy, Refusal, refusal
+from catalog_pipeline.rules.allocation import Content, Offer, Policy, refusal
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.upstreams import Upstreams
 
@@ -72,26 +75,34 @@ DECIDE = f"""
     WHERE m.id IS NULL OR NOT EXISTS (SELECT FROM matched o WHERE o.id = m.id AND o.position < m.position)"""
 
 WRITE = """
-    MERGE INTO catalog.content_assignment a
-    USING (SELECT * FROM decided WHERE outcome <> 'no_change' ORDER BY position) d ON a.id = d.id
-    WHEN MATCHED AND d.outcome = 'reallocated' THEN UPDATE SET
-        state = 'allocated', lms_user_id = d.lms_user_id, content_quantity = -:price, content_title = :title,
-        learner_email = CASE WHEN d.restores_email THEN d.email ELSE a.learner_email END,
-        parent_content_key = :parent, is_assigned_course_run = :is_run, preferred_course_run_key = :run,
-        allocation_batch_id = :batch, admin_lms_user_id = :admin, allocated_at = :as_of, allocated_at_from = 'given',
-        accepted_at = NULL, cancelled_at = NULL, expired_at = NULL, errored_at = NULL, reversed_at = NULL,
-        expired_reason = NULL
-    WHEN MATCHED AND a.state = 'allocated' THEN UPDATE SET
-        lms_user_id = d.lms_user_id, parent_content_key = :parent, is_assigned_course_run = :is_run,
-        preferred_course_run_key = :run
-    WHEN MATCHED THEN UPDATE SET lms_user_id = d.lms_user_id
-    WHEN NOT MATCHED THEN INSERT
-        (assignment_configuration_id, learner_email, lms_user_id, content_key, parent_content_key,
-         is_assigned_course_run, preferred_course_run_key, content_title, content_quantity, state, allocated_at,
-         allocation_batch_id, admin_lms_user_id)
-        VALUES (:configuration, d.email, d.lms_user_id, :key, :parent, :is_run, :run, :title, -:price, 'allocated',
-                :as_of, :batch, :admin)
-    RETURNING d.position, a.id"""
+    WITH written AS (
+        MERGE INTO catalog.content_assignment a
+        USING (SELECT * FROM decided WHERE outcome <> 'no_change' ORDER BY position) d ON a.id = d.id
+        WHEN MATCHED AND d.outcome = 'reallocated' THEN UPDATE SET
+            state = 'allocated', lms_user_id = d.lms_user_id, content_quantity = -:price, content_title = :title,
+            learner_email = CASE WHEN d.restores_email THEN d.email ELSE a.learner_email END,
+            parent_content_key = :parent, is_assigned_course_run = :is_run, preferred_course_run_key = :run,
+            allocation_batch_id = :batch, admin_lms_user_id = :admin, allocated_at = :as_of,
+            allocated_at_from = 'given', accepted_at = NULL, cancelled_at = NULL, expired_at = NULL,
+            errored_at = NULL, reversed_at = NULL, expired_reason = NULL
+        WHEN MATCHED AND a.state = 'allocated' THEN UPDATE SET
+            lms_user_id = d.lms_user_id, parent_content_key = :parent, is_assigned_course_run = :is_run,
+            preferred_course_run_key = :run
+        WHEN MATCHED THEN UPDATE SET lms_user_id = d.lms_user_id
+        WHEN NOT MATCHED THEN INSERT
+            (assignment_configuration_id, learner_email, lms_user_id, content_key, parent_content_key,
+             is_assigned_course_run, preferred_course_run_key, content_title, content_quantity, state, allocated_at,
+             allocation_batch_id, admin_lms_user_id)
+            VALUES (:configuration, d.email, d.lms_user_id, :key, :parent, :is_run, :run, :title, -:price, 'allocated',
+                    :as_of, :batch, :admin)
+        RETURNING d.position, a.id)
+    UPDATE decided d SET id = w.id FROM written w WHERE w.position = d.position"""
+
+ALLOCATED = "outcome IN ('created', 'reallocated')"
+"""SQL: which rows of `decided` are allocated now, so that they cost money, and their learners get a mail."""
+OUTCOMES = f"SELECT id, outcome, {ALLOCATED} AS allocated FROM decided ORDER BY position"
+LISTS = {"created": "created", "reallocated": "updated", "updated": "updated", "no_change": "no_change"}
+"""The list in which the report has a row, by its outcome."""
 
 
 @dataclass(frozen=True)
@@ -107,15 +118,15 @@ class Request:
 
 @dataclass
 class Allocation:
-    """What became of a request. The lists hold ids of assignments, in the order of the addresses."""
+    """What became of a request: the assignments that it made, changed and left as they were, in its order."""
 
     outcome: str = "allocated"
     reason: str | None = None
     message: str | None = None
     warnings: list[str] = field(default_factory=list)
-    created: list[int] = field(default_factory=list)
-    updated: list[int] = field(default_factory=list)
-    no_change: list[int] = field(default_factory=list)
+    created: list[Row] = field(default_factory=list)
+    updated: list[Row] = field(default_factory=list)
+    no_change: list[Row] = field(default_factory=list)
 
     @property
     def exit_code(self) -> ExitCode:
@@ -139,44 +150,38 @@ def check_request(request: Request) -> list[str]:
 
 
 def allocate(
+    engine: Engine, upstreams: Upstreams, request: Request, *, as_of: datetime, actor: str, dry_run: bool = False
+) -> Allocation:
+    """Allocate the content to the learners, or say why not. Content that is not held, or too old, is fetched first.
+
+    With `dry_run` nothing is written, not even content that is fetched. Raises UsageError for a wrong request, and
+    UpstreamError where the content is not held and cannot be fetched.
+    """
+    emails = check_request(request)
+    if not dry_run:
+        return _allocate(engine, upstreams, request, emails, as_of, actor)
+    with engine.connect() as connection, connection.begin() as transaction:
+        try:
+            return _allocate(connection, upstreams, request, emails, as_of, actor)
+        finally:
+            transaction.rollback()
+
+
+def _allocate(
     engine: Engine | Connection,
     upstreams: Upstreams,
     request: Request,
-    *,
+    emails: Sequence[str],
     as_of: datetime,
     actor: str,
-    report: Callable[[Connection, Allocation], Reported],
-) -> Reported:
-    """Allocate the content to the learners, or say why not; then give what `report` makes of it.
-
-    Content that is not held, or too old, is fetched first. `report` is called before the transaction ends. Raises
-    UsageError for a wrong request, UpstreamError where the content is not held and cannot be fetched.
-    """
-    emails = check_request(request)
+) -> Allocation:
     with connected(engine) as connection:
         policy = _policy(connection, request.policy, as_of)
     held, warnings = _content(engine, upstreams, request, policy, as_of)
     with publishing(engine, "assignments:allocate", as_of, actor, lock=ENTERPRISE_LOCK) as publication:
         done = _decide_and_write(publication, request, emails, held, upstreams.settings)
-        done.warnings[:0] = warnings
-        return report(publication.connection, done)
-
-
-def preview(
-    engine: Engine,
-    upstreams: Upstreams,
-    request: Request,
-    *,
-    as_of: datetime,
-    actor: str,
-    report: Callable[[Connection, Allocation], Reported],
-) -> Reported:
-    """What `allocate` would give now. It writes nothing: not even content that it fetches is kept."""
-    with engine.connect() as connection, connection.begin() as transaction:
-        try:
-            return allocate(connection, upstreams, request, as_of=as_of, actor=actor, report=report)
-        finally:
-            transaction.rollback()
+    done.warnings += warnings
+    return done
 
 
 def _policy(connection: Connection, uuid: UUID, as_of: datetime) -> Row:
@@ -201,29 +206,62 @@ def _decide_and_write(
     publication: Publication, request: Request, emails: Sequence[str], held: HeldContent | None, settings: Settings
 ) -> Allocation:
     connection, as_of = publication.connection, publication.as_of
-    # Read again under the lock: another allocation may have taken what is left.
+    # Read again under the lock: another allocation may have taken what was left.
     policy = _policy(connection, request.policy, as_of)
     if policy["owner"] == "enterprise_access":
-        return Allocation("refused", "owned_elsewhere", "The policy's assignments belong to enterprise-access.")
+        return Allocation("refused", "owned_elsewhere", "The policy's assignments are enterprise-access's.")
     parameters = _parameters(request, policy, held, as_of)
-    connection.execute(text(DECIDE), {**parameters, "emails": emails, "customer": policy["customer_id"]})
+    publication.execute(DECIDE, emails=list(emails), customer=policy["customer_id"], **parameters)
     analyze(connection, "decided")
-    outcomes = rows(connection, "SELECT position, id, outcome FROM decided ORDER BY position")
-    learners = sum(row["outcome"] in WITH_MAIL for row in outcomes)
-    if why_not := _refusal(policy, held, Offer(learners, request.price_cents, *_ratios(settings))):
+    learners = publication.scalar(f"SELECT count(*) FROM decided WHERE {ALLOCATED}")
+    offer = Offer(learners, request.price_cents, settings.price_ratio_lower, settings.price_ratio_upper)
+    if why_not := refusal(_asked(policy), held and Content(held.canonical_cents), offer):
         return Allocation("refused", why_not.reason, why_not.message)
-    ids = {row["position"]: row["id"] for row in outcomes}
-    ids |= {row["position"]: row["id"] for row in rows(connection, WRITE, **parameters)}
-    of = {name: [ids[row["position"]] for row in outcomes if row["outcome"] in kinds] for name, kinds in LISTS.items()}
-    done = Allocation(**of)
-    written = [ids[row["position"]] for row in outcomes if row["outcome"] != "no_change"]
-    publication.count("catalog.content_assignment", {name: len(found) for name, found in COUNTED(done)})
-    rebuild(connection, written, as_of=as_of, cause="allocation")
-    mails.queue(
-        connection,
-        "create",
-        [ids[row["position"]] for row in outcomes if row["outcome"] in WITH_MAIL],
-        as_of=as_of,
-        settings=settings,
+    publication.execute(WRITE, **parameters)
+    outcomes = rows(connection, OUTCOMES)
+    changed = [row["id"] for row in outcomes if row["outcome"] != "no_change"]
+    rebuild(connection, changed, as_of=as_of, cause="allocation")
+    with_mail = [row["id"] for row in outcomes if row["allocated"]]
+    mails.queue(connection, "create", with_mail, as_of=as_of, settings=settings)
+    _count(publication, [row["outcome"] for row in outcomes])
+    return _report(connection, outcomes)
+
+
+def _asked(policy: Row) -> Policy:
+    return Policy(
+        has_configuration=policy["configuration_id"] is not None,
+        is_active=policy["is_active"],
+        subsidy_is_active=policy["subsidy_is_active"],
+        balance=policy["balance"],
+        allocated=policy["allocated"],
+        spent=policy["spent"],
+        spend_limit=policy["spend_limit"],
     )
+
+
+def _parameters(request: Request, policy: Row, held: HeldContent | None, as_of: datetime) -> dict[str, Any]:
+    return {
+        "configuration": policy["configuration_id"],
+        "key": held.content_key if held else request.content_key,
+        "parent": held and held.parent_key,
+        "is_run": held is not None and held.is_run,
+        "run": held and held.preferred_run,
+        "title": held and held.title,
+        "price": request.price_cents,
+        "batch": uuid4(),
+        "admin": request.admin_lms_user_id,
+        "as_of": as_of,
+    }
+
+
+def _count(publication: Publication, outcomes: Sequence[str]) -> None:
+    names = {"reallocated": "updated", "no_change": "unchanged"}
+    publication.count("catalog.content_assignment", Counter(names.get(outcome, outcome) for outcome in outcomes))
+
+
+def _report(connection: Connection, outcomes: Sequence[Row]) -> Allocation:
+    shown = objects(connection, [row["id"] for row in outcomes])
+    done = Allocation()
+    for row, assignment in zip(outcomes, shown, strict=True):
+        getattr(done, LISTS[row["outcome"]]).append(assignment)
     return done

@@ -26,7 +26,8 @@ HELD = f"""
         FROM catalog.enterprise_catalog k
         JOIN catalog.content_run r ON r.enterprise_catalog_id = k.id AND r.missing_since IS NULL
         LEFT JOIN catalog.content_metadata m ON m.id = r.content_metadata_id
-        WHERE k.uuid = :catalog AND {folded("r.run_key")} = {folded(":key")} AND m.status IS DISTINCT FROM 'not_in_catalog'
+        WHERE k.uuid = :catalog AND {folded("r.run_key")} = {folded(":key")}
+          AND m.status IS DISTINCT FROM 'not_in_catalog'
         UNION ALL
         SELECT m.content_key, NULL, false, m.advertised_run_key, coalesce(m.title, m.content_key), m.price,
                m.price_from, greatest(m.fetched_at, k.fetched_at)
@@ -83,9 +84,7 @@ def current(
         return read(connection, catalog, key), []
 
 
-def priced(
-    held: HeldContent | None, upstreams: Upstreams, customer: UUID
-) -> tuple[HeldContent | None, list[str]]:
+def priced(held: HeldContent | None, upstreams: Upstreams, customer: UUID) -> tuple[HeldContent | None, list[str]]:
     """The content with a price: where its catalog says none, the subsidy's; and warnings."""
     if held is None or held.canonical_cents is not None:
         return held, []

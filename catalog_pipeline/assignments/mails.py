@@ -54,14 +54,15 @@ FACTS = f"""
     LEFT JOIN LATERAL (
         SELECT * FROM catalog.content_run r
         WHERE r.missing_since IS NULL AND (
-            r.id = a.content_run_id
-            OR r.enterprise_catalog_id = m.enterprise_catalog_id AND {folded("r.run_key")} = {folded("m.advertised_run_key")})
+            r.id = a.content_run_id OR r.enterprise_catalog_id = m.enterprise_catalog_id
+                                       AND {folded("r.run_key")} = {folded("m.advertised_run_key")})
         ORDER BY r.id = a.content_run_id DESC NULLS LAST LIMIT 1
     ) r ON true
     ORDER BY wanted.position"""
 
 MAKE_ACTIONS = """
-    INSERT INTO catalog.assignment_action (content_assignment_id, action_type, outbox_id, run_key, run_start, created_at)
+    INSERT INTO catalog.assignment_action
+        (content_assignment_id, action_type, outbox_id, run_key, run_start, created_at)
     SELECT content_assignment_id, :action, outbox_id, run_key, run_start, :as_of
     FROM unnest(CAST(:assignments AS bigint[]), CAST(:mails AS bigint[]), CAST(:run_keys AS text[]),
                 CAST(:starts AS timestamptz[])) AS made (content_assignment_id, outbox_id, run_key, run_start)"""

@@ -68,7 +68,7 @@ def _expired(told: Properties) -> MailText:
         subject=f"Your assigned course has expired: {course}",
         headline="Your course has expired",
         paragraphs=[
-            f"{organization} assigned you the course {course}. The time to enroll is over, and the assignment has ended."
+            f"{organization} assigned you the course {course}. The time to enroll is over, and the assignment ended."
         ],
         contact=told.get("contact_admin_link"),
     )
