@@ -168,6 +168,9 @@ class Settings(BaseSettings):
     price_ratio_upper: Decimal = Field(
         Decimal("1.05"), ge=0, description="An assignment's price may be this share of the content's price or less."
     )
+    nudge_catch_up: int = Field(
+        3, ge=0, description="How many days on which learners were not nudged are caught up at most."
+    )
 
     partner_feeds: Path | None = Field(
         None,

@@ -51,7 +51,7 @@ def writing(engine: Engine, verb: str, as_of: datetime, actor: str, *, dry_run: 
 
 
 def ask(connection: Connection, uuids: Sequence[UUID]) -> None:
-    """Make the table `asked`: uuid, position, and the id, state and owner of the assignment, null where there is none."""
+    """Make the table `asked`: uuid, position, and id, state and owner of the assignment; null where there is none."""
     connection.execute(text(ASKED), {"uuids": list(uuids)})
 
 

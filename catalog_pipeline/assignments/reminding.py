@@ -1,7 +1,7 @@
 """Reminders of allocated assignments, and taking assignments back: each learner gets a mail."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -16,7 +16,7 @@ REMINDED = """
          -- Once a day by UTC. A mail that was refused does not count.
          WHEN EXISTS (SELECT FROM catalog.assignment_action d
                       WHERE d.content_assignment_id = w.id AND d.action_type = 'reminded' AND d.error_reason IS NULL
-                        AND (d.created_at AT TIME ZONE 'UTC')::date = (CAST(:as_of AS timestamptz) AT TIME ZONE 'UTC')::date)
+                        AND d.created_at >= :today AND d.created_at < :today + interval '1 day')
          THEN 'already_reminded' ELSE 'reminded' END"""
 CANCELLED = """
     CASE w.state WHEN 'cancelled' THEN 'already_cancelled' WHEN 'allocated' THEN 'cancelled'
@@ -31,7 +31,7 @@ def remind(
     """Remind learners of allocated assignments, at most once a day each."""
     with writing(engine, "remind", as_of, actor, dry_run=dry_run) as publication:
         ask(publication.connection, uuids)
-        found = answers(publication.connection, REMINDED, as_of=as_of)
+        found = answers(publication.connection, REMINDED, today=_midnight(as_of))
         ids = [row["id"] for row in found.assignments if row["outcome"] == "reminded"]
         mails.queue(publication.connection, "remind", ids, as_of=as_of, settings=settings)
     return _told(found)
@@ -52,6 +52,10 @@ def _cancel(publication: Publication, ids: list[int], settings: Settings) -> Non
     cancelled = publication.execute(CANCEL, ids=ids, as_of=publication.as_of)
     publication.count("catalog.content_assignment", {"updated": cancelled})
     mails.queue(publication.connection, "cancel", ids, as_of=publication.as_of, settings=settings)
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _told(found: Answers) -> Answers:
