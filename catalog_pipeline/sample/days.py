@@ -26,6 +26,8 @@ MOST_PROGRAM_COURSES = 8
 class SampleCatalog:
     """Everything the sample upstream knows, on day `day`. Build it with `build_catalog`."""
 
+    size: int
+    """How many courses it had on day 0."""
     seed: int
     organizations: list[Organization]
     courses: list[Course]

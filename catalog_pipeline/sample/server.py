@@ -1,4 +1,4 @@
-"""The sample upstream over HTTP: course-discovery and the LMS on one address, with their tokens and envelopes.
+"""The sample upstream over HTTP: course-discovery, the LMS and enterprise services on one address, with their tokens.
 
 `/sample/…` is its own: the day it stands at, and the way to the next.
 """
@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from catalog_pipeline.sample.days import SampleCatalog
+from catalog_pipeline.sample.enterprise_api import EnterpriseApi
 from catalog_pipeline.sample.envelopes import (
     PageSize,
     Span,
@@ -100,6 +101,7 @@ class _Upstream:
                 for name, (records, to_json) in discovery.items()
             ),
             Route("/api/courses/v1/courses/", self._guarded(self.lms_list), methods=["GET"]),
+            *EnterpriseApi(self.catalog).routes(self._guarded),
             Route("/sample/state", self.state, methods=["GET"]),
             Route("/sample/advance", self.advance, methods=["POST"]),
         ]
