@@ -13,6 +13,9 @@ from catalog_pipeline.sample.records import EPOCH, instant, stable_uuid
 
 STATES = {"allocated": 46, "accepted": 20, "cancelled": 10, "expired": 9, "errored": 8, "reversed": 7}
 """The states of a hundred assignments."""
+FIRST = 16
+"""How many assignments of a configuration are live and fresh, so that a deadline of some weeks comes before 90 days."""
+FIRST_STATES = ("allocated", "accepted", "allocated", "errored")
 BATCH = 8
 """Assignments that are allocated by one call."""
 
@@ -77,7 +80,7 @@ def draft_assignments(
 ) -> list[Assignment]:
     """So many assignments of targets to learners; fewer where there are too few of both for different ones.
 
-    The first ones are of the first targets, one in each of the states that count as live, in turn.
+    The first ones are of the first targets, and in the states that count as live.
     """
     rng = Random(f"{seed}/assignments/{configuration.uuid}")
     taken: set[tuple[str, str]] = set()
@@ -111,14 +114,14 @@ class _Draft:
         self.actions: list[Action] = []
 
     def _state(self) -> str:
-        live = ("allocated", "accepted", "allocated", "errored")
-        if self.number < 2 * len(live):
-            return live[self.number % len(live)]
+        if self.number < FIRST:
+            return FIRST_STATES[self.number % len(FIRST_STATES)]
         return self.rng.choices([*STATES], [*STATES.values()])[0]
 
     def _allocated(self) -> datetime:
         """Some weeks before day 0; longer ago for what has expired. Some instants have a fraction of a second."""
-        days = self.rng.uniform(91, 300) if self.state == "expired" else self.rng.uniform(1, 80)
+        most = 20 if self.number < FIRST else 80
+        days = self.rng.uniform(91, 300) if self.state == "expired" else self.rng.uniform(1, most)
         batch = EPOCH - timedelta(days=days)
         return batch.replace(microsecond=0 if self.number % 3 else 250_000)
 

@@ -31,6 +31,10 @@ class Customer:
     contact_email: str
     served: bool = True
 
+    def document(self) -> Document:
+        """The fields of its own: no service sends more than its uuid and name."""
+        return {"uuid": self.uuid, "name": self.name, "slug": self.slug, "contact_email": self.contact_email}
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Selection:
@@ -59,6 +63,15 @@ class EnterpriseCatalog:
     customer: Customer
     selection: Selection | None
     listed: bool = True
+
+    def document(self) -> Document:
+        """As enterprise-catalog lists it."""
+        return {
+            "uuid": self.uuid,
+            "title": self.title,
+            "enterprise_customer": self.customer.uuid,
+            "enterprise_customer_name": self.customer.name,
+        }
 
     def includes(self, course: Course, watched: frozenset[str]) -> bool:
         """Whether the query finds a course; `watched` are the uuids of courses that the first days change."""
@@ -177,6 +190,15 @@ class Learner:
     lms_user_id: int | None
     groups: tuple[str, ...] = ()
 
+    def document(self) -> Document:
+        """As the imported file has it; no service sends learners."""
+        return {
+            "enterprise_customer_uuid": self.customer.uuid,
+            "lms_user_id": self.lms_user_id,
+            "email": self.email,
+            "group_uuids": list(self.groups),
+        }
+
 
 @dataclass(eq=False)
 class Customers:
@@ -269,7 +291,14 @@ class _Maker:
     def _subsidies(self, *customers: Customer) -> list[Subsidy]:
         halden, osprey, brindle, calloway, tarn = customers
         rows = [
-            ("Halden Learning Budget", halden, datetime(2028, 6, 30, 23, 59, 59, tzinfo=UTC), 90_000_000, 0, True),
+            (
+                "Halden Learning Budget",
+                halden,
+                datetime(2028, 6, 30, 23, 59, 59, 999_999, tzinfo=UTC),
+                90_000_000,
+                0,
+                True,
+            ),
             ("Osprey Open Budget", osprey, None, 40_000_000, 0, True),
             ("Osprey Budget of 2025", osprey, datetime(2025, 11, 30, tzinfo=UTC), 1_250_000, 0, True),
             ("Brindle Budget", brindle, datetime(2026, 3, 20, tzinfo=UTC), 25_000_000, 3, True),

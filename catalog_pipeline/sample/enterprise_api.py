@@ -66,19 +66,7 @@ class EnterpriseApi:
         return EnterpriseShelf(self.catalog, self.enterprise.watched)
 
     async def catalogs(self, request: Request) -> Response:
-        return _list(
-            request,
-            [
-                {
-                    "uuid": catalog.uuid,
-                    "title": catalog.title,
-                    "enterprise_customer": catalog.customer.uuid,
-                    "enterprise_customer_name": catalog.customer.name,
-                }
-                for catalog in self.enterprise.customers.catalogs
-                if catalog.listed
-            ],
-        )
+        return _list(request, [one.document() for one in self.enterprise.customers.catalogs if one.listed])
 
     async def content(self, request: Request) -> Response:
         uuid = request.path_params["uuid"]

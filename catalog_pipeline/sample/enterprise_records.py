@@ -63,7 +63,7 @@ def _first_targets(catalog: SampleCatalog, coming: Iterable[Change]) -> Iterator
     """What the first days change, a course with the run that changes; then the pinned courses, which never change."""
     runs = {run.key: (course, run) for run, course in catalog.runs()}
     courses = {course.key: course for course in catalog.courses}
-    for change in coming:
+    for change in sorted(coming, key=lambda change: (change.day, change.kind != "date_moved")):
         if change.entity == "course_run" and change.kind in WATCHED_KINDS and change.key in runs:
             yield runs[change.key]
         elif change.kind in ("course_removed", "archived", "retitled") and change.key in courses:
@@ -77,7 +77,10 @@ def _targets(
     catalog: SampleCatalog,
     first: list[tuple[Course, Run | None]],
 ) -> list[Target]:
-    """What a configuration's assignments name: of its policy's catalog; of every course where it has no policy."""
+    """What a configuration's assignments name: of its policy's catalog; of every course where it has no policy.
+
+    Assignments that are imported are of the courses that end last, since the pipeline that imports them expires them.
+    """
     policy = enterprise.customers.policy_of(configuration)
 
     def offered(course: Course) -> bool:
@@ -85,8 +88,11 @@ def _targets(
 
     rng = Random(f"{catalog.seed}/targets/{configuration.uuid}")
     others = [course for course in catalog.courses if offered(course) and not course.pinned]
+    rng.shuffle(others)
+    if not configuration.customer.served:
+        others.sort(key=lambda course: max((run.end or "" for run in course.runs), default=""), reverse=True)
     chosen = [(course, run) for course, run in first if offered(course)]
-    chosen += [(course, None) for course in rng.sample(others, min(OTHER_TARGETS, len(others)))]
+    chosen += [(course, None) for course in others[:OTHER_TARGETS]]
     targets = [_target(course, run, number) for number, (course, run) in enumerate(chosen)]
     places = (len(targets) // 2, len(targets))
     for place, gone in zip(places, GONE, strict=True):

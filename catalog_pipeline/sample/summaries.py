@@ -37,6 +37,6 @@ def _run(course: Document, key: str) -> Document | None:
 
 
 def _verified_deadline(run: Document) -> str | None:
-    """The deadline of the verified seat, else the end of enrollment; enterprise-catalog takes the earlier of the two."""
+    """The deadline of the verified seat, else the end of enrollment; enterprise-catalog takes the earlier of them."""
     seat = next((seat for seat in run.get("seats") or [] if seat["type"] == "verified"), None) or {}
     return seat.get("upgrade_deadline_override") or seat.get("upgrade_deadline") or run.get("enrollment_end")
