@@ -17,7 +17,6 @@ from catalog_pipeline.database.engine import (
     CATALOG_DATABASE,
     READER,
     Server,
-    connected,
     ensure_database,
     make_engine,
 )

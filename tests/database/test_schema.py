@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, make_url, text
 from sqlalchemy.exc import IntegrityError
 
 from catalog_pipeline.database.course_status import install_course_status
+from catalog_pipeline.database.derived import install_derived_columns
 from catalog_pipeline.database.engine import (
     Server,
     connected,
@@ -66,6 +67,7 @@ def test_installed_triggers_equal_the_generated_ones(connection: Connection) -> 
     installed = (connection.execute(triggers).all(), connection.execute(functions).all())
     install_shared_functions(connection)
     install_course_status(connection)
+    install_derived_columns(connection)
     for declared in TRACKED.values():
         track(connection, **asdict(declared))
     assert installed == (connection.execute(triggers).all(), connection.execute(functions).all())
