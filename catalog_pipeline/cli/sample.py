@@ -118,6 +118,33 @@ def sample_feeds(
         say(str(path))
 
 
+@app.command("enterprise")
+def sample_enterprise(
+    folder: Annotated[Path, typer.Argument(help="The folder to write to, made if need be.")],
+    courses: Annotated[
+        int | None, typer.Option(help="Size of the catalog; CATALOG_SAMPLE_COURSES if not given.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed; CATALOG_SAMPLE_SEED if not given.")] = None,
+) -> None:
+    """Write the sample's enterprise records that it does not serve.
+
+    enterprise.jsonl has customers and learners, assignments.jsonl the
+    assignments of two customers. A file that is there already stays as it is.
+
+    Example: catalog-pipeline sample enterprise .catalog/enterprise
+    """
+    from catalog_pipeline.cli.console import say
+    from catalog_pipeline.sample.enterprise_files import write_enterprise_files
+
+    settings = load_settings()
+    for path in write_enterprise_files(
+        folder,
+        settings.sample_courses if courses is None else courses,
+        settings.sample_seed if seed is None else seed,
+    ):
+        say(str(path))
+
+
 @app.command("clear")
 def sample_clear(as_json: AsJson = False) -> None:
     """Empty a database that holds only the sample's data.
