@@ -12,15 +12,15 @@ from sqlalchemy import Connection, Engine
 
 from catalog_pipeline.addresses import EMAIL, LONGEST_EMAIL
 from catalog_pipeline.assignments import mails
+from catalog_pipeline.assignments.asked import writing
 from catalog_pipeline.assignments.expirations import rebuild
 from catalog_pipeline.assignments.held_content import HeldContent, current, priced
-from catalog_pipeline.assignments.reading import objects
 from catalog_pipeline.database.bulk import analyze
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import ExitCode, UsageError
-from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, Publication, publishing
+from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.rules.allocation import Content, Offer, Policy, refusal
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.upstreams import Upstreams
@@ -154,31 +154,14 @@ def allocate(
 ) -> Allocation:
     """Allocate the content to the learners, or say why not. Content that is not held, or too old, is fetched first.
 
-    With `dry_run` nothing is written, not even content that is fetched. Raises UsageError for a wrong request, and
-    UpstreamError where the content is not held and cannot be fetched.
+    With `dry_run` no assignment is written and no mail queued; content that was fetched is kept all the same. Raises
+    UsageError for a wrong request, UpstreamError where the content is not held and cannot be fetched.
     """
     emails = check_request(request)
-    if not dry_run:
-        return _allocate(engine, upstreams, request, emails, as_of, actor)
-    with engine.connect() as connection, connection.begin() as transaction:
-        try:
-            return _allocate(connection, upstreams, request, emails, as_of, actor)
-        finally:
-            transaction.rollback()
-
-
-def _allocate(
-    engine: Engine | Connection,
-    upstreams: Upstreams,
-    request: Request,
-    emails: Sequence[str],
-    as_of: datetime,
-    actor: str,
-) -> Allocation:
     with connected(engine) as connection:
         policy = _policy(connection, request.policy, as_of)
     held, warnings = _content(engine, upstreams, request, policy, as_of)
-    with publishing(engine, "assignments:allocate", as_of, actor, lock=ENTERPRISE_LOCK) as publication:
+    with writing(engine, "allocate", as_of, actor, dry_run=dry_run) as publication:
         done = _decide_and_write(publication, request, emails, held, upstreams.settings)
     done.warnings += warnings
     return done
@@ -192,7 +175,7 @@ def _policy(connection: Connection, uuid: UUID, as_of: datetime) -> Row:
 
 
 def _content(
-    engine: Engine | Connection, upstreams: Upstreams, request: Request, policy: Row, as_of: datetime
+    engine: Engine, upstreams: Upstreams, request: Request, policy: Row, as_of: datetime
 ) -> tuple[HeldContent | None, list[str]]:
     """The content with its price, and warnings. Upstream is asked for nothing that a refusal does not need."""
     if policy["configuration_id"] is None or policy["owner"] != "here" or policy["catalog_uuid"] is None:
@@ -260,7 +243,7 @@ def _count(publication: Publication, outcomes: Sequence[str]) -> None:
 
 
 def _report(connection: Connection, outcomes: Sequence[Row]) -> Allocation:
-    shown = objects(connection, [row["id"] for row in outcomes])
+    shown = [{"id": row["id"]} for row in outcomes]
     done = Allocation()
     for row, assignment in zip(outcomes, shown, strict=True):
         getattr(done, LISTS[row["outcome"]]).append(assignment)

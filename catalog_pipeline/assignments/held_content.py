@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -59,12 +59,12 @@ def read(connection: Connection, catalog: UUID | None, key: str) -> HeldContent 
         return None
     row = found[0]
     price, price_from = row.pop("price"), row.pop("price_from")
-    priced = price is not None and price_from not in (None, "none")
-    return HeldContent(**row, canonical_cents=price * 100 if priced else None)
+    cents = None if price is None or price_from in (None, "none") else price * 100
+    return HeldContent(**row, canonical_cents=cents)
 
 
 def current(
-    engine: Engine | Connection, upstreams: Upstreams, catalog: UUID, key: str, as_of: datetime
+    engine: Engine, upstreams: Upstreams, catalog: UUID, key: str, as_of: datetime
 ) -> tuple[HeldContent | None, list[str]]:
     """The content, fetched by its key and kept first where it is not held or too old; and warnings.
 
@@ -72,7 +72,7 @@ def current(
     """
     with connected(engine) as connection:
         held = read(connection, catalog, key)
-    if held is not None and as_of - held.fetched_at <= upstreams.settings.content_max_age:
+    if held is not None and as_of - held.fetched_at <= timedelta(hours=upstreams.settings.content_max_age):
         return held, []
     try:
         fetch_by_key(engine, upstreams, catalog, [key])
