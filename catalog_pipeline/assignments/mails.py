@@ -4,10 +4,10 @@ A mail is queued in the transaction that decides to send it. Its action is compl
 `email_error` when it is given up: a trigger of the outbox sees to that.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.message import EmailMessage
 from pathlib import Path
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from catalog_pipeline.assignments.texts import TEXTS, MailText
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.notifications.composing import compose, render
-from catalog_pipeline.notifications.outbox import enqueue_all
+from catalog_pipeline.notifications.outbox import enqueue_copies
 from catalog_pipeline.rules.assignment_mails import Course, Customer, Kind, properties
 from catalog_pipeline.settings import Settings
 
@@ -75,7 +75,6 @@ class AssignmentMail:
     assignment_id: int
     uuid: UUID
     recipient: str
-    subject: str
     properties: dict[str, str]
     content: MailText
     run_key: str | None
@@ -103,8 +102,7 @@ def queue(
     mails = written(connection, kind, assignment_ids, as_of=as_of, settings=settings)
     if not mails:
         return 0
-    messages = [_message(mail, settings, as_of) for mail in mails]
-    outbox_ids = enqueue_all(connection, messages, MAIL_KINDS[kind])
+    outbox_ids = _enqueue(connection, kind, mails, as_of, settings)
     of_nudge = kind == "nudge"
     connection.execute(
         text(MAKE_ACTIONS),
@@ -147,7 +145,6 @@ def _mail(kind: Kind, fact: Row, as_of: datetime, settings: Settings) -> Assignm
         fact["id"],
         fact["uuid"],
         fact["learner_email"],
-        content.subject,
         told,
         content,
         fact["run_key"],
@@ -155,12 +152,24 @@ def _mail(kind: Kind, fact: Row, as_of: datetime, settings: Settings) -> Assignm
     )
 
 
-def _message(mail: AssignmentMail, settings: Settings, as_of: datetime) -> EmailMessage:
-    return compose(
-        TEMPLATE,
-        mail.content,
-        subject=mail.subject,
-        sender=settings.mail_from,
-        recipients=[mail.recipient],
-        at=as_of,
-    )
+def _enqueue(
+    connection: Connection, kind: Kind, mails: Sequence[AssignmentMail], as_of: datetime, settings: Settings
+) -> list[int]:
+    """Queue the mails; returns their ids in the outbox. Those that say the same are composed once."""
+    same: dict[tuple[tuple[str, str], ...], list[AssignmentMail]] = defaultdict(list)
+    for mail in mails:
+        same[tuple(mail.properties.items())].append(mail)
+    ids: dict[int, int] = {}
+    for copies in same.values():
+        first, recipients = copies[0], [mail.recipient for mail in copies]
+        message = compose(
+            TEMPLATE,
+            first.content,
+            subject=first.content.subject,
+            sender=settings.mail_from,
+            recipients=recipients[:1],
+            at=as_of,
+        )
+        queued = enqueue_copies(connection, message, recipients, MAIL_KINDS[kind])
+        ids |= dict(zip((mail.assignment_id for mail in copies), queued, strict=True))
+    return [ids[mail.assignment_id] for mail in mails]

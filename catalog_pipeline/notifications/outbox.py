@@ -6,10 +6,12 @@ fifteen minutes, and the mail is sent again, with the same Message-ID.
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import make_msgid
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, text
@@ -35,12 +37,21 @@ STATE = """CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN due_at IS NULL THEN 'g
 
 ENQUEUE = """
     INSERT INTO ops.outbox (message_id, kind, subject, sender, recipients, content)
-    SELECT mail.message_id, :kind, mail.subject, mail.sender, mail.recipients, mail.content
-    FROM ROWS FROM (
-        jsonb_to_recordset(CAST(:mails AS jsonb)) AS (message_id text, subject text, sender text, recipients text[]),
-        unnest(CAST(:contents AS bytea[]))
-    ) WITH ORDINALITY AS mail (message_id, subject, sender, recipients, content, position)
+    SELECT mail.message_id, :kind, :subject, :sender, ARRAY(SELECT jsonb_array_elements_text(mail.recipients)),
+           mail.content
+    FROM unnest(CAST(:message_ids AS text[]), CAST(:recipients AS jsonb[]), CAST(:contents AS bytea[]))
+        WITH ORDINALITY AS mail (message_id, recipients, content, position)
     ORDER BY position RETURNING id, message_id"""
+
+
+@dataclass(frozen=True)
+class QueuedMail:
+    """A mail as it is to be sent."""
+
+    message_id: str
+    recipients: list[str]
+    content: bytes
+    """Headers and bodies."""
 
 
 @dataclass(frozen=True)
@@ -56,25 +67,43 @@ class Delivery:
 
 def enqueue(connection: Connection, message: EmailMessage, kind: str) -> int:
     """Queue a message (with From, To and Message-ID) in the caller's transaction; returns its id in the outbox."""
-    return enqueue_all(connection, [message], kind)[0]
+    recipients = list(dict.fromkeys(address.addr_spec for address in message["To"].addresses))
+    mail = QueuedMail(message["Message-ID"], recipients, message.as_bytes(policy=SMTP))
+    return _enqueue(connection, message, kind, [mail])[0]
 
 
-def enqueue_all(connection: Connection, messages: Sequence[EmailMessage], kind: str) -> list[int]:
-    """Queue messages of one kind, as `enqueue` does, by one statement; returns their ids, in their order."""
+def enqueue_copies(connection: Connection, message: EmailMessage, recipients: Sequence[str], kind: str) -> list[int]:
+    """Queue a message once for each recipient, who sees no other; returns the ids in the outbox, in that order.
+
+    A thousand copies cost little more than one. Each has a Message-ID of its own; the message's own To does not count.
+    """
+    sender = parse_address(message["From"])
+    content = copy(message)
+    del content["To"], content["Message-ID"]
+    rest = content.as_bytes(policy=SMTP)
+    mails = []
+    for recipient in recipients:
+        message_id = make_msgid(domain=sender.domain)
+        head = f"Message-ID: {message_id}\r\nTo: {recipient}\r\n".encode("ascii")
+        mails.append(QueuedMail(message_id, [recipient], head + rest))
+    return _enqueue(connection, message, kind, mails)
+
+
+def _enqueue(connection: Connection, message: EmailMessage, kind: str, mails: Sequence[QueuedMail]) -> list[int]:
     remember(connection)
-    mails = [
+    found = connection.execute(
+        text(ENQUEUE),
         {
-            "message_id": message["Message-ID"],
+            "kind": kind,
             "subject": message["Subject"],
             "sender": parse_address(message["From"]).addr_spec,
-            "recipients": list(dict.fromkeys(address.addr_spec for address in message["To"].addresses)),
-        }
-        for message in messages
-    ]
-    contents = [message.as_bytes(policy=SMTP) for message in messages]
-    found = connection.execute(text(ENQUEUE), {"kind": kind, "mails": json.dumps(mails), "contents": contents})
+            "message_ids": [mail.message_id for mail in mails],
+            "recipients": [json.dumps(mail.recipients) for mail in mails],
+            "contents": [mail.content for mail in mails],
+        },
+    )
     ids = {row.message_id: row.id for row in found}
-    return [ids[mail["message_id"]] for mail in mails]
+    return [ids[mail.message_id] for mail in mails]
 
 
 def send_due(engine: Engine, transport: Transport, as_of: datetime | None = None) -> list[Delivery]:

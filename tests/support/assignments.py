@@ -107,7 +107,6 @@ class Enterprise:
             return rows(connection, query, **parameters)
 
 
-
 @pytest.fixture
 def enterprise(engine: Engine) -> Iterator[Enterprise]:
     """A customer with a catalog, a subsidy, a policy and a configuration, in the test's database."""
