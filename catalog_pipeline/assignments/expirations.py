@@ -142,8 +142,7 @@ def rebuild(engine: Engine | Connection, scope: Scope, *, as_of: datetime, cause
     if isinstance(engine, Connection):
         return _rebuild(engine, scope, as_of, cause)
     with publishing(engine, SOURCE, as_of, lock=ENTERPRISE_LOCK) as publication:
-        rebuilt = _rebuild(publication.connection, scope, as_of, cause, publication)
-    return rebuilt
+        return _rebuild(publication.connection, scope, as_of, cause, publication)
 
 
 def compute(connection: Connection, scope: Scope, as_of: datetime) -> None:

@@ -1,4 +1,4 @@
-"""When assignments expire: rebuilt for what changed, written only where it differs, and each move kept with its cause."""
+"""Expirations are rebuilt for what changed, written only where they differ, and each move is kept with its cause."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from support.assignments import COURSE, NOW, RUN, Enterprise, day
 
-from catalog_pipeline.assignments.expirations import Rebuilt, differing
+from catalog_pipeline.assignments.expirations import Rebuilt, differing, rebuild
 from catalog_pipeline.database import events
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.events import Range
@@ -215,8 +215,6 @@ def test_content_that_is_deleted_takes_its_deadline_along(enterprise: Enterprise
 def test_given_assignments_are_rebuilt_within_a_transaction_of_the_caller(enterprise: Enterprise) -> None:
     first, second = enterprise.assign(), enterprise.assign("bob@acme.example")
     with connected(enterprise.engine) as connection:
-        from catalog_pipeline.assignments.expirations import rebuild
-
         assert rebuild(connection, [first, first], as_of=NOW).rebuilt == 1
         assert rebuild(connection, [first, second], as_of=NOW) == Rebuilt(rebuilt=1, moved=0, unchanged=1)
         assert rebuild(connection, [], as_of=NOW) == Rebuilt()
