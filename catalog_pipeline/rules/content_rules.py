@@ -33,7 +33,7 @@ def seat_deadline(seats: Sequence[Mapping[str, Any]]) -> Any:
     if not seats:
         return None
     ranks = {mode: rank for rank, mode in enumerate(SEATS)}
-    best = min(seats, key=lambda seat: ranks.get(seat.get("type"), len(ranks)))
+    best = min(seats, key=lambda seat: ranks.get(str(seat.get("type")), len(ranks)))
     return best.get("upgrade_deadline_override") or best.get("upgrade_deadline")
 
 
