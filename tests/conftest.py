@@ -21,7 +21,13 @@ from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.settings import Settings
 
 pytest_plugins = [
-    *("support.assignments", "support.catalog", "support.command", "support.dagster", "support.feeds", "support.mail"),
+    "support.assignments",
+    "support.catalog",
+    "support.command",
+    "support.dagster",
+    "support.enterprise",
+    "support.feeds",
+    "support.mail",
 ]
 
 # A busy machine makes any example slow: no test asserts how long one takes.

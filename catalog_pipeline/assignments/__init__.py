@@ -1,1 +1,1 @@
-"""Assignments of content to learners: when they expire, what is done with them, and who is told."""
+"""Assignments of content to learners: from where they come, when they expire, and what is done with them."""
