@@ -25,6 +25,7 @@ pytest_plugins = [
     "support.catalog",
     "support.command",
     "support.dagster",
+    "support.enterprise",
     "support.feeds",
     "support.mail",
 ]

@@ -1,1 +1,1 @@
-"""Assignments of content to learners: import, allocation, expiration, mails, privacy."""
+"""Assignments of content to learners: from where they come, when they expire, and what is done with them."""

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from catalog_pipeline.models.base import Base, CatalogRow, folded
+from catalog_pipeline.models.base import Base, CatalogRow, Listed, folded
 from catalog_pipeline.models.tracking import track
 
 ASSIGNMENT_STATES = ("allocated", "accepted", "cancelled", "expired", "errored", "reversed")
@@ -30,7 +30,7 @@ CHANGE_CAUSES = ("content", "subsidy", "allocation", "rules", "clock")
 PII = {"pii": True}
 
 
-class ContentAssignment(CatalogRow, Base):
+class ContentAssignment(CatalogRow, Listed, Base):
     """A course or run that a customer assigned to a learner."""
 
     __tablename__ = "content_assignment"
@@ -242,11 +242,8 @@ class ExpirationChange(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True, comment="Surrogate key.")
-    content_assignment_id: Mapped[int] = mapped_column(
-        BigInteger,
-        ForeignKey("catalog.content_assignment.id", ondelete="CASCADE"),
-        comment="The assignment.",
-    )
+    # Without a foreign key, as the history of all tables: to check a million of them takes as long as to write them.
+    content_assignment_id: Mapped[int] = mapped_column(BigInteger, comment="The assignment; it may be deleted since.")
     state: Mapped[str] = mapped_column(comment="The assignment's state then.")
     run_key: Mapped[str | None] = mapped_column(comment="The run whose deadline counts now.")
     old_expires_at: Mapped[datetime | None] = mapped_column(comment="The date before; null for the first.")

@@ -31,7 +31,7 @@ def maybe(values: list[Any]) -> st.SearchStrategy[Any]:
     return st.sampled_from([None, *values])
 
 
-CONTENT = st.fixed_dictionaries(
+CONTENT: st.SearchStrategy[Row] = st.fixed_dictionaries(
     {
         "key": st.sampled_from(COURSES),
         "type": st.sampled_from(["course", None]),
@@ -39,7 +39,7 @@ CONTENT = st.fixed_dictionaries(
         "advertised": maybe([key.swapcase() for key in RUNS]),
     }
 )
-RUN = st.fixed_dictionaries(
+RUN: st.SearchStrategy[Row] = st.fixed_dictionaries(
     {
         "key": st.sampled_from(RUNS),
         "course": maybe(COURSES),
@@ -48,7 +48,7 @@ RUN = st.fixed_dictionaries(
         "problems": st.sampled_from([[], [PROBLEM], [PROBLEM, {"field": "upgrade_deadline", "raw": "?"}]]),
     }
 )
-ASSIGNMENT = st.fixed_dictionaries(
+ASSIGNMENT: st.SearchStrategy[Row] = st.fixed_dictionaries(
     {
         "content_key": st.sampled_from([*COURSES, *RUNS, "a+1"]),
         "parent": maybe([*COURSES, "a+2"]),
@@ -65,7 +65,7 @@ ASSIGNMENT = st.fixed_dictionaries(
 def standing(postgres: EmbeddedPostgres, template: str) -> Iterator[Enterprise]:
     """A customer, in a database that the examples share: each rolls its transaction back."""
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE test_expiration TEMPLATE {template}")
+        connection.execute(f"CREATE DATABASE test_expiration TEMPLATE {template}".encode())
     engine: Engine = make_engine(Server(postgres.url("test_expiration")), "test")
     yield Enterprise(engine)
     engine.dispose()
@@ -82,7 +82,8 @@ def test_the_query_decides_as_a_loop_over_the_rows_does(
     standing: Enterprise, courses: list[Row], runs: list[Row], assignments: list[Row], subsidy: tuple[Any, Any]
 ) -> None:
     held = {course["key"] for course in courses}
-    runs = [{**run, "course": run["course"] if run["course"] in held else None} for run in runs]
+    for run in runs:
+        run["course"] = run["course"] if run["course"] in held else None
     assert decided(standing, courses, runs, assignments, subsidy) == [
         expected(assignment, courses, runs, subsidy) for assignment in assignments
     ]

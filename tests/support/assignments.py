@@ -1,6 +1,5 @@
 """Customers, catalogs, content and assignments made by SQL, each from what matters to the test."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -108,6 +107,6 @@ class Enterprise:
 
 
 @pytest.fixture
-def enterprise(engine: Engine) -> Iterator[Enterprise]:
+def enterprise(engine: Engine) -> Enterprise:
     """A customer with a catalog, a subsidy, a policy and a configuration, in the test's database."""
-    yield Enterprise(engine)
+    return Enterprise(engine)
