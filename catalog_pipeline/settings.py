@@ -89,6 +89,13 @@ class Settings(BaseSettings):
         description="Postgres 17 or newer, as postgresql://user:password@host:port/name."
         " If unset, an embedded server in the home folder.",
     )
+    embedded_tcp_port: int | None = Field(
+        None,
+        ge=1024,
+        le=65535,
+        description="A TCP port of 127.0.0.1 on which the embedded server also listens, for BI tools;"
+        " see docs/analyst.md. If unset, none.",
+    )
     analyst_url: SecretStr | None = Field(
         None,
         description="The same database by a login of the role catalog_analyst, which `sql` uses."

@@ -23,6 +23,7 @@ from catalog_pipeline.settings import Settings
 pytest_plugins = [
     "support.catalog",
     "support.command",
+    "support.content",
     "support.dagster",
     "support.enterprise",
     "support.feeds",

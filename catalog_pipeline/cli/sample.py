@@ -22,11 +22,12 @@ def sample_serve(
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="[PLACE:]KIND[@PAGE][*TIMES]",
-            help="What goes wrong while the list of courses is read; may be given more than once."
+            metavar="[LIST/][PLACE:]KIND[@PAGE][*TIMES]",
+            help="What goes wrong while a list is read; may be given more than once."
+            " LIST is the list, courses if not given, or a uuid in its address, such as an enterprise catalog's."
             " PLACE is headers, redirect or token; without one, the answer itself goes wrong."
             " PAGE is a page of the list or any (2 if not given), TIMES a number or always (1 if not given)."
-            " An unknown KIND is refused with a list of the kinds. Such as server-error@2*always.",
+            " An unknown KIND or LIST is refused with a list of them. Such as server-error@2*always.",
         ),
     ] = None,
 ) -> None:
@@ -54,10 +55,10 @@ def sample_serve(
     )
 
     def tell(url: str) -> None:
-        say(
-            f"CATALOG_DISCOVERY_URL={url}\nCATALOG_LMS_URL={url}\n"
-            f"CATALOG_DISCOVERY_CLIENT_ID={CLIENT_ID}\nCATALOG_DISCOVERY_CLIENT_SECRET={CLIENT_SECRET}"
-        )
+        services = ("DISCOVERY", "LMS", "ENTERPRISE_CATALOG", "ENTERPRISE_ACCESS", "SUBSIDY")
+        for service in services:
+            say(f"CATALOG_{service}_URL={url}")
+        say(f"CATALOG_DISCOVERY_CLIENT_ID={CLIENT_ID}\nCATALOG_DISCOVERY_CLIENT_SECRET={CLIENT_SECRET}")
 
     serve(catalog, port=port, day=day, middleware=[Middleware(Faults, faults=faults)], on_ready=tell)
 

@@ -65,7 +65,12 @@ TITLE = Field("title", "text")
 
 FIELDS: dict[str, tuple[Field, ...]] = {
     "customer": (UUID, Field("name", "text"), Field("slug", "text"), Field("contact_email", "email")),
-    "catalog": (UUID, CUSTOMER, TITLE, Field("customer_name", "text", "enterprise_customer_name")),
+    "catalog": (
+        UUID,
+        Field("enterprise_customer_uuid", "uuid", "enterprise_customer|enterprise_customer_uuid"),
+        TITLE,
+        Field("customer_name", "text", "enterprise_customer_name"),
+    ),
     "subsidy": (
         UUID,
         CUSTOMER,

@@ -36,9 +36,7 @@ TABLES = {
     "subsidy": Table("subsidy", "subsidy"),
     "configuration": Table("assignment_configuration", "enterprise_access"),
     "policy": Table("access_policy", "enterprise_access"),
-    "learner": Table(
-        "enterprise_learner", match="t.enterprise_customer_id = c.id AND t.lms_user_id = s.lms_user_id"
-    ),
+    "learner": Table("enterprise_learner", match="t.enterprise_customer_id = c.id AND t.lms_user_id = s.lms_user_id"),
 }
 """The tables by kind, in the order in which records are written."""
 NO_COLUMNS = {"enterprise_customer_uuid", "customer_name"}
@@ -100,10 +98,11 @@ def _reject(publication: Publication, kind: str, staged: str, *, listed: bool) -
     if not listed and TABLES[kind].service:
         _reject_owned(publication, kind, staged)
     if kind not in ("customer", "learner"):
+        (name,) = (field.name for field in FIELDS[kind] if field.column == "enterprise_customer_uuid")
         reject(
             publication,
-            f"""SELECT s.row, 'missing' AS rule, 'enterprise_customer_uuid' AS column_name, NULL AS value,
-                       'enterprise_customer_uuid is missing: a new {kind} needs one.' AS message
+            f"""SELECT s.row, 'missing' AS rule, '{name}' AS column_name, NULL AS value,
+                       '{name} is missing: a new {kind} needs one.' AS message
                 {staged} AND t.id IS NULL AND s.enterprise_customer_uuid IS NULL""",
         )
     for column, key, words in UNIQUE.get(kind, UNIQUE["customer"]):
@@ -205,7 +204,7 @@ def _decide(publication: Publication, kind: str, staged: str, *, listed: bool) -
 
 def _merge(publication: Publication, kind: str) -> None:
     table = TABLES[kind].full_name
-    columns = [column for column in _values(kind, listed=False)]
+    columns = list(_values(kind, listed=False))
     publication.execute(f"""
         MERGE INTO {table} t USING decided_{kind} s ON t.id = s.id
         WHEN MATCHED AND s.outcome = 'updated' THEN UPDATE SET {", ".join(f"{c} = s.{c}" for c in columns)}

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from catalog_pipeline.database import events, roles
-from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
+from catalog_pipeline.database import events, logins, roles
+from catalog_pipeline.database.engine import CATALOG_DATABASE, Server, connected, make_engine, server_version
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.database.version import check_version
+from catalog_pipeline.embedded.tcp import ADDRESS
 from catalog_pipeline.errors import CatalogError
 from catalog_pipeline.loading.upstream import difference, recorded
 from catalog_pipeline.notifications import outbox
@@ -65,6 +66,7 @@ def _database(settings: Settings, server: Server, where: str) -> list[Finding]:
                 _feeds(connection, settings),
                 _mail(connection, settings),
                 Finding("roles", True, _roles(connection)),
+                *([] if settings.database_url else [_tcp(connection, settings)]),
             ]
     except (CatalogError, DBAPIError) as error:
         return [Finding("database", False, str(error))]
@@ -124,6 +126,24 @@ def _roles(connection: Connection) -> str:
     if roles.differences(connection):
         return "some lack privileges, or have too many: `catalog-pipeline migrate` grants them anew"
     return "made and granted: " + ", ".join(role.name for role in roles.ROLES)
+
+
+def _tcp(connection: Connection, settings: Settings) -> Finding:
+    """Whether the embedded server listens where the settings say, and who may log in there."""
+    wanted, port = settings.embedded_tcp_port, logins.open_port(connection)
+    if wanted == port and port:
+        who = f"{' or '.join(logins.LOGINS)}; their passwords are in {logins.passwords_file(settings.folder)}"
+        return Finding("tcp port", True, f"BI tools log in to {CATALOG_DATABASE} at {ADDRESS}:{port} as {who}")
+    if wanted == port:
+        return Finding("tcp port", True, "shut; CATALOG_EMBEDDED_TCP_PORT opens one, for BI tools")
+    found = f"listens on port {port}" if port else "has no port open"
+    said = f"is {wanted}" if wanted else "is not set"
+    return Finding(
+        "tcp port",
+        False,
+        f"the server {found}, but CATALOG_EMBEDDED_TCP_PORT {said}: end every `catalog-pipeline up` and psql of this"
+        " home, and the next command starts the server as the setting says",
+    )
 
 
 def _recorded(server: Server) -> dict[str, Row]:

@@ -58,11 +58,12 @@ class EnterpriseShelf:
         self.requests = 0
         self._day = -1
         self._made: dict[str, list[Content]] = {}
+        self._named: dict[str, dict[str, Content]] = {}
 
     def contents(self, catalog: EnterpriseCatalog) -> list[Content]:
         """All that a catalog holds, inactive courses too."""
         if self._day != self.catalog.day:
-            self._day, self._made = self.catalog.day, {}
+            self._day, self._made, self._named = self.catalog.day, {}, {}
         made = self._made.get(catalog.uuid)
         if made is None:
             made = self._made[catalog.uuid] = list(self._build(catalog))
@@ -97,9 +98,13 @@ class EnterpriseShelf:
 
     def course(self, catalog: EnterpriseCatalog, key: str) -> Content | None:
         """The course of a catalog that has that key, or a run of that key; None where there is none."""
-        folded = key.casefold()
-        courses = (one for one in self.contents(catalog) if one.kind == "course")
-        return next((one for one in courses if folded and (one.key == folded or folded in one.runs)), None)
+        contents = self.contents(catalog)
+        named = self._named.get(catalog.uuid)
+        if named is None:
+            courses = [one for one in contents if one.kind == "course"]
+            named = self._named[catalog.uuid] = {run: one for one in courses for run in one.runs}
+            named |= {one.key: one for one in courses if one.key}
+        return named.get(key.casefold())
 
     def _build(self, catalog: EnterpriseCatalog) -> Iterator[Content]:
         query = catalog.selection

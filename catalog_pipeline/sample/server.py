@@ -32,7 +32,7 @@ from catalog_pipeline.sample.envelopes import (
     positive,
     refused,
 )
-from catalog_pipeline.sample.faults import Reachable
+from catalog_pipeline.sample.exchanges import Reachable
 from catalog_pipeline.sample.shelf import BadTimestampError, Shelf, view_of
 from catalog_pipeline.sample.tokens import Tokens
 
