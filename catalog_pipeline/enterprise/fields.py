@@ -142,6 +142,13 @@ FIELDS: dict[str, tuple[Field, ...]] = {
 }
 """The fields of the records of each kind."""
 
+
+def name_of(kind: str, column: str) -> str:
+    """The name, as errors say it, of the field that fills a column."""
+    (name,) = (field.name for field in FIELDS[kind] if field.column == column)
+    return name
+
+
 ALLOCATION_EVIDENCE = (
     Field("allocated_at", "instant"),
     Field("recent_action", "text", "recent_action.action_type"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import Row, rows
-from catalog_pipeline.enterprise.fields import FIELDS
+from catalog_pipeline.enterprise.fields import FIELDS, name_of
 from catalog_pipeline.enterprise.staging import reject, value_of
 from catalog_pipeline.loading.publication import Publication
 
@@ -98,7 +98,7 @@ def _reject(publication: Publication, kind: str, staged: str, *, listed: bool) -
     if not listed and TABLES[kind].service:
         _reject_owned(publication, kind, staged)
     if kind not in ("customer", "learner"):
-        (name,) = (field.name for field in FIELDS[kind] if field.column == "enterprise_customer_uuid")
+        name = name_of(kind, "enterprise_customer_uuid")
         reject(
             publication,
             f"""SELECT s.row, 'missing' AS rule, '{name}' AS column_name, NULL AS value,
@@ -108,7 +108,7 @@ def _reject(publication: Publication, kind: str, staged: str, *, listed: bool) -
     for column, key, words in UNIQUE.get(kind, UNIQUE["customer"]):
         reject(
             publication,
-            f"""SELECT row, 'duplicate' AS rule, '{column}' AS column_name, value,
+            f"""SELECT row, 'duplicate' AS rule, '{name_of(kind, column)}' AS column_name, value,
                        'Row ' || first || ' {words}.' AS message
                 FROM (SELECT s.row, s.{column}::text AS value, min(s.row) OVER (PARTITION BY {key}) AS first
                       {staged} AND s.{column} IS NOT NULL) d
