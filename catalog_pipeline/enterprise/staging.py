@@ -11,6 +11,7 @@ from catalog_pipeline.loading.publication import Publication
 
 CHUNK = 20_000
 """Records that are judged at a time."""
+ERROR_COLUMNS = {"row": "bigint", **dict.fromkeys(("rule", "column_name", "value", "message"), "text")}
 DERIVED = {"assignment": {"allocated_at": "timestamptz", "allocated_at_from": "text"}}
 """The columns of staging tables that are no fields, by kind."""
 
@@ -20,8 +21,7 @@ def create_tables(connection: Connection, kinds: tuple[str, ...]) -> None:
 
     These have row (the record's number), given, and a column for each field: see `judging.Judged`.
     """
-    text_columns = dict.fromkeys(("rule", "column_name", "value", "message"), "text")
-    create_staging(connection, "record_error", {"row": "bigint", **text_columns})
+    create_staging(connection, "record_error", ERROR_COLUMNS)
     for kind in kinds:
         types = {field.column: FORMS[field.form].sql for field in FIELDS[kind]}
         create_staging(

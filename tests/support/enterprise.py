@@ -74,11 +74,17 @@ class Enterprise:
         return row
 
     def versions(self) -> list[Row]:
-        """What tells whether any row of the catalog was written: the rows' versions."""
-        tables = ("enterprise_customer", "enterprise_catalog", "enterprise_learner", "subsidy", "access_policy")
-        tables += ("assignment_configuration", "content_assignment", "assignment_action")
-        each = " UNION ALL ".join(f"SELECT '{t}' AS of, id, xmin::text AS v FROM catalog.{t}" for t in tables)
-        return self.rows(f"{each} ORDER BY of, id")
+        """What tells whether any row of the catalog was written."""
+        return versions_of(self.engine)
+
+
+def versions_of(engine: Engine) -> list[Row]:
+    """The versions of all rows of customers, and of what they have: of, id, v."""
+    tables = ("enterprise_customer", "enterprise_catalog", "enterprise_learner", "subsidy", "access_policy")
+    tables += ("assignment_configuration", "content_assignment", "assignment_action")
+    each = " UNION ALL ".join(f"SELECT '{t}' AS of, id, xmin::text AS v FROM catalog.{t}" for t in tables)
+    with connected(engine) as connection:
+        return rows(connection, f"{each} ORDER BY of, id")
 
 
 @pytest.fixture
