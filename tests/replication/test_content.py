@@ -161,8 +161,7 @@ def test_what_the_pages_lack_is_asked_for_by_key(enterprise: Enterprise, catalog
         *((f"S+{number}", "not_in_catalog", False) for number in range(3)),
     ]
     assert enterprise.runs() == [("course-v1:A+2+R", True)]
-    alone = enterprise.rows("SELECT content_type, price, missing_since IS NULL FROM catalog.content_metadata LIMIT 3")
-    assert alone
+    assert enterprise.content("content_type, title, price, missing_since IS NULL")[-1] == (None, None, None, False)
     versions = [row for row in enterprise.versions() if row[0] != "catalog.enterprise_catalog"]
     enterprise.loaded()
     assert [row for row in enterprise.versions() if row[0] != "catalog.enterprise_catalog"] == versions
@@ -247,7 +246,7 @@ def test_too_many_removals_are_held_for_that_catalog_and_accepted(
     assert enterprise.value("SELECT count(*) FROM ops.held_removal") == 5
     statuses = "SELECT count(*) FROM catalog.content_metadata WHERE status = 'found'"
     assert enterprise.value(statuses) == 16
-    assert enterprise.content("title")[0] == ("New",) or ("New",) in enterprise.content("title")
+    assert ("New",) in enterprise.content("title")
     assert enterprise.outcome()[0] == "held"
     # The other catalog is loaded all the same, and holds nothing.
     enterprise.loaded(other)
