@@ -88,5 +88,5 @@ def versions_of(engine: Engine) -> list[Row]:
 
 
 @pytest.fixture
-def enterprise(engine: Engine) -> Enterprise:
+def record_store(engine: Engine) -> Enterprise:
     return Enterprise(engine)
