@@ -109,7 +109,7 @@ def _reject(publication: Publication, kind: str, staged: str, *, listed: bool) -
         reject(
             publication,
             f"""SELECT row, 'duplicate' AS rule, '{name_of(kind, column)}' AS column_name, value,
-                       'Row ' || first || ' {words}.' AS message
+                       '{"Document" if listed else "Row"} ' || first || ' {words}.' AS message
                 FROM (SELECT s.row, s.{column}::text AS value, min(s.row) OVER (PARTITION BY {key}) AS first
                       {staged} AND s.{column} IS NOT NULL) d
                 WHERE first < row""",

@@ -1,5 +1,7 @@
 """Stages records: the rows that are right in `staged_<kind>`, what is wrong with the others in `record_error`."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 from sqlalchemy import Connection
 
@@ -41,6 +43,12 @@ def stage(connection: Connection, records: Records) -> None:
             actions = judge_actions(chunk)
             copy_frame(connection, "staged_action", actions.frame)
             _keep_errors(connection, actions.errors)
+
+
+def keep_misfits(connection: Connection, misfits: Mapping[int, str]) -> None:
+    """Keep why some records, by their numbers, are none."""
+    frame = pd.DataFrame({"row": list(misfits), "rule": "not_an_object", "message": list(misfits.values())})
+    copy_frame(connection, "record_error", frame)
 
 
 def finish(connection: Connection, kinds: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.enterprise import Enterprise, json_lines, uuid_of
+from support.enterprise import Acme, json_lines, uuid_of
 
 from catalog_pipeline.enterprise.importing import import_records
 from catalog_pipeline.enterprise.report import ImportReport
@@ -59,10 +59,10 @@ ALL = (LEARNER, POLICY, CONFIGURATION, SUBSIDY, CATALOG, CUSTOMER)
 
 
 @pytest.fixture
-def imported(record_store: Enterprise, tmp_path: Path) -> Any:
+def imported(acme: Acme, tmp_path: Path) -> Any:
     def do(*records: Any, dry_run: bool = False) -> ImportReport:
         return import_records(
-            record_store.engine, json_lines(tmp_path / "records.jsonl", *records), actor="cli:ann", dry_run=dry_run
+            acme.engine, json_lines(tmp_path / "records.jsonl", *records), actor="cli:ann", dry_run=dry_run
         )
 
     return do
@@ -76,13 +76,11 @@ def rules(report: ImportReport) -> list[list[tuple[str, str | None]]]:
     return [[(error.rule, error.column) for error in row.errors] for row in report.rows]
 
 
-def test_records_come_in_any_order_and_the_same_file_again_writes_nothing(
-    record_store: Enterprise, imported: Any
-) -> None:
+def test_records_come_in_any_order_and_the_same_file_again_writes_nothing(acme: Acme, imported: Any) -> None:
     report = imported(*ALL)
     assert report.counts == {"rows": 6, "created": 5, "updated": 1, "unchanged": 0, "rejected": 0}
     assert [row.uuid for row in report.rows] == [None, *(record["uuid"] for record in ALL[1:])]
-    (policy,) = record_store.rows("""
+    (policy,) = acme.rows("""
         SELECT p.*, c.uuid::text AS catalog, s.uuid::text AS subsidy, a.uuid::text AS configuration, a.owner
         FROM catalog.access_policy p JOIN catalog.enterprise_catalog c ON c.id = p.enterprise_catalog_id
         JOIN catalog.subsidy s ON s.id = p.subsidy_id
@@ -91,32 +89,30 @@ def test_records_come_in_any_order_and_the_same_file_again_writes_nothing(
     assert (policy["configuration"], policy["owner"]) == (uuid_of("new"), "here")
     assert (policy["spent"], policy["spend_limit"], policy["retired"]) == (12_500, 400_000, False)
     assert [str(group) for group in policy["group_uuids"]] == [uuid_of("group")]
-    (customer,) = record_store.rows("SELECT name, slug, contact_email FROM catalog.enterprise_customer")
+    (customer,) = acme.rows("SELECT name, slug, contact_email FROM catalog.enterprise_customer")
     assert customer == {"name": "Acme Inc.", "slug": "acme", "contact_email": "admin@acme.example"}
-    (learner,) = record_store.rows("SELECT lms_user_id, email, group_uuids FROM catalog.enterprise_learner")
+    (learner,) = acme.rows("SELECT lms_user_id, email, group_uuids FROM catalog.enterprise_learner")
     assert (learner["lms_user_id"], learner["email"]) == (7, "Ann@Example.org")
-    before = record_store.versions()
+    before = acme.versions()
     assert outcomes(imported(*ALL)) == ["unchanged"] * 6
-    assert record_store.versions() == before
+    assert acme.versions() == before
 
 
-def test_a_policy_finds_what_it_names_whenever_that_comes(record_store: Enterprise, imported: Any) -> None:
+def test_a_policy_finds_what_it_names_whenever_that_comes(acme: Acme, imported: Any) -> None:
     linked = """SELECT enterprise_catalog_id IS NOT NULL AS catalog, subsidy_id IS NOT NULL AS subsidy,
                        assignment_configuration_id IS NOT NULL AS configuration FROM catalog.access_policy"""
     imported(POLICY)
-    assert record_store.rows(linked) == [{"catalog": False, "subsidy": False, "configuration": False}]
+    assert acme.rows(linked) == [{"catalog": False, "subsidy": False, "configuration": False}]
     imported(CATALOG, CONFIGURATION)
     imported(SUBSIDY)
-    assert record_store.rows(linked) == [{"catalog": True, "subsidy": True, "configuration": True}]
+    assert acme.rows(linked) == [{"catalog": True, "subsidy": True, "configuration": True}]
 
 
-def test_a_customer_that_is_only_named_gets_a_row_and_the_name_that_its_catalog_says(
-    record_store: Enterprise, imported: Any
-) -> None:
+def test_a_customer_that_is_only_named_gets_a_row_and_the_name_that_its_catalog_says(acme: Acme, imported: Any) -> None:
     imported(
         {**CATALOG, "enterprise_customer": uuid_of("other")}, {**SUBSIDY, "enterprise_customer_uuid": uuid_of("x")}
     )
-    found = record_store.rows("SELECT uuid::text, name FROM catalog.enterprise_customer")
+    found = acme.rows("SELECT uuid::text, name FROM catalog.enterprise_customer")
     assert {row["uuid"]: row["name"] for row in found} == {
         uuid_of("customer"): "Acme",
         uuid_of("other"): "ACME",
@@ -124,7 +120,7 @@ def test_a_customer_that_is_only_named_gets_a_row_and_the_name_that_its_catalog_
     }
 
 
-def test_an_absent_field_keeps_what_stands_and_a_null_clears_it(record_store: Enterprise, imported: Any) -> None:
+def test_an_absent_field_keeps_what_stands_and_a_null_clears_it(acme: Acme, imported: Any) -> None:
     imported(*ALL)
     report = imported(
         {"kind": "subsidy", "uuid": uuid_of("subsidy"), "current_balance": 1},
@@ -132,21 +128,17 @@ def test_an_absent_field_keeps_what_stands_and_a_null_clears_it(record_store: En
         {"kind": "policy", "uuid": uuid_of("policy"), "retired": None, "spend_limit": None},
     )
     assert outcomes(report) == ["updated"] * 3
-    (subsidy,) = record_store.rows("SELECT title, expiration_raw, current_balance FROM catalog.subsidy")
+    (subsidy,) = acme.rows("SELECT title, expiration_raw, current_balance FROM catalog.subsidy")
     assert subsidy == {"title": "2026", "expiration_raw": "2026-12-31T23:59:59Z", "current_balance": 1}
-    assert record_store.rows("SELECT name, slug FROM catalog.enterprise_customer") == [
-        {"name": "Acme Inc.", "slug": None}
-    ]
-    assert record_store.rows("SELECT retired, spend_limit, spent FROM catalog.access_policy") == [
+    assert acme.rows("SELECT name, slug FROM catalog.enterprise_customer") == [{"name": "Acme Inc.", "slug": None}]
+    assert acme.rows("SELECT retired, spend_limit, spent FROM catalog.access_policy") == [
         {"retired": False, "spend_limit": None, "spent": 12_500}
     ]
 
 
-def test_a_subsidys_expiration_that_cannot_be_read_is_kept_as_it_is_written(
-    record_store: Enterprise, imported: Any
-) -> None:
+def test_a_subsidys_expiration_that_cannot_be_read_is_kept_as_it_is_written(acme: Acme, imported: Any) -> None:
     assert outcomes(imported({**SUBSIDY, "expiration_datetime": "end of 2026"})) == ["created"]
-    assert record_store.rows("SELECT expiration, expiration_raw FROM catalog.subsidy") == [
+    assert acme.rows("SELECT expiration, expiration_raw FROM catalog.subsidy") == [
         {"expiration": None, "expiration_raw": "end of 2026"}
     ]
 
@@ -202,26 +194,24 @@ def test_what_is_there_twice_is_a_duplicate_of_the_earlier_row(imported: Any) ->
     assert again.rows[1].errors[0].message == "Learner 7 of this customer has the same email."
 
 
-def test_what_an_upstream_lists_is_owned_elsewhere_but_for_a_customers_own_fields(
-    record_store: Enterprise, imported: Any
-) -> None:
+def test_what_an_upstream_lists_is_owned_elsewhere_but_for_a_customers_own_fields(acme: Acme, imported: Any) -> None:
     imported(*ALL)
-    record_store.execute("""
+    acme.execute("""
         WITH document AS (
             INSERT INTO landing.document (source, scope, kind, key, payload, payload_hash)
             VALUES ('enterprise', '', 'catalog', 'x', '', '') RETURNING id)
         UPDATE catalog.enterprise_catalog SET listed_by_id = (SELECT id FROM document)""")
-    record_store.execute("UPDATE catalog.assignment_configuration SET owner = 'enterprise_access'")
+    acme.execute("UPDATE catalog.assignment_configuration SET owner = 'enterprise_access'")
     report = imported({**CATALOG, "title": "Mine"}, CONFIGURATION, {**CUSTOMER, "name": "Acme"})
     assert rules(report) == [[("owned_elsewhere", "uuid")], [("owned_elsewhere", "uuid")], []]
-    record_store.execute("UPDATE catalog.enterprise_catalog SET missing_since = now()")
+    acme.execute("UPDATE catalog.enterprise_catalog SET missing_since = now()")
     assert outcomes(imported({**CATALOG, "title": "Mine"})) == ["updated"]
-    (catalog,) = record_store.rows("SELECT title, listed_by_id, missing_since FROM catalog.enterprise_catalog")
+    (catalog,) = acme.rows("SELECT title, listed_by_id, missing_since FROM catalog.enterprise_catalog")
     assert catalog == {"title": "Mine", "listed_by_id": None, "missing_since": None}
 
 
-def test_a_learner_who_becomes_known_gives_his_assignments_his_id(record_store: Enterprise, imported: Any) -> None:
-    record_store.execute(
+def test_a_learner_who_becomes_known_gives_his_assignments_his_id(acme: Acme, imported: Any) -> None:
+    acme.execute(
         """INSERT INTO catalog.content_assignment
                (assignment_configuration_id, learner_email, lms_user_id, content_key, content_quantity)
            SELECT id, email, lms_user_id, key, 0 FROM catalog.assignment_configuration, (VALUES
@@ -229,7 +219,7 @@ def test_a_learner_who_becomes_known_gives_his_assignments_his_id(record_store: 
                ('bob@example.org', NULL, 'A+1')) v (email, lms_user_id, key)"""
     )
     imported(LEARNER)
-    found = record_store.rows(
+    found = acme.rows(
         "SELECT lower(learner_email) AS email, content_key, lms_user_id FROM catalog.content_assignment ORDER BY 1, 2"
     )
     assert [tuple(row.values()) for row in found] == [
@@ -240,8 +230,8 @@ def test_a_learner_who_becomes_known_gives_his_assignments_his_id(record_store: 
     ]
 
 
-def test_a_dry_run_reports_the_same_and_writes_nothing(record_store: Enterprise, imported: Any) -> None:
-    before = record_store.versions()
+def test_a_dry_run_reports_the_same_and_writes_nothing(acme: Acme, imported: Any) -> None:
+    before = acme.versions()
     planned = imported(*ALL, "x", dry_run=True)
-    assert record_store.versions() == before
+    assert acme.versions() == before
     assert planned == imported(*ALL, "x")
