@@ -1,13 +1,14 @@
 """Expirations are rebuilt for what changed, written only where they differ, and each move is kept with its cause."""
 
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 from support.assignments import COURSE, NOW, RUN, Enterprise, day
 
-from catalog_pipeline.assignments.expirations import Rebuilt, differing, rebuild
+from catalog_pipeline.assignments.expirations import Rebuilt, differing, rebuild, rebuild_since_last
 from catalog_pipeline.database import events
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.events import Range
@@ -218,6 +219,25 @@ def test_given_assignments_are_rebuilt_within_a_transaction_of_the_caller(enterp
         assert rebuild(connection, [first, first], as_of=NOW).rebuilt == 1
         assert rebuild(connection, [first, second], as_of=NOW) == Rebuilt(rebuilt=1, moved=0, unchanged=1)
         assert rebuild(connection, [], as_of=NOW) == Rebuilt()
+
+
+def test_a_rebuild_goes_on_where_the_last_one_ended(enterprise: Enterprise) -> None:
+    course = enterprise.course()
+    assignment = enterprise.assign()
+    enterprise.assign("bob@acme.example", "Other+1")
+    again = partial(rebuild_since_last, enterprise.engine, as_of=NOW)
+    assert again() == Rebuilt(rebuilt=2, moved=0, unchanged=0)
+    assert again().unchanged <= 2
+    assert again() == Rebuilt()
+    enterprise.update("content_metadata", course, enroll_by=day(3))
+    enterprise.rebuild([])
+    with enterprise.engine.connect() as slow, slow.begin():
+        slow.execute(text("UPDATE catalog.subsidy SET title = 'slow'"))
+        assert again() == Rebuilt(rebuilt=1, moved=1, unchanged=0), "though readers wait for the slow transaction"
+    assert enterprise.expiration(assignment)["expires_at"] == day(3)
+    with connected(enterprise.engine) as connection:
+        connection.execute(text("UPDATE ops.load SET cursor = replace(cursor, 'history', 'of another server')"))
+    assert again().unchanged == 2
 
 
 def _now(enterprise: Enterprise) -> int:
