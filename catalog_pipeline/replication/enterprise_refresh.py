@@ -34,8 +34,16 @@ def refresh_enterprise(
     loads: list[EnterpriseLoad] = []
     reads_content = CATALOG_SERVICE in upstreams.urls or SOURCE not in upstreams.configured()
     if catalogs or reads_content:  # where no service is configured, that is told
-        loads += [
-            load_catalog(engine, upstreams, catalog, full=full, accept_removals=accept_removals)
-            for catalog in find_catalogs(engine, catalogs)
-        ]
+        loads += refresh_content(engine, upstreams, catalogs, full=full, accept_removals=accept_removals)
     return loads
+
+
+def refresh_content(
+    engine: Engine, upstreams: Upstreams, catalogs: Sequence[str] = (), *, full: bool, accept_removals: bool
+) -> list[EnterpriseLoad]:
+    """Load the content of catalogs, or of all that upstream lists. Raises as `refresh_enterprise` does."""
+    upstreams.client(CATALOG_SERVICE)
+    return [
+        load_catalog(engine, upstreams, catalog, full=full, accept_removals=accept_removals)
+        for catalog in find_catalogs(engine, catalogs)
+    ]
