@@ -13,7 +13,7 @@ from catalog_pipeline.errors import UsageError
 from catalog_pipeline.models.assignment import ASSIGNMENT_STATES
 
 LEARNER_STATES = ("notifying", "waiting", "expired", "failed")
-"""What an assignment is for its learner, in the order of a sort; one that is accepted, cancelled or reversed has none."""
+"""What an assignment is for its learner, in the order of a sort. One that is accepted or cancelled has none."""
 SORTS: Final = {
     "recent_action_time": "recent_action_time",
     "learner_state": f"coalesce(array_position(ARRAY{list(LEARNER_STATES)}, learner_state), 999)",

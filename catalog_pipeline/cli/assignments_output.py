@@ -81,6 +81,4 @@ def print_expiry(expiry: Expiry, *, as_json: bool) -> None:
     say(f"{len(told):,} due{f': {counts}' if counts else ''}.{' Nothing was written.' if expiry.dry_run else ''}")
     if expiry.revivable:
         shown = ", ".join(map(str, expiry.revivable[:SHOWN]))
-        say(
-            f"Expired, though their date has moved to the future since; allocate them again if they are wanted: {shown}"
-        )
+        say(f"Expired, but their date is in the future by now. Allocate them again if they are wanted: {shown}")

@@ -146,9 +146,9 @@ def test_many_are_expired_together(budget: Budget, run: partial[Expiry]) -> None
                     SELECT :configuration, n || '@acme.example', 'A+1', 0, :then FROM generate_series(1, 1100) n"""),
             {"configuration": budget.configuration, "then": day(-90)},
         )
-        connection.execute(
-            text("UPDATE catalog.content_assignment SET learner_email = 'no address ' || id WHERE id IN (7, 1007)")
-        )
+        for bad in (7, 1007):
+            wrong = "UPDATE catalog.content_assignment SET learner_email = 'no address' || id WHERE id = :id"
+            connection.execute(text(wrong), {"id": bad})
     found = run()
     assert found.counts["failed"] == 2
     assert found.counts["expired"] == 1098
