@@ -5,6 +5,7 @@ fifteen minutes, and the mail is sent again, with the same Message-ID.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -17,10 +18,10 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy import Row as ResultRow
 
-from catalog_pipeline.addresses import parse_address
+from catalog_pipeline.addresses import EMAIL, parse_address
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import Row, rows
-from catalog_pipeline.errors import ExitCode
+from catalog_pipeline.errors import ExitCode, UsageError
 from catalog_pipeline.notifications.sender import MailElsewhereError, held_back, remember
 from catalog_pipeline.notifications.transport import MailUnreachableError, Refusal, Transport
 
@@ -76,7 +77,11 @@ def enqueue_copies(connection: Connection, message: EmailMessage, recipients: Se
     """Queue a message once for each recipient, who sees no other; returns the ids in the outbox, in that order.
 
     A thousand copies cost little more than one. Each has a Message-ID of its own; the message's own To does not count.
+    Raises UsageError where a recipient is no mail address.
     """
+    for recipient in recipients:
+        if not re.fullmatch(EMAIL, recipient):
+            raise UsageError(f"{recipient!r} is no mail address.")
     sender = parse_address(message["From"])
     content = copy(message)
     del content["To"], content["Message-ID"]
