@@ -11,6 +11,7 @@ from assets.catalog import publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
 from assets.feeds import ingest_feeds
 from assets.mail import send_mail
+from assets.retention import remove_old
 
 refresh_discovery = dg.define_asset_job(
     "refresh_discovery",
@@ -53,6 +54,7 @@ JOBS = [
     associate_runs,
     build_marts,
     snapshot_catalog,
+    remove_old,
     send_mail,
 ]
 

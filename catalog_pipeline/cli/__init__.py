@@ -11,7 +11,18 @@ from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli import associations, mail, marts, partner, pipeline, query, questions, sample, upstream
+from catalog_pipeline.cli import (
+    associations,
+    mail,
+    marts,
+    partner,
+    pipeline,
+    query,
+    questions,
+    retention,
+    sample,
+    upstream,
+)
 from catalog_pipeline.errors import CatalogError, ExitCode
 
 NO_MEMORY = "Memory ran out, and nothing was changed. Ask for fewer rows or columns, or give the process more memory."
@@ -31,6 +42,7 @@ app.add_typer(marts.app, name="marts")
 app.add_typer(partner.app, name="partner")
 app.add_typer(mail.app, name="mail")
 app.add_typer(upstream.app, name="upstream")
+app.add_typer(retention.app, name="retention")
 app.add_typer(sample.app, name="sample")
 
 
