@@ -33,14 +33,6 @@ CHANGE_WITH = {
     "ops.column_change": [*RUNS, "catalog.run_association", "catalog.catalog_course", "catalog.organization"],
 }
 """The assets that a relation changes with, where that is not just the asset of its name."""
-TEST_DESCRIPTIONS = {
-    "key": "Each row has the model's key, and no two rows have the same.",
-    "not_null": "{} has a value in every row.",
-    "unique": "No two rows have the same {}.",
-    "accepted_values": "{} has only values that the model's file lists.",
-    "relationships": "Every {} is in the column that the model's file names.",
-}
-"""What each test of a model asks, for a column."""
 MODELS = load_models()
 
 
@@ -58,10 +50,7 @@ def _mart(model: SqlModel, group: str, partitions: dg.PartitionsDefinition | Non
         code_version=model.code_version,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
-        check_specs=[
-            dg.AssetCheckSpec(str(test), asset=key, description=TEST_DESCRIPTIONS[test.name].format(test.column))
-            for test in tests_of(model)
-        ],
+        check_specs=[dg.AssetCheckSpec(str(test), asset=key, description=test.description) for test in tests_of(model)],
         # The columns, with the types that Postgres gives them, come with each materialization.
         metadata={"dagster/table_name": model.full_name, "sql": dg.MetadataValue.md(f"```sql\n{model.sql}\n```")},
     )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from catalog_pipeline.models.base import FOLD_COLLATION, Base, TransactionId
 
 LOAD_OUTCOMES = ("applied", "refused", "held")
+SEVERITIES = ("error", "warn")
 ROW_OUTCOMES = ("created", "updated", "unchanged", "deleted", "rejected", "deferred", "duplicate")
 
 
@@ -123,6 +124,25 @@ class HeldRemoval(Base):
         ForeignKey("landing.document.id", ondelete="CASCADE"),
         index=True,
         comment="The document that listed the row; it stays pending.",
+    )
+
+
+class CheckResult(Base):
+    """The last result of one check of a table or view, whoever ran it."""
+
+    __tablename__ = "check_result"
+    __table_args__ = (
+        CheckConstraint("failing_rows >= 0", name="failing_rows"),
+        CheckConstraint(f"severity IN {SEVERITIES}", name="severity"),
+        {"schema": "ops", "comment": "The last result of each check of a table: one row per check that was run."},
+    )
+
+    table_name: Mapped[str] = mapped_column(primary_key=True, comment="The checked table or view, as schema.table.")
+    check_name: Mapped[str] = mapped_column(primary_key=True, comment="The check, such as status_not_null.")
+    failing_rows: Mapped[int] = mapped_column(BigInteger, comment="Number of rows that failed; 0 is a pass.")
+    severity: Mapped[str] = mapped_column(comment="What a failure is: error, or warn.")
+    checked_at: Mapped[datetime] = mapped_column(
+        server_default=text("clock_timestamp()"), comment="When it was checked."
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from catalog_pipeline.database.assignment_states import install_assignment_triggers
 from catalog_pipeline.database.course_status import install_course_status
+from catalog_pipeline.database.derived import install_derived_columns
 from catalog_pipeline.database.engine import (
     Server,
     connected,
@@ -73,6 +74,7 @@ def test_installed_triggers_equal_the_generated_ones(connection: Connection) -> 
     installed = (connection.execute(triggers).all(), connection.execute(functions).all())
     install_shared_functions(connection)
     install_course_status(connection)
+    install_derived_columns(connection)
     install_assignment_triggers(connection)
     for declared in TRACKED.values():
         track(connection, **asdict(declared))

@@ -1,9 +1,9 @@
-"""What grows for ever: questions read of the history what they ask for, feeds say when their rows were removed."""
+"""Questions about the history read by an index what they ask for, however long it is."""
 
 from alembic import op
 
 revision = "0009_history"
-down_revision = "0012_enterprise"
+down_revision = "0008_roles"
 branch_labels = None
 depends_on = None
 
@@ -56,16 +56,7 @@ LOADS = (
        'The transaction of the load, by which its change events are found; null where it was not kept.'""",
 )
 
-REMOVAL = (
-    "ALTER TABLE ops.feed ADD COLUMN rows_removed_at timestamptz",
-    """COMMENT ON COLUMN ops.feed.rows_removed_at IS
-       'When its rows and its bytes were removed, because another feed had long taken its place.'""",
-    """COMMENT ON COLUMN landing.document.payload IS
-       'The content as received, zstd-compressed; `catalog-pipeline show KEY --raw` prints it. Empty where it was"""
-    """ removed: long missing upstream, or of a feed that another had long taken the place of.'""",
-)
-
 
 def upgrade() -> None:
-    for statement in (*INDEXES, *VIEWS, *FUNCTIONS, *LOADS, *REMOVAL):
+    for statement in (*INDEXES, *VIEWS, *FUNCTIONS, *LOADS):
         op.get_bind().exec_driver_sql(statement)

@@ -11,7 +11,7 @@ from catalog_pipeline.database.assignment_states import install_assignment_trigg
 from catalog_pipeline.database.triggers import execute, track
 
 revision = "0012_enterprise"
-down_revision = "0008_roles"
+down_revision = "0011_derived_columns"
 branch_labels = None
 depends_on = None
 
