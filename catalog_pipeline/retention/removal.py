@@ -90,11 +90,14 @@ def _superseded_feeds(connection: Connection, before: datetime) -> tuple[int, in
 
 
 LISTED = " UNION ALL ".join(
-    f"SELECT listed_by_id FROM {name} WHERE missing_since IS NULL AND listed_by_id IS NOT NULL"
+    f"SELECT {column.name} FROM {name} WHERE {column.name} IS NOT NULL"
+    f"{' AND missing_since IS NULL' if 'missing_since' in table.columns else ''}"
     for name, table in metadata.tables.items()
-    if {"listed_by_id", "missing_since"} <= set(table.columns.keys())
+    if table.schema == "catalog"
+    for column in table.columns
+    if any(key.target_fullname == "landing.document.id" for key in column.foreign_keys)
 )
-"""The documents that list a row which is not missing."""
+"""The documents behind a row of the catalog that is not missing."""
 
 
 def _missing_documents(connection: Connection, before: datetime) -> tuple[int, int]:
