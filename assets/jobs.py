@@ -12,6 +12,7 @@ from assets.checks import catalog_checks
 from assets.enterprise import refresh_enterprise_job, refresh_enterprise_services
 from assets.feeds import ingest_feeds
 from assets.mail import send_mail
+from assets.retention import remove_old
 
 refresh_discovery = dg.define_asset_job(
     "refresh_discovery",
@@ -61,6 +62,7 @@ JOBS = [
     associate_runs,
     build_marts,
     snapshot_catalog,
+    remove_old,
     send_mail,
 ]
 

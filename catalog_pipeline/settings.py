@@ -191,6 +191,28 @@ class Settings(BaseSettings):
     feed_cell_limit: int = Field(100_000, ge=1_000, description="Characters that a cell of a feed may have.")
     feed_tries: int = Field(3, ge=1, description="How often a feed that fails is tried before it is set aside.")
 
+    keep_sent_mail: int = Field(
+        90, ge=0, description="Days that sent mail is listed; 0 for ever, as with the four that follow."
+    )
+    keep_superseded_feeds: int = Field(
+        180,
+        ge=0,
+        description="Days that the rows and bytes of a feed are kept after another feed took its place."
+        " What became of it is kept for ever.",
+    )
+    keep_cleared_rejects: int = Field(
+        90, ge=0, description="Days that a reject is kept after its document was decided again."
+    )
+    keep_missing_documents: int = Field(
+        365, ge=0, description="Days that the content of a document is kept after upstream last listed it."
+    )
+    keep_dagster_log: int = Field(
+        90,
+        ge=0,
+        description="Days that the events of Dagster's runs are kept."
+        " Materializations, and the last result of each check, are kept for ever.",
+    )
+
     automation: bool = Field(
         False, description="Whether schedules and sensors run from the start. `make up` turns it on."
     )

@@ -21,6 +21,7 @@ from catalog_pipeline.cli import (
     pipeline,
     query,
     questions,
+    retention,
     sample,
     upstream,
 )
@@ -45,6 +46,7 @@ app.add_typer(partner.app, name="partner")
 app.add_typer(enterprise.app, name="enterprise")
 app.add_typer(mail.app, name="mail")
 app.add_typer(upstream.app, name="upstream")
+app.add_typer(retention.app, name="retention")
 app.add_typer(sample.app, name="sample")
 
 
