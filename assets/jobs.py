@@ -11,6 +11,7 @@ from assets.catalog import publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
 from assets.feeds import ingest_feeds
 from assets.mail import send_mail
+from assets.site import build_site
 
 refresh_discovery = dg.define_asset_job(
     "refresh_discovery",
@@ -53,6 +54,7 @@ JOBS = [
     associate_runs,
     build_marts,
     snapshot_catalog,
+    build_site,
     send_mail,
 ]
 
