@@ -28,6 +28,8 @@ CHANGE_WITH = {
     "ops.feed_row": FEEDS,
     "catalog.course_run": RUNS,
     "catalog.run": [*RUNS, "catalog.run_association", "catalog.catalog_course"],
+    "ops.former_run_key": RUNS,
+    "ops.former_association": ["catalog.run_association"],
     "ops.column_change": [*RUNS, "catalog.run_association", "catalog.catalog_course", "catalog.organization"],
 }
 """The assets that a relation changes with, where that is not just the asset of its name."""
@@ -72,15 +74,18 @@ def snapshots(first_day: date) -> list[AssetsDefinition]:
 
 
 def _metadata(connection: Connection, model: SqlModel, counts: Counts) -> dict[str, Any]:
-    rows = pd.DataFrame(relations.first_rows(connection, model, PREVIEWED), columns=list(model.columns), dtype=object)
     changes = {"inserted": counts.inserted, "updated": counts.updated, "deleted": counts.deleted}
     return {
-        "dagster/row_count": counts.rows,
+        **({"dagster/row_count": counts.rows, "rows": _preview(connection, model)} if model.counted else {}),
         **(changes if model.materialized == "table" else {}),
         "dagster/column_schema": _column_schema(connection, model),
         "dagster/column_lineage": _lineage(model),
-        "rows": preview(rows),
     }
+
+
+def _preview(connection: Connection, model: SqlModel) -> dg.TableMetadataValue:
+    rows = relations.first_rows(connection, model, PREVIEWED)
+    return preview(pd.DataFrame(rows, columns=list(model.columns), dtype=object))
 
 
 def _column_schema(connection: Connection, model: SqlModel) -> dg.TableSchema:

@@ -28,9 +28,12 @@ Days = tuple[date, date]
 
 @dataclass(frozen=True)
 class Counts:
-    """How many rows the view or table has now, and how many of a table's rows the build changed."""
+    """How many rows the view or table has now, and how many of a table's rows the build changed.
 
-    rows: int
+    `rows` is None for a model that says `counted: false`.
+    """
+
+    rows: int | None
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
@@ -143,7 +146,7 @@ def _build_view(connection: Connection, model: SqlModel) -> Counts:
     create = SQL("CREATE OR REPLACE VIEW {} AS {}").format(relation(model), query(model))
     if relations.kind(connection, model) == "table" or not _replaced(connection, create):
         _make_anew(connection, model, create)
-    return Counts(_count(connection, model))
+    return Counts(_count(connection, model) if model.counted else None)
 
 
 def _replaced(connection: Connection, create: Composable) -> bool:

@@ -28,6 +28,8 @@ FRAME_MODULES = {
     "catalog_pipeline/rules/product_numbers.py",
     "catalog_pipeline/replication/staging.py",
     "catalog_pipeline/rules/association.py",
+    "catalog_pipeline/rules/content_rules.py",
+    "catalog_pipeline/rules/instants.py",
     "catalog_pipeline/rules/course_keys.py",
     "catalog_pipeline/rules/course_owners.py",
     "catalog_pipeline/rules/run_keys.py",

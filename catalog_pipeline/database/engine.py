@@ -14,11 +14,14 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
+from catalog_pipeline.embedded.tcp import TcpPort
 from catalog_pipeline.errors import DatabaseError
 from catalog_pipeline.settings import Settings
 
 MINIMUM_VERSION = 17
 CATALOG_DATABASE = "catalog"
+READER = "catalog_reader"
+"""The role of whom may read marts; analysts and writers are members of it."""
 SESSION = {
     "timezone": "UTC",
     "jit": "off",  # compiling costs more than it saves on loads of this size
@@ -78,7 +81,9 @@ def serving(settings: Settings) -> Iterator[Server]:
     if settings.database_url is not None:
         yield Server(settings.database_url.get_secret_value())
         return
-    with EmbeddedPostgres(settings.folder) as embedded:
+    port = settings.embedded_tcp_port
+    tcp = TcpPort(port, CATALOG_DATABASE, READER) if port else None
+    with EmbeddedPostgres(settings.folder, tcp=tcp) as embedded:
         yield Server(embedded.url(CATALOG_DATABASE))
 
 

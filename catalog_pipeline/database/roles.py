@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from psycopg import errors
 from sqlalchemy import Connection, Engine, text
 
-from catalog_pipeline.database.engine import connected, driver, embedded_data_folder
+from catalog_pipeline.database.engine import READER, connected, driver, embedded_data_folder
 from catalog_pipeline.models import metadata
 
 logger = logging.getLogger(__name__)
-READER, ANALYST, LEARNER, WRITER = "catalog_reader", "catalog_analyst", "catalog_learner", "catalog_writer"
+ANALYST, LEARNER, WRITER = "catalog_analyst", "catalog_learner", "catalog_writer"
 PRIVATE_TABLES = ["ops.outbox"]
 """Tables of `catalog` and `ops` of which no role may read anything."""
 TRIES = 20

@@ -8,7 +8,7 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import OperationalError
 
-from catalog_pipeline.database import roles
+from catalog_pipeline.database import logins, roles
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.version import MIGRATIONS, VERSION_SCHEMA, require_known
 from catalog_pipeline.errors import DatabaseError
@@ -19,6 +19,8 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('catalog.migrate', 0))"
 
 def migrate(engine: Engine) -> None:
     """Bring the database to this code's schema, make the roles where the login may, and grant them their privileges.
+
+    Where the embedded server has a TCP port, the roles that log in there get passwords.
 
     One process at a time; the others wait, and find it done. Raises SchemaVersionError when no migration leads there,
     and DatabaseError when a table stays locked for longer than a migration may wait; nothing is changed then.
@@ -32,6 +34,7 @@ def migrate(engine: Engine) -> None:
     with connected(engine) as connection:
         connection.execute(text(LOCK))
         roles.grant(connection)
+        logins.give(connection)
 
 
 def migrations(folder: Path = MIGRATIONS) -> Config:

@@ -56,7 +56,13 @@ def install_shared_functions(connection: Connection) -> None:
 
 
 def track(
-    connection: Connection, table: str, *, key: str, personal: tuple[str, ...] = (), long_text: tuple[str, ...] = ()
+    connection: Connection,
+    table: str,
+    *,
+    key: str,
+    personal: tuple[str, ...] = (),
+    long_text: tuple[str, ...] = (),
+    left_out: tuple[str, ...] = (),
 ) -> None:
     """Make, or make anew, the triggers of a table, by the columns that it has now. For the options see `Tracking`.
 
@@ -64,9 +70,10 @@ def track(
     when the table has no such column.
     """
     columns = _columns(connection, table)
-    if unknown := {*personal, *long_text} - {column.name for column in columns}:
-        raise ValueError(f"{table} has no column {', '.join(sorted(unknown))} to track as personal or long text.")
-    execute(connection, _statements(Tracking(table, key, personal, long_text), columns))
+    if unknown := {*personal, *long_text, *left_out} - {column.name for column in columns}:
+        raise ValueError(f"{table} has no column {', '.join(sorted(unknown))} to track in a way of its own.")
+    shown = [column for column in columns if column.name not in left_out]
+    execute(connection, _statements(Tracking(table, key, personal, long_text, left_out), shown))
 
 
 def execute(connection: Connection, statements: Iterable[str]) -> None:

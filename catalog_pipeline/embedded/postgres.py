@@ -25,6 +25,7 @@ from urllib.parse import quote
 import psutil
 
 from catalog_pipeline.embedded.passage import let_pass
+from catalog_pipeline.embedded.tcp import RULES_FILE, TcpPort, write_rules
 from catalog_pipeline.errors import DatabaseError
 from catalog_pipeline.folders import make_private
 
@@ -34,7 +35,7 @@ LONGEST_HOME = 80  # Bytes. A socket's path may have 103 on macOS, and the serve
 READY_DEADLINE = 120.0  # Seconds until a started server must answer; after a crash it first replays its log.
 WATCH_INTERVAL = 1.0  # Seconds between two checks of the watchdog.
 LARGEST_LOG = 10_000_000  # Bytes; the next start moves a larger one aside.
-PORT = 5432  # Only part of the socket's file name.
+PORT = 5432  # Only part of the socket's file name. A server that listens on a TCP port has a link of this name.
 SYSTEM_USER = "embedded_postgres"  # Runs the server when we are root: Postgres refuses to run as root.
 INITDB_OPTIONS = shlex.split(
     "--username=postgres --auth=trust --encoding=UTF8 --locale=C --locale-provider=builtin"
@@ -67,11 +68,11 @@ class EmbeddedPostgres:
 
     The server listens on a socket in `<home>/data` only, a folder closed to everybody else; within it nobody is
     asked for a password. When we are root that folder belongs to the system user `embedded_postgres`, who alone is let
-    through the folders above it.
+    through the folders above it. With `tcp` it also listens on a port, where everybody is asked for a password.
     `settings` go over this module's defaults; who finds the server running takes it as it is.
     """
 
-    def __init__(self, home: Path, *, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, home: Path, *, settings: Mapping[str, str] | None = None, tcp: TcpPort | None = None) -> None:
         """Raises DatabaseError when the home's path cannot hold a socket. Touches nothing."""
         self.home = home.expanduser().absolute()
         if len(os.fsencode(self.home)) > LONGEST_HOME or "," in str(self.home):
@@ -79,7 +80,10 @@ class EmbeddedPostgres:
                 f"the database's socket cannot be in {self.home}: the path has more than {LONGEST_HOME} bytes, or"
                 " a comma; set CATALOG_HOME to a shorter path, or CATALOG_DATABASE_URL to a server of your own"
             )
-        self._settings = {**SETTINGS, "unix_socket_directories": str(self.home / "data"), **(settings or {})}
+        data = self.home / "data"
+        own = {"unix_socket_directories": str(data), "hba_file": str(data / RULES_FILE)}
+        self._settings = {**SETTINGS, **own, **(tcp.settings() if tcp else {}), **(settings or {})}
+        self._tcp = tcp
         self._thread_lock = threading.Lock()
         self._count = 0
         self._hold: BinaryIO | None = None
@@ -152,7 +156,7 @@ class EmbeddedPostgres:
                 raise DatabaseError(f"{self.home}: the database does not answer; try again, and read {server.log}")
             # A server that answers, even with a refusal, is running, even if a container hides its process from us.
             if answer == Ping.NO_RESPONSE and not server.is_running():
-                server.start(self._settings)
+                server.start(self._settings, self._tcp)
             else:
                 time.sleep(0.05)
 
@@ -174,7 +178,7 @@ class _Server:
         except (FileNotFoundError, ValueError, psutil.Error):
             return False
 
-    def start(self, settings: Mapping[str, str]) -> None:
+    def start(self, settings: Mapping[str, str], tcp: TcpPort | None) -> None:
         """Start the server, which must not be running. Makes its folder first if there is none."""
         if self.log.stat().st_size > LARGEST_LOG:
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -184,8 +188,15 @@ class _Server:
         if not (self.data / "PG_VERSION").exists():
             self._make_data(settings)
         _end_orphaned_backends(self.data.stat().st_uid)
-        for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # Another process may have their pid by now.
-            (self.data / stale).unlink(missing_ok=True)
+        # Another process may have the pid of the first two by now. A socket may be that of another port.
+        for stale in (self.data / "postmaster.pid", *self.data.glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)
+        write_rules(self.data, tcp, account)
+        if tcp:
+            tcp.require_free()
+            if tcp.number != PORT:
+                # Postgres names its socket after its TCP port. Who has other settings finds it by the usual name.
+                (self.data / f".s.PGSQL.{PORT}").symlink_to(f".s.PGSQL.{tcp.number}")
         options = shlex.join(part for name, value in settings.items() for part in ("-c", f"{name}={value}"))
         if self._pg_ctl("start", "-t", "10", "-o", options) and not self.is_running():
             raise DatabaseError(f"the database in {self.home} does not start: {self._last_words()}")

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
+from uuid import UUID
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, Table, text
@@ -18,13 +19,20 @@ from catalog_pipeline.errors import ExitCode, LoadRefusedError
 from catalog_pipeline.models.base import Base
 
 PUBLISH_LOCK = "catalog.publish"
-"""The lock that whoever lands or publishes holds to the end of the transaction."""
+"""The lock of the courses and runs, and all that hangs on them: whoever writes holds it to the end."""
+ENTERPRISE_LOCK = "enterprise.publish"
+"""The lock of customers, subsidies, policies, configurations and assignments."""
 
 COURSES_OF_OTHER_STATUS = """
     SELECT count(*) FROM (
         SELECT FROM ops.change_event WHERE xid = pg_current_xact_id() AND entity = 'catalog_course'
         GROUP BY entity_id HAVING bool_and(action = 'updated' AND changes - 'status' = '{}')) AS course"""
 """How many courses this transaction gave another status, and changed in nothing else: triggers did."""
+
+
+def catalog_lock(catalog_uuid: UUID | str) -> str:
+    """The lock of the content of one enterprise catalog: no catalog waits for another."""
+    return f"enterprise.publish:{catalog_uuid}"
 
 
 @dataclass
@@ -111,9 +119,9 @@ class Publication:
 
 @contextmanager
 def publishing(
-    engine: Engine | Connection, source: str, as_of: datetime, actor: str | None = None
+    engine: Engine | Connection, source: str, as_of: datetime, actor: str | None = None, *, lock: str = PUBLISH_LOCK
 ) -> Iterator[Publication]:
-    """Open a load: take the publish lock, and at the end commit everything that was done in between.
+    """Open a load: take the lock of what it writes, and at the end commit everything that was done in between.
 
     With a connection in place of the engine, the load is a part of the transaction that it has open.
     Change events name `actor` as who made the change, or this load if none is given.
@@ -123,7 +131,7 @@ def publishing(
     """
     with connected(engine) as connection:
         check_version(connection)
-        locks.take(connection, PUBLISH_LOCK)
+        locks.take(connection, lock)
         load_id = _open_load(connection, source, as_of)
         actor = actor or f"load:{load_id}"
         connection.execute(text("SELECT set_config('catalog.actor', :actor, true)"), {"actor": actor})

@@ -39,6 +39,11 @@ class Load(Base):
     )
     documents: Mapped[int] = mapped_column(comment="Number of pending documents that it read.")
     rejected_documents: Mapped[int] = mapped_column(comment="Number of documents that it rejected whole.")
+    xid: Mapped[str | None] = mapped_column(
+        TransactionId,
+        server_default=text("pg_current_xact_id()"),
+        comment="The transaction of the load, by which its change events are found; null where it was not kept.",
+    )
 
 
 class LoadCount(Base):
@@ -154,6 +159,18 @@ class ChangeEvent(Base):
         CheckConstraint("action IN ('created', 'updated', 'deleted')", name="action"),
         Index("change_event_key_idx", text(f"lower(key COLLATE {FOLD_COLLATION})")),
         Index("change_event_entity_idx", "entity", "entity_id"),
+        Index("change_event_id_idx", "id", unique=True),
+        Index("change_event_at_idx", "at"),
+        Index(
+            "change_event_former_run_key_idx",
+            text("((changes -> 'run_key'::text) ->> 0)"),
+            postgresql_where=text("entity = 'course_run' AND action IN ('updated', 'deleted') AND changes ? 'run_key'"),
+        ),
+        Index(
+            "change_event_former_association_idx",
+            text("((changes -> 'course_run_id'::text) ->> 0)"),
+            postgresql_where=text("entity = 'run_association' AND action = 'deleted'"),
+        ),
         {
             "schema": "ops",
             "comment": "History and audit: one row per created, updated or deleted row of a tracked table.",

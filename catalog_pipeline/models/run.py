@@ -32,7 +32,8 @@ class CourseRun(CatalogRow, Listed, Base):
     uuid: Mapped[UUID | None] = mapped_column(unique=True, comment="The upstream's uuid.")
     title: Mapped[str] = mapped_column(comment="Title shown to people.")
     status: Mapped[str] = mapped_column(
-        comment="Publication status of the run; archived when upstream no longer lists it."
+        server_default=text("'unpublished'"),
+        comment="Publication status of the run; archived when upstream no longer lists it.",
     )
     pacing: Mapped[str | None] = mapped_column(comment="instructor_paced or self_paced.")
     language: Mapped[str | None] = mapped_column(comment="Language code, as upstream spells it.")
@@ -88,9 +89,12 @@ class RunAssociation(CatalogRow, Base):
         comment="The run's course.",
     )
     source: Mapped[str] = mapped_column(
-        comment="What decided the course: manual, discovery, feed or key; each goes before those after it."
+        server_default=text("'manual'"),
+        comment="What decided the course: manual, discovery, feed or key; each goes before those after it.",
     )
-    reason: Mapped[str] = mapped_column(comment="Why the run belongs to the course, in words.")
+    reason: Mapped[str] = mapped_column(
+        server_default=text("'Set by SQL.'"), comment="Why the run belongs to the course, in words."
+    )
     decided_at: Mapped[datetime] = mapped_column(
         server_default=text("now()"), comment="When the association was last decided."
     )

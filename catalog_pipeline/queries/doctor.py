@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from catalog_pipeline.database import events, roles
-from catalog_pipeline.database.engine import Server, connected, make_engine, server_version
+from catalog_pipeline.database import events, logins, roles
+from catalog_pipeline.database.engine import CATALOG_DATABASE, Server, connected, make_engine, server_version
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.database.version import check_version
+from catalog_pipeline.embedded.tcp import ADDRESS
 from catalog_pipeline.errors import CatalogError
 from catalog_pipeline.loading.upstream import difference, recorded
 from catalog_pipeline.notifications import outbox
@@ -18,10 +19,12 @@ from catalog_pipeline.partner.arrivals import strays
 from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.queue import set_aside, waiting
 from catalog_pipeline.queries.status import status
-from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.upstreams import SOURCES, Upstreams, configured_addresses, upstreams
+from catalog_pipeline.settings import SERVICES, Settings
+from catalog_pipeline.sources import enterprise
+from catalog_pipeline.sources.upstreams import Upstreams, configured_addresses, services_of, upstreams
 
 PASSED_ON = "not configured: what it listed passes on to the feed that carries it, or the source that lists it"
+STANDS = "not configured: what it listed stands as it was last read"
 
 MOST_TOLD = 5
 """Feeds and files that one line names at most."""
@@ -63,6 +66,7 @@ def _database(settings: Settings, server: Server, where: str) -> list[Finding]:
                 _feeds(connection, settings),
                 _mail(connection, settings),
                 Finding("roles", True, _roles(connection)),
+                *([] if settings.database_url else [_tcp(connection, settings)]),
             ]
     except (CatalogError, DBAPIError) as error:
         return [Finding("database", False, str(error))]
@@ -124,6 +128,24 @@ def _roles(connection: Connection) -> str:
     return "made and granted: " + ", ".join(role.name for role in roles.ROLES)
 
 
+def _tcp(connection: Connection, settings: Settings) -> Finding:
+    """Whether the embedded server listens where the settings say, and who may log in there."""
+    wanted, port = settings.embedded_tcp_port, logins.open_port(connection)
+    if wanted == port and port:
+        who = f"{' or '.join(logins.LOGINS)}; their passwords are in {logins.passwords_file(settings.folder)}"
+        return Finding("tcp port", True, f"BI tools log in to {CATALOG_DATABASE} at {ADDRESS}:{port} as {who}")
+    if wanted == port:
+        return Finding("tcp port", True, "shut; CATALOG_EMBEDDED_TCP_PORT opens one, for BI tools")
+    found = f"listens on port {port}" if port else "has no port open"
+    said = f"is {wanted}" if wanted else "is not set"
+    return Finding(
+        "tcp port",
+        False,
+        f"the server {found}, but CATALOG_EMBEDDED_TCP_PORT {said}: end every `catalog-pipeline up` and psql of this"
+        " home, and the next command starts the server as the setting says",
+    )
+
+
 def _recorded(server: Server) -> dict[str, Row]:
     """The upstreams that the database was filled from; none where it cannot say so, which is told already."""
     try:
@@ -135,22 +157,26 @@ def _recorded(server: Server) -> dict[str, Row]:
 
 def _upstreams(settings: Settings, known: dict[str, Row]) -> list[Finding]:
     addresses = configured_addresses(settings)
-    findings = [Finding(name, True, PASSED_ON) for name in SOURCES if name in known and name not in addresses]
+    findings = [
+        Finding(name, True, STANDS if name in services_of(enterprise.SOURCE) else PASSED_ON)
+        for name in SERVICES
+        if name in known and name not in addresses
+    ]
     with upstreams(settings) as found:
-        for source, address in addresses.items():
-            if source in known and known[source]["address"] != address:
-                findings.append(Finding(source, False, difference(source, known[source]["address"], address)))
+        for service, address in addresses.items():
+            if service in known and known[service]["address"] != address:
+                findings.append(Finding(service, False, difference(service, known[service]["address"], address)))
             else:
-                findings.append(_reachable(found, source))
+                findings.append(_reachable(found, service))
     return findings
 
 
-def _reachable(found: Upstreams, source: str) -> Finding:
-    client, listing = found.client(source), found.listings(source)[0]
+def _reachable(found: Upstreams, service: str) -> Finding:
+    client, listing = found.client(service), found.listings(service)[0]
     try:
         body = client.get(listing.path, {**listing.params, "page": "1", "page_size": "1"})
         page = listing.read_page(body, client.base_url)
     except CatalogError as error:
-        return Finding(source, False, str(error))
+        return Finding(service, False, str(error))
     shown = "the bundled sample" if found.serves_sample else client.base_url
-    return Finding(source, True, f"{shown}: {page.count} documents of kind {listing.kind}")
+    return Finding(service, True, f"{shown}: {page.count} documents of kind {listing.kind}")

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0010_check_results"
-down_revision = "0008_roles"
+down_revision = "0009_history"
 branch_labels = None
 depends_on = None
 
