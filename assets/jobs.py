@@ -13,6 +13,7 @@ from assets.enterprise import refresh_enterprise_job, refresh_enterprise_service
 from assets.feeds import ingest_feeds
 from assets.mail import send_mail
 from assets.retention import remove_old
+from assets.site import build_site
 
 refresh_discovery = dg.define_asset_job(
     "refresh_discovery",
@@ -63,6 +64,7 @@ JOBS = [
     build_marts,
     snapshot_catalog,
     remove_old,
+    build_site,
     send_mail,
 ]
 

@@ -271,6 +271,11 @@ class Settings(BaseSettings):
         return self.home.expanduser().absolute()
 
     @property
+    def site_folder(self) -> Path:
+        """The folder of the site of the tables, absolute."""
+        return self.folder / "site"
+
+    @property
     def feeds_folder(self) -> Path:
         """The folder into which partners' files are put, absolute."""
         return self.partner_feeds.expanduser().absolute() if self.partner_feeds else self.folder / "feeds"
