@@ -15,7 +15,7 @@ from assets.tables import PREVIEWED, preview
 from catalog_pipeline.database.engine import connected
 from dbt_like_sql import relations
 from dbt_like_sql.model import SqlModel
-from dbt_like_sql.project import column_lineage, load_models
+from dbt_like_sql.project import check_columns, column_lineage, load_models
 from dbt_like_sql.runner import Counts, TestResult, build, run_tests, tests_of
 from resources.database import CatalogDatabase
 
@@ -40,6 +40,7 @@ TEST_DESCRIPTIONS = {
 }
 """What each test of a model asks, for a column."""
 MODELS = load_models()
+check_columns(MODELS)
 
 
 def _mart(model: SqlModel, group: str, partitions: dg.PartitionsDefinition | None = None) -> AssetsDefinition:
