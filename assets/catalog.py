@@ -6,7 +6,6 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 from dagster import AssetExecutionContext, AssetKey, MaterializeResult
-from sqlalchemy import text
 
 from assets import groups
 from assets.failures import failures_say_why
@@ -15,6 +14,7 @@ from catalog_pipeline.associations.planning import EVERY_RUN, NEW_IN_RANGE, asso
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.events import Range
 from catalog_pipeline.errors import ExitCode
+from catalog_pipeline.loading.checks import DOCUMENTS_VALID
 from catalog_pipeline.loading.go_live import publish_due_runs
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.replication.publishing import publish
@@ -34,8 +34,6 @@ TABLES = {
     "program": "Bundles of courses, with their status.",
     "program_course": "The courses of each program, in order.",
 }
-
-OPEN_REJECTS = "SELECT count(DISTINCT document_id) FROM ops.rejected_record WHERE cleared_at IS NULL"
 
 
 class PublishConfig(dg.Config):
@@ -72,9 +70,7 @@ def _spec(table: str, description: str) -> dg.AssetSpec:
     specs=[_spec(table, description) for table, description in TABLES.items()],
     check_specs=[
         dg.AssetCheckSpec(
-            "documents_valid",
-            asset=["catalog", "catalog_course"],
-            description="No document is rejected: `catalog-pipeline rejects` lists those that are, and why.",
+            DOCUMENTS_VALID.name, asset=["catalog", DOCUMENTS_VALID.table], description=DOCUMENTS_VALID.description
         )
     ],
     can_subset=False,  # one transaction fills them all
@@ -198,11 +194,11 @@ def run_association(
 
 def _documents_valid(database: CatalogDatabase) -> dg.AssetCheckResult:
     with connected(database.engine) as connection:
-        rejected = connection.execute(text(OPEN_REJECTS)).scalar_one()
+        rejected = DOCUMENTS_VALID.run(connection)
     return dg.AssetCheckResult(
         passed=rejected == 0,
-        check_name="documents_valid",
-        asset_key=["catalog", "catalog_course"],
+        check_name=DOCUMENTS_VALID.name,
+        asset_key=["catalog", DOCUMENTS_VALID.table],
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"documents_with_rejects": rejected, **rejects_preview(database.engine)},
     )

@@ -28,17 +28,11 @@ CHANGE_WITH = {
     "ops.feed_row": FEEDS,
     "catalog.course_run": RUNS,
     "catalog.run": [*RUNS, "catalog.run_association", "catalog.catalog_course"],
+    "ops.former_run_key": RUNS,
+    "ops.former_association": ["catalog.run_association"],
     "ops.column_change": [*RUNS, "catalog.run_association", "catalog.catalog_course", "catalog.organization"],
 }
 """The assets that a relation changes with, where that is not just the asset of its name."""
-TEST_DESCRIPTIONS = {
-    "key": "Each row has the model's key, and no two rows have the same.",
-    "not_null": "{} has a value in every row.",
-    "unique": "No two rows have the same {}.",
-    "accepted_values": "{} has only values that the model's file lists.",
-    "relationships": "Every {} is in the column that the model's file names.",
-}
-"""What each test of a model asks, for a column."""
 MODELS = load_models()
 check_columns(MODELS)
 
@@ -57,10 +51,7 @@ def _mart(model: SqlModel, group: str, partitions: dg.PartitionsDefinition | Non
         code_version=model.code_version,
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run() if partitions else None,
-        check_specs=[
-            dg.AssetCheckSpec(str(test), asset=key, description=TEST_DESCRIPTIONS[test.name].format(test.column))
-            for test in tests_of(model)
-        ],
+        check_specs=[dg.AssetCheckSpec(str(test), asset=key, description=test.description) for test in tests_of(model)],
         # The columns, with the types that Postgres gives them, come with each materialization.
         metadata={"dagster/table_name": model.full_name, "sql": dg.MetadataValue.md(f"```sql\n{model.sql}\n```")},
     )
@@ -84,15 +75,18 @@ def snapshots(first_day: date) -> list[AssetsDefinition]:
 
 
 def _metadata(connection: Connection, model: SqlModel, counts: Counts) -> dict[str, Any]:
-    rows = pd.DataFrame(relations.first_rows(connection, model, PREVIEWED), columns=list(model.columns), dtype=object)
     changes = {"inserted": counts.inserted, "updated": counts.updated, "deleted": counts.deleted}
     return {
-        "dagster/row_count": counts.rows,
+        **({"dagster/row_count": counts.rows, "rows": _preview(connection, model)} if model.counted else {}),
         **(changes if model.materialized == "table" else {}),
         "dagster/column_schema": _column_schema(connection, model),
         "dagster/column_lineage": _lineage(model),
-        "rows": preview(rows),
     }
+
+
+def _preview(connection: Connection, model: SqlModel) -> dg.TableMetadataValue:
+    rows = relations.first_rows(connection, model, PREVIEWED)
+    return preview(pd.DataFrame(rows, columns=list(model.columns), dtype=object))
 
 
 def _column_schema(connection: Connection, model: SqlModel) -> dg.TableSchema:

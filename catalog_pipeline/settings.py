@@ -62,6 +62,8 @@ def _check_database_url(value: str) -> None:
         raise ValueError("leave sslpassword out, which the process list would show: use a key without a password")
 
 
+SERVICES = ("discovery", "lms", "enterprise_catalog", "enterprise_access", "subsidy")
+"""The upstream services. The setting `<service>_url` says where each is."""
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -103,15 +105,24 @@ class Settings(BaseSettings):
     discovery_url: HttpUrl | None = Field(
         None,
         description="The URL of course-discovery, without /api/v1."
-        " If neither it nor CATALOG_LMS_URL is set, the bundled sample upstream is used.",
+        " If no upstream's URL is set, neither this one nor those below, the bundled sample upstream is used.",
     )
     lms_url: HttpUrl | None = Field(
         None, description="The URL of the LMS whose course list is read. It adds the runs that discovery does not list."
     )
+    enterprise_catalog_url: HttpUrl | None = Field(
+        None, description="The URL of enterprise-catalog, without /api: which content each customer's catalogs have."
+    )
+    enterprise_access_url: HttpUrl | None = Field(
+        None, description="The URL of enterprise-access, without /api: policies, configurations and assignments."
+    )
+    subsidy_url: HttpUrl | None = Field(
+        None, description="The URL of enterprise-subsidy, without /api: subsidies, and what content costs."
+    )
     oauth_token_url: HttpUrl | None = Field(
         None, description="The token endpoint. If unset, <CATALOG_LMS_URL>/oauth2/access_token."
     )
-    discovery_client_id: str | None = Field(None, description="The OAuth2 client id for discovery and the LMS.")
+    discovery_client_id: str | None = Field(None, description="The OAuth2 client id for all upstreams.")
     discovery_client_secret: SecretStr | None = Field(None, description="The secret of that OAuth2 client.")
 
     page_size: int = Field(100, ge=1, le=1000, description="How many documents a page has; the LMS gives 100 at most.")
@@ -139,6 +150,10 @@ class Settings(BaseSettings):
     )
     removal_floor: int = Field(
         5, ge=0, description="So many removals from a table are never held back; of feeds, each counts."
+    )
+
+    content_max_age: float = Field(
+        36, ge=0, description="Hours after which an allocation asks the catalog again for the content that it is for."
     )
 
     smtp_url: SecretStr | None = Field(
@@ -212,7 +227,7 @@ class Settings(BaseSettings):
     @property
     def uses_sample(self) -> bool:
         """Whether the bundled sample is used, because no upstream is configured."""
-        return self.discovery_url is None and self.lms_url is None
+        return not any(getattr(self, f"{service}_url") for service in SERVICES)
 
     @property
     def folder(self) -> Path:

@@ -57,13 +57,16 @@ class ColumnTests(BaseModel):
         return merged
 
 
+NO_TESTS = ColumnTests.model_construct()
+
+
 class Column(BaseModel):
     """What the front matter says of one column."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     description: Sentence
-    tests: ColumnTests = ColumnTests.model_construct()
+    tests: ColumnTests = NO_TESTS
 
 
 class FrontMatter(BaseModel):
@@ -76,6 +79,7 @@ class FrontMatter(BaseModel):
     materialized: Literal["view", "table"]
     key: tuple[str, ...] = ()
     partition: str | None = None
+    counted: bool = True
     columns: Annotated[dict[str, Column], Field(min_length=1)]
 
     @field_validator("key", mode="before")
@@ -93,7 +97,13 @@ class FrontMatter(BaseModel):
             raise ValueError("the key names a column twice")
         if self.partition and (self.materialized != "table" or self.partition not in self.key):
             raise ValueError("`partition` names a column, of days, of the key of a table")
+        if not self.counted and (self.materialized != "view" or self._has_tests):
+            raise ValueError("`counted: false` is for a view without key and tests, which would read all of it")
         return self
+
+    @property
+    def _has_tests(self) -> bool:
+        return bool(self.key) or any(column.tests != NO_TESTS for column in self.columns.values())
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,8 @@ class SqlModel:
     key: tuple[str, ...]
     partition: str | None
     """The column that holds the day, where the model is built by days; its query takes them from `marts.days()`."""
+    counted: bool
+    """Whether a build counts the rows and shows the first of them; false for a view on the whole history."""
     columns: Mapping[str, Column]
     lines: Lines
 
@@ -167,6 +179,7 @@ def read_model(path: Path) -> SqlModel:
         materialized=front_matter.materialized,
         key=front_matter.key,
         partition=front_matter.partition,
+        counted=front_matter.counted,
         columns=front_matter.columns,
         lines=lines,
     )

@@ -11,12 +11,21 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
+from catalog_pipeline.loading.checks import CheckResult, keep_results
 from dbt_like_sql import relations
 from dbt_like_sql.model import ColumnTests, SqlModel, SqlModelError
 from dbt_like_sql.statements import execute, listed, literals, names, query, relation
 
 NOT_A_KEY = (errors.UniqueViolation, errors.NotNullViolation)
 STAGED = Identifier("pg_temp", "staged")
+DESCRIPTIONS = {
+    "key": "Each row has the model's key, and no two rows have the same.",
+    "not_null": "{} has a value in every row.",
+    "unique": "No two rows have the same {}.",
+    "accepted_values": "{} has only values that the model's file lists.",
+    "relationships": "Every {} is in the column that the model's file names.",
+}
+"""What each test of a model asks, for a column."""
 SHOWN_FAILURES = 10
 """How many of the rows that fail a test are shown."""
 
@@ -27,9 +36,12 @@ Days = tuple[date, date]
 
 @dataclass(frozen=True)
 class Counts:
-    """How many rows the view or table has now, and how many of a table's rows the build changed."""
+    """How many rows the view or table has now, and how many of a table's rows the build changed.
 
-    rows: int
+    `rows` is None for a model that says `counted: false`.
+    """
+
+    rows: int | None
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
@@ -41,6 +53,11 @@ class ModelTest:
 
     name: str
     column: str | None
+
+    @property
+    def description(self) -> str:
+        """What it asks, in a sentence."""
+        return DESCRIPTIONS[self.name].format(self.column)
 
     def __str__(self) -> str:
         """A name that is unique in the model, such as `status_not_null`."""
@@ -92,11 +109,18 @@ def tests_of(model: SqlModel) -> list[ModelTest]:
 def run_tests(connection: Connection, model: SqlModel) -> list[TestResult]:
     """Run the tests of what `build` made. All tests are one query, and each that fails one more for its examples.
 
-    Raises SqlModelError where the model was not built yet.
+    The results are kept in `ops.check_result`. Raises SqlModelError where the model was not built yet.
     """
     if relations.kind(connection, model) is None:
         build_it = f"`catalog-pipeline marts build --select {model.name}`"
         raise SqlModelError(model.path, f"{model.full_name} was not built yet: run {build_it} first")
+    results = _results(connection, model)
+    kept = [CheckResult(model.full_name, str(result.test), result.failing_rows) for result in results]
+    keep_results(connection, kept, all_of=model.full_name)
+    return results
+
+
+def _results(connection: Connection, model: SqlModel) -> list[TestResult]:
     tests = list(_tests(model, relation(model)))
     if not tests:
         return []
@@ -133,7 +157,7 @@ def _build_view(connection: Connection, model: SqlModel) -> Counts:
     create = SQL("CREATE OR REPLACE VIEW {} AS {}").format(relation(model), query(model))
     if relations.kind(connection, model) == "table" or not _replaced(connection, create):
         _make_anew(connection, model, create)
-    return Counts(_count(connection, model))
+    return Counts(_count(connection, model) if model.counted else None)
 
 
 def _replaced(connection: Connection, create: Composable) -> bool:

@@ -15,7 +15,7 @@ from assets import jobs
 from assets.catalog import PublishConfig
 from catalog_pipeline.errors import SettingsError
 from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.upstreams import configured_addresses
+from catalog_pipeline.sources.upstreams import configured_sources
 from resources.instance import CODE_LOCATION_TAG, UNFINISHED, process_tag
 
 NIGHT_TAG = "catalog/night"
@@ -69,7 +69,7 @@ NIGHT = (
 
 def stages(settings: Settings) -> list[Stage]:
     """The night's stages, without those whose source is not configured."""
-    sources = configured_addresses(settings)
+    sources = configured_sources(settings)
     return [stage for stage in NIGHT if stage.source is None or stage.source in sources]
 
 

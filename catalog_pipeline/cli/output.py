@@ -267,8 +267,9 @@ def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
     if as_json:
         print_json([asdict(finding) for finding in findings])
         return
+    width = max(10, *(len(finding.what) for finding in findings))
     for finding in findings:
-        say(f"{finding.what:10} {finding.detail}", mark=("ok  ", "green") if finding.ok else ("FAIL", "red"))
+        say(f"{finding.what:{width}} {finding.detail}", mark=("ok  ", "green") if finding.ok else ("FAIL", "red"))
 
 
 def print_changes(changes: Sequence[Any], *, as_json: bool) -> None:

@@ -48,7 +48,7 @@ def up() -> None:
 
 @app.command()
 def refresh(
-    source: Annotated[str, typer.Argument(help="discovery, lms or all.")] = "all",
+    source: Annotated[str, typer.Argument(help="discovery, lms, enterprise or all.")] = "all",
     full: Annotated[bool, typer.Option("--full", help="Read every document, so that removals are noticed.")] = False,
     accept_removals: AcceptRemovals = False,
     wide: AsWide = False,

@@ -22,11 +22,12 @@ def sample_serve(
     fault: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="[PLACE:]KIND[@PAGE][*TIMES]",
-            help="What goes wrong while the list of courses is read; may be given more than once."
+            metavar="[LIST/][PLACE:]KIND[@PAGE][*TIMES]",
+            help="What goes wrong while a list is read; may be given more than once."
+            " LIST is the list, courses if not given, or a uuid in its address, such as an enterprise catalog's."
             " PLACE is headers, redirect or token; without one, the answer itself goes wrong."
             " PAGE is a page of the list or any (2 if not given), TIMES a number or always (1 if not given)."
-            " An unknown KIND is refused with a list of the kinds. Such as server-error@2*always.",
+            " An unknown KIND or LIST is refused with a list of them. Such as server-error@2*always.",
         ),
     ] = None,
 ) -> None:
@@ -114,6 +115,33 @@ def sample_feeds(
         settings.sample_courses if courses is None else courses,
         settings.sample_seed if seed is None else seed,
         days,
+    ):
+        say(str(path))
+
+
+@app.command("enterprise")
+def sample_enterprise(
+    folder: Annotated[Path, typer.Argument(help="The folder to write to, made if need be.")],
+    courses: Annotated[
+        int | None, typer.Option(help="Size of the catalog; CATALOG_SAMPLE_COURSES if not given.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed; CATALOG_SAMPLE_SEED if not given.")] = None,
+) -> None:
+    """Write the sample's enterprise records that it does not serve.
+
+    enterprise.jsonl has customers and learners, assignments.jsonl the
+    assignments of two customers. A file that is there already stays as it is.
+
+    Example: catalog-pipeline sample enterprise .catalog/enterprise
+    """
+    from catalog_pipeline.cli.console import say
+    from catalog_pipeline.sample.enterprise_files import write_enterprise_files
+
+    settings = load_settings()
+    for path in write_enterprise_files(
+        folder,
+        settings.sample_courses if courses is None else courses,
+        settings.sample_seed if seed is None else seed,
     ):
         say(str(path))
 

@@ -29,7 +29,7 @@ def list_(as_json: AsJson = False) -> None:
 
 @app.command()
 def switch(
-    service: Annotated[str, typer.Argument(help="discovery or lms.")],
+    service: Annotated[str, typer.Argument(help="The service; see upstream list.")],
     moved: Annotated[
         bool, typer.Option("--moved", help="It is the same system at a new address: nothing is read.")
     ] = False,
@@ -43,17 +43,23 @@ def switch(
 
     Without --moved it is another system, which is read whole. What is new,
     what goes on under its key and what would be archived is printed as a
-    plan with a hash. Only --plan with that hash applies it.
+    plan with a hash. Only --plan with that hash applies it. Of the services
+    for enterprises only --moved is offered.
 
     Example: catalog-pipeline upstream switch discovery --moved
     Example: catalog-pipeline upstream switch discovery --plan 5f0c7a1be2d4
     """
     from catalog_pipeline.cli.output import print_moved, print_switch
     from catalog_pipeline.replication import switching
+    from catalog_pipeline.settings import SERVICES
     from catalog_pipeline.sources.upstreams import SOURCES, upstreams
 
-    if service not in SOURCES:
-        raise UsageError(f"{service!r} is no service; the services are {', '.join(SOURCES)}.")
+    if service not in SERVICES:
+        raise UsageError(f"{service!r} is no service; the services are {', '.join(SERVICES)}.")
+    if service not in SOURCES and not moved:
+        raise UsageError(
+            f"Only --moved is for {service}: another system's catalogs and assignments need a database of their own."
+        )
     if expected and (moved or dry_run):
         raise UsageError("--plan applies a plan: leave out --moved and --dry-run.")
     with database() as (settings, engine):

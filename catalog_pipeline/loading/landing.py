@@ -100,17 +100,19 @@ class Reading:
         return max(1, self.first + moved - 1)
 
 
-def crawl(engine: Engine, client: ApiClient, listing: Listing, *, full: bool, scope: str = "") -> Crawl:
-    """Crawl one list and land it in one transaction at the end.
+def crawl(
+    engine: Engine, client: ApiClient, listing: Listing, *, full: bool, scope: str = "", lock: str = PUBLISH_LOCK
+) -> Crawl:
+    """Crawl one list and land it in one transaction at the end, under the lock of those who load it.
 
     Raises UpstreamError, UpstreamChangedError, or LoadRefusedError when the list kept changing under the crawl.
     """
     with engine.connect() as connection:
         with connection.begin():
-            check_address(connection, client.settings, listing.source)
+            check_address(connection, client.settings, listing.service)
         with read_list(connection, client, listing, scope, full=full) as run:
             with connection.begin():
-                land(connection, client, run, scope)
+                land(connection, client, run, scope, lock=lock)
             _refuse_if_not_kept(client, run)
     address = client.base_url + listing.path
     if run.repeated is not None:
@@ -145,12 +147,13 @@ def read_list(
             connection.commit()
 
 
-def land(connection: Connection, client: ApiClient, run: Crawl, scope: str = "") -> None:
+def land(connection: Connection, client: ApiClient, run: Crawl, scope: str = "", *, lock: str = PUBLISH_LOCK) -> None:
     """Land what was read, if it is kept, and record the crawl; the transaction is the caller's."""
     if run.is_kept:
+        locks.take(connection, lock)
         _land(connection, run, scope)
-        record_address(connection, client.settings, run.listing.source, run.started_at)
-    _record(connection, client, run, scope)
+        record_address(connection, client.settings, run.listing.service, run.started_at)
+    record_crawl(connection, client, run, scope, is_complete=run.is_kept)
 
 
 def _refuse_if_not_kept(client: ApiClient, run: Crawl) -> None:
@@ -180,12 +183,12 @@ def _begin(connection: Connection, listing: Listing, scope: str, *, full: bool) 
                 FROM landing.crawl
                 WHERE source = :source AND kind = :kind AND scope = :scope AND outcome = 'complete'
                   -- What was read at another address says nothing about this one.
-                  AND started_at >= (SELECT since FROM landing.upstream WHERE service = :source)
+                  AND started_at >= (SELECT since FROM landing.upstream WHERE service = :service)
                 ORDER BY id DESC LIMIT 1
             ) AS watermark, EXISTS (
                 SELECT FROM ops.held_removal h JOIN ops.load l ON l.id = h.load_id WHERE l.source = :source
             ) AS held"""),
-        {"source": listing.source, "kind": listing.kind, "scope": scope},
+        {"source": listing.source, "service": listing.service, "kind": listing.kind, "scope": scope},
     ).one()
     connection.rollback()
     whole = full or row.held or not listing.modified_param or not row.watermark
@@ -195,7 +198,7 @@ def _begin(connection: Connection, listing: Listing, scope: str, *, full: bool) 
 
 def _read(connection: Connection, client: ApiClient, run: Crawl, scope: str) -> None:
     """Read all pages; while that is incomplete, again from where the count began to move (else from the first)."""
-    known = _known(connection, run.listing, scope)
+    known = known_hashes(connection, run.listing, scope)
     first, before = 1, None
     newest: list[datetime] = []
     for _ in range(1 + REREADS):
@@ -222,7 +225,7 @@ def _batches(client: ApiClient, run: Crawl, known: dict[str, bytes], first: int)
     return read_pages(client, run.listing, extra, first, partial(_prepare, run, known))
 
 
-def _known(connection: Connection, listing: Listing, scope: str) -> dict[str, bytes]:
+def known_hashes(connection: Connection, listing: Listing, scope: str) -> dict[str, bytes]:
     """The hash of every document that is here, by its key."""
     rows = connection.execute(
         text(
@@ -240,8 +243,8 @@ def _prepare(run: Crawl, known: dict[str, bytes], page: Page) -> Batch:
     rows: list[tuple[str, bytes, bytes | None]] = []
     moments = []
     for listed in page.documents:
-        document, digest = _hashed(listed)
-        key = _key(run.listing, document, digest)
+        document, digest = hashed(listed)
+        key = document_key(run.listing, document, digest)
         rows.append((key, digest, None if known.get(key) == digest else compress(encode(document))))
         moments.append(modified_at(document) if isinstance(document, dict) else None)
     # What changes behind the crawl, while it reads on, is stamped after its start, as is what bears a wrong date.
@@ -249,7 +252,7 @@ def _prepare(run: Crawl, known: dict[str, bytes], page: Page) -> Batch:
     return Batch(page.count, rows, max(read, default=None))
 
 
-def _hashed(document: Any) -> tuple[Any, bytes]:
+def hashed(document: Any) -> tuple[Any, bytes]:
     """A document and its hash. In the place of one that cannot be kept stands what says so, to be rejected by name."""
     try:
         return document, content_hash(document)
@@ -268,7 +271,7 @@ def _stage(connection: Connection, run: Crawl, reading: Reading, batch: Batch) -
     run.seen |= reading.keys
 
 
-def _key(listing: Listing, document: Any, digest: bytes) -> str:
+def document_key(listing: Listing, document: Any, digest: bytes) -> str:
     """A document's key; one without any is kept under its hash, so that it can be rejected by name."""
     key = listing.key(document) if isinstance(document, dict) else None
     if isinstance(key, str) and 0 < len(key) <= 255 and key.isprintable():
@@ -282,13 +285,21 @@ def _some(keys: Collection[str]) -> str:
     return f"{shown} and {len(keys) - 3} more" if len(keys) > 3 else shown
 
 
-def _land(connection: Connection, run: Crawl, scope: str) -> None:
+def merge_documents(connection: Connection, run: Crawl, scope: str) -> None:
+    """Keep the documents of `run.staging` (seq, key, payload_hash, payload where it differs), the last of each key.
+
+    The lock of those who load them is held: documents do not change under a load, nor in another order than it locks
+    them.
+    """
     names = {"source": run.listing.source, "scope": scope, "kind": run.listing.kind}
-    # Documents do not change under a load, nor in another order than it locks them.
-    locks.take(connection, PUBLISH_LOCK)
     connection.execute(text(f"ANALYZE {run.staging}"))
     row = connection.execute(text(LAND.format(staging=run.staging)), names).one()
     run.counts |= {"created": row.created, "changed": row.changed}
+
+
+def _land(connection: Connection, run: Crawl, scope: str) -> None:
+    merge_documents(connection, run, scope)
+    names = {"source": run.listing.source, "scope": scope, "kind": run.listing.kind}
     if run.mode == "full" and run.is_complete:
         run.counts["missing"] = connection.execute(text(MARK_MISSING.format(staging=run.staging)), names).rowcount
 
@@ -320,7 +331,8 @@ MARK_MISSING = """
       AND NOT EXISTS (SELECT FROM {staging} AS s WHERE s.key = d.key)"""
 
 
-def _record(connection: Connection, client: ApiClient, run: Crawl, scope: str) -> None:
+def record_crawl(connection: Connection, client: ApiClient, run: Crawl, scope: str, *, is_complete: bool) -> None:
+    """Add the crawl to `landing.crawl`."""
     connection.execute(
         text("""
             INSERT INTO landing.crawl (source, scope, kind, url, mode, outcome, started_at, pages, documents,
@@ -334,7 +346,7 @@ def _record(connection: Connection, client: ApiClient, run: Crawl, scope: str) -
             "kind": run.listing.kind,
             "url": client.base_url + run.listing.path,
             "mode": run.mode,
-            "outcome": "complete" if run.is_kept else "incomplete",
+            "outcome": "complete" if is_complete else "incomplete",
             "started_at": run.started_at,
             "pages": run.pages,
             "documents": len(run.seen),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, carried_by_feeds
+from catalog_pipeline.sources.upstreams import services_of
 
 if TYPE_CHECKING:
     from catalog_pipeline.loading.publication import Publication
@@ -39,9 +40,10 @@ corrected some of its rows since."""
 
 
 def settle_configured(publication: Publication, configured: Collection[str]) -> None:
-    """Let ownership pass on from services that are not configured any more, and back to this load's own service.
+    """Let ownership pass on from services that are not configured any more, and back to this load's own services.
 
-    The LMS's documents of runs that lost their owner become pending, and so do all documents of a service that returns.
+    The LMS's documents of runs that lost their owner become pending, and so do all documents of a source whose service
+    returns.
     """
     source = publication.report.source
     gone = publication.execute(
@@ -56,7 +58,10 @@ def settle_configured(publication: Publication, configured: Collection[str]) -> 
             WHERE d.source = 'lms' AND o.source <> 'lms' AND {folded("d.key")} = {folded("r.run_key")}
               AND d.missing_since IS NULL""")
     returned = publication.execute(
-        "UPDATE landing.upstream SET off_since = NULL WHERE service = :source AND off_since IS NOT NULL", source=source
+        """UPDATE landing.upstream SET off_since = NULL
+           WHERE service = ANY(:own) AND service = ANY(:configured) AND off_since IS NOT NULL""",
+        own=list(services_of(source)),
+        configured=list(configured),
     )
     if returned:
         publication.execute("UPDATE landing.document SET settled_rules = NULL WHERE source = :source", source=source)

@@ -11,7 +11,8 @@ from catalog_pipeline.database.engine import STARTED_BY
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.upstreams import SAMPLE_ADDRESS, configured_address
+from catalog_pipeline.sources import enterprise
+from catalog_pipeline.sources.upstreams import SAMPLE_ADDRESS, configured_address, services_of
 
 
 class UpstreamChangedError(LoadRefusedError):
@@ -42,10 +43,10 @@ def difference(service: str, recorded: str, configured: str) -> str:
         return f"{told} `catalog-pipeline sample clear` empties a database that holds only the sample's data."
     if configured == SAMPLE_ADDRESS:
         return f"{told} Set CATALOG_{service.upper()}_URL, for without a URL the bundled sample is read."
-    return (
-        f"{told} If it is the same system at a new address: `catalog-pipeline upstream switch {service} --moved`."
-        f" If it is another system, `catalog-pipeline upstream switch {service}` shows what would change."
-    )
+    same = f"{told} If it is the same system at a new address: `catalog-pipeline upstream switch {service} --moved`."
+    if service in services_of(enterprise.SOURCE):
+        return f"{same} Another system's catalogs and assignments need a database of their own."
+    return f"{same} If it is another system, `catalog-pipeline upstream switch {service}` shows what would change."
 
 
 def record_address(connection: Connection, settings: Settings, service: str, since: datetime) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from catalog_pipeline.models.base import FOLD_COLLATION, Base, TransactionId
 
 LOAD_OUTCOMES = ("applied", "refused", "held")
+SEVERITIES = ("error", "warn")
 ROW_OUTCOMES = ("created", "updated", "unchanged", "deleted", "rejected", "deferred", "duplicate")
 
 
@@ -38,6 +39,11 @@ class Load(Base):
     )
     documents: Mapped[int] = mapped_column(comment="Number of pending documents that it read.")
     rejected_documents: Mapped[int] = mapped_column(comment="Number of documents that it rejected whole.")
+    xid: Mapped[str | None] = mapped_column(
+        TransactionId,
+        server_default=text("pg_current_xact_id()"),
+        comment="The transaction of the load, by which its change events are found; null where it was not kept.",
+    )
 
 
 class LoadCount(Base):
@@ -121,6 +127,25 @@ class HeldRemoval(Base):
     )
 
 
+class CheckResult(Base):
+    """The last result of one check of a table or view, whoever ran it."""
+
+    __tablename__ = "check_result"
+    __table_args__ = (
+        CheckConstraint("failing_rows >= 0", name="failing_rows"),
+        CheckConstraint(f"severity IN {SEVERITIES}", name="severity"),
+        {"schema": "ops", "comment": "The last result of each check of a table: one row per check that was run."},
+    )
+
+    table_name: Mapped[str] = mapped_column(primary_key=True, comment="The checked table or view, as schema.table.")
+    check_name: Mapped[str] = mapped_column(primary_key=True, comment="The check, such as status_not_null.")
+    failing_rows: Mapped[int] = mapped_column(BigInteger, comment="Number of rows that failed; 0 is a pass.")
+    severity: Mapped[str] = mapped_column(comment="What a failure is: error, or warn.")
+    checked_at: Mapped[datetime] = mapped_column(
+        server_default=text("clock_timestamp()"), comment="When it was checked."
+    )
+
+
 class ChangeEvent(Base):
     """One change of a row of a tracked table, whoever made it, psql included. Only triggers write here.
 
@@ -134,6 +159,18 @@ class ChangeEvent(Base):
         CheckConstraint("action IN ('created', 'updated', 'deleted')", name="action"),
         Index("change_event_key_idx", text(f"lower(key COLLATE {FOLD_COLLATION})")),
         Index("change_event_entity_idx", "entity", "entity_id"),
+        Index("change_event_id_idx", "id", unique=True),
+        Index("change_event_at_idx", "at"),
+        Index(
+            "change_event_former_run_key_idx",
+            text("((changes -> 'run_key'::text) ->> 0)"),
+            postgresql_where=text("entity = 'course_run' AND action IN ('updated', 'deleted') AND changes ? 'run_key'"),
+        ),
+        Index(
+            "change_event_former_association_idx",
+            text("((changes -> 'course_run_id'::text) ->> 0)"),
+            postgresql_where=text("entity = 'run_association' AND action = 'deleted'"),
+        ),
         {
             "schema": "ops",
             "comment": "History and audit: one row per created, updated or deleted row of a tracked table.",

@@ -19,10 +19,12 @@ from catalog_pipeline.partner.arrivals import strays
 from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.queue import set_aside, waiting
 from catalog_pipeline.queries.status import status
-from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.upstreams import SOURCES, Upstreams, configured_addresses, upstreams
+from catalog_pipeline.settings import SERVICES, Settings
+from catalog_pipeline.sources import enterprise
+from catalog_pipeline.sources.upstreams import Upstreams, configured_addresses, services_of, upstreams
 
 PASSED_ON = "not configured: what it listed passes on to the feed that carries it, or the source that lists it"
+STANDS = "not configured: what it listed stands as it was last read"
 
 MOST_TOLD = 5
 """Feeds and files that one line names at most."""
@@ -155,22 +157,26 @@ def _recorded(server: Server) -> dict[str, Row]:
 
 def _upstreams(settings: Settings, known: dict[str, Row]) -> list[Finding]:
     addresses = configured_addresses(settings)
-    findings = [Finding(name, True, PASSED_ON) for name in SOURCES if name in known and name not in addresses]
+    findings = [
+        Finding(name, True, STANDS if name in services_of(enterprise.SOURCE) else PASSED_ON)
+        for name in SERVICES
+        if name in known and name not in addresses
+    ]
     with upstreams(settings) as found:
-        for source, address in addresses.items():
-            if source in known and known[source]["address"] != address:
-                findings.append(Finding(source, False, difference(source, known[source]["address"], address)))
+        for service, address in addresses.items():
+            if service in known and known[service]["address"] != address:
+                findings.append(Finding(service, False, difference(service, known[service]["address"], address)))
             else:
-                findings.append(_reachable(found, source))
+                findings.append(_reachable(found, service))
     return findings
 
 
-def _reachable(found: Upstreams, source: str) -> Finding:
-    client, listing = found.client(source), found.listings(source)[0]
+def _reachable(found: Upstreams, service: str) -> Finding:
+    client, listing = found.client(service), found.listings(service)[0]
     try:
         body = client.get(listing.path, {**listing.params, "page": "1", "page_size": "1"})
         page = listing.read_page(body, client.base_url)
     except CatalogError as error:
-        return Finding(source, False, str(error))
+        return Finding(service, False, str(error))
     shown = "the bundled sample" if found.serves_sample else client.base_url
-    return Finding(source, True, f"{shown}: {page.count} documents of kind {listing.kind}")
+    return Finding(service, True, f"{shown}: {page.count} documents of kind {listing.kind}")

@@ -9,7 +9,7 @@ from catalog_pipeline.errors import UsageError
 
 # The row may have had another key before or after.
 CALLED = f"""
-    SELECT entity, entity_id FROM ops.column_change
+    SELECT entity, entity_id FROM ops.change_event
     WHERE key IS NOT NULL AND {folded("key")} = {WANTED}
     UNION
     SELECT 'run_association', a.id

@@ -37,7 +37,8 @@ def association_outcomes(connection: Connection, load_id: int) -> dict[str, int]
         connection,
         """
         WITH written AS (
-            SELECT e.entity, e.entity_id FROM ops.column_change e JOIN ops.load l ON e.actor = 'load:' || l.id
+            SELECT e.entity, e.entity_id
+            FROM ops.column_change e JOIN ops.load l ON e.xid = l.xid AND e.actor = 'load:' || l.id
             WHERE l.id > :load_id
               AND (e.entity = 'run_association' AND e."column" = 'catalog_course_id'
                    OR e.entity = 'catalog_course' AND e."column" = 'key' AND e.action = 'created'))

@@ -4,8 +4,8 @@ from sqlalchemy import Connection
 
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.loading.upstream import recorded
-from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources.upstreams import SOURCES, configured_addresses
+from catalog_pipeline.settings import SERVICES, Settings
+from catalog_pipeline.sources.upstreams import configured_addresses
 
 COLUMNS = ["service", "address", "configured", "since", "by", "off_since"]
 
@@ -16,6 +16,6 @@ def list_upstreams(connection: Connection, settings: Settings) -> list[Row]:
     empty = dict.fromkeys(COLUMNS)
     return [
         {**empty, "service": service, **found.get(service, {}), "configured": addresses.get(service)}
-        for service in SOURCES
+        for service in SERVICES
         if service in found or service in addresses
     ]

@@ -35,6 +35,7 @@ def build_catalog(courses: int, seed: int) -> SampleCatalog:
     plain = [draft_course(seed, number, listed, issued) for number in range(courses - len(fixed))]
     everything = (fixed + plain)[:courses]
     return SampleCatalog(
+        size=courses,
         seed=seed,
         organizations=organizations,
         courses=everything,

@@ -9,23 +9,31 @@ from typing import Any
 from catalog_pipeline.sample.drafting import draft_course, next_run
 from catalog_pipeline.sample.records import (
     EPOCH,
+    EXECUTIVE_EDUCATION,
     Change,
     Course,
     Organization,
     Program,
     Run,
+    advertised_run,
     instant,
     moment,
 )
 
 CHANGED_SHARE = 0.01
 MOST_PROGRAM_COURSES = 8
+DEADLINE_WITHIN = 3, 45
+"""In how many days from today enrollment ends in a run whose deadline moves."""
+WITH_DEADLINE = (EXECUTIVE_EDUCATION, "verified-audit")
+"""The course types whose runs have a deadline to enroll, or to upgrade."""
 
 
 @dataclass(eq=False)
 class SampleCatalog:
     """Everything the sample upstream knows, on day `day`. Build it with `build_catalog`."""
 
+    size: int
+    """How many courses it had on day 0."""
     seed: int
     organizations: list[Organization]
     courses: list[Course]
@@ -87,6 +95,8 @@ class _Day:
             (self._add_course, 0.04),
             (self._change_program, 0),
             (self._repoint_run, 0),
+            (self._move_deadline, 0),
+            (self._withdraw_course, 0),
         )
         courses = len(self.catalog.courses)
         return [
@@ -143,13 +153,42 @@ class _Day:
         today = instant(self.catalog.today)
         course = self._take(lambda course: any((run.end or "") > today for run in course.runs))
         if course:
-            run = next(run for run in course.runs if (run.end or "") > today)
-            later = timedelta(days=self.rng.randint(1, 21))
-            for name in ("start", "end", "enrollment_end"):
-                old = getattr(run, name)
-                if old:
-                    moved = instant(datetime.fromisoformat(old) + later)
-                    yield self._set("date_moved", course, run, name, moved)
+            yield from self._postpone(course, next(run for run in course.runs if (run.end or "") > today))
+
+    def _move_deadline(self) -> Iterator[Change]:
+        """Move the dates of an advertised run that learners can enroll in for a few weeks only."""
+        soon, later = (instant(self.catalog.today + timedelta(days=days)) for days in DEADLINE_WITHIN)
+
+        def closes(course: Course) -> bool:
+            run = advertised_run(course.runs)
+            has_deadline = course.course_type in WITH_DEADLINE
+            return run is not None and has_deadline and soon < (run.enrollment_end or run.end or "") < later
+
+        course = self._take(closes)
+        run = course and advertised_run(course.runs)
+        if course and run:
+            yield from self._postpone(course, run)
+
+    def _postpone(self, course: Course, run: Run) -> Iterator[Change]:
+        later = timedelta(days=self.rng.randint(1, 21))
+        for name in ("start", "end", "enrollment_end"):
+            old = getattr(run, name)
+            if old:
+                yield self._set("date_moved", course, run, name, instant(datetime.fromisoformat(old) + later))
+
+    def _withdraw_course(self) -> Iterator[Change]:
+        """Unpublish the last run of a course that learners could enroll in."""
+        today = instant(self.catalog.today)
+
+        def last_open(course: Course) -> Run | None:
+            published = [run for run in course.runs if run.status == "published"]
+            open_one = len(published) == 1 and today < min(published[0].enrollment_end or "9", published[0].end or "9")
+            return published[0] if open_one else None
+
+        course = self._take(last_open)
+        run = course and last_open(course)
+        if course and run:
+            yield self._set("archived", course, run, "status", "unpublished")
 
     def _retitle(self) -> Iterator[Change]:
         course = self._take(lambda course: True)

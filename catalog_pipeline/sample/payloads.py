@@ -12,6 +12,7 @@ from catalog_pipeline.sample.records import (
     Organization,
     Program,
     Run,
+    advertised_run,
     instant,
     stable_uuid,
 )
@@ -330,8 +331,7 @@ def _entitlements(course: Course) -> list[Document]:
 def course_document(course: Course, programs: list[Program], view: View, today: datetime) -> Document:
     """A course with its visible runs. A course without a key has no `key` at all."""
     runs = visible_runs(course, view)
-    published = [run for run in runs if run.status == "published"]
-    advertised = max(published, key=lambda run: (run.start or "", run.key), default=None)
+    advertised = advertised_run(runs)
     documents = [run_document(run, course, view, today) for run in runs]
     return ({} if course.key is None else {"key": course.key}) | {
         "uuid": course.uuid,

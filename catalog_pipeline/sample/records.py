@@ -104,6 +104,12 @@ class Change:
     new: Any
 
 
+def advertised_run(runs: list[Run]) -> Run | None:
+    """The published run that starts last; None where no run is published."""
+    published = [run for run in runs if run.status == "published"]
+    return max(published, key=lambda run: (run.start or "", run.key), default=None)
+
+
 def instant(when: datetime) -> str:
     """`2026-01-05T00:00:00Z`, with microseconds only where there are some, as upstream writes instants."""
     return when.isoformat().replace("+00:00", "Z")

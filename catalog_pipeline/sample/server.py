@@ -1,11 +1,11 @@
-"""The sample upstream over HTTP: course-discovery and the LMS on one address, with their tokens and envelopes.
+"""The sample upstream over HTTP: course-discovery, the LMS and enterprise services on one address, with their tokens.
 
 `/sample/…` is its own: the day it stands at, and the way to the next.
 """
 
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from threading import Thread
 from types import TracebackType
 from typing import Any
@@ -14,7 +14,6 @@ from urllib.parse import parse_qs
 import orjson
 import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import URL
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,14 +21,24 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from catalog_pipeline.sample.days import SampleCatalog
-from catalog_pipeline.sample.faults import Reachable
+from catalog_pipeline.sample.enterprise_api import EnterpriseApi
+from catalog_pipeline.sample.envelopes import (
+    PageSize,
+    Span,
+    by_page,
+    json_answer,
+    no_such_page,
+    page_answer,
+    positive,
+    refused,
+)
+from catalog_pipeline.sample.exchanges import Reachable
 from catalog_pipeline.sample.shelf import BadTimestampError, Shelf, view_of
 from catalog_pipeline.sample.tokens import Tokens
 
 CLIENT_ID = "catalog-pipeline"
 CLIENT_SECRET = "sample-secret"
-DEFAULT_PAGE = 20
-LMS_DEFAULT_PAGE, LMS_LARGEST_PAGE = 10, 100
+DISCOVERY_PAGE, LMS_PAGE = PageSize(20), PageSize(10, 100)
 MOST_DAYS = 3650
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -92,6 +101,7 @@ class _Upstream:
                 for name, (records, to_json) in discovery.items()
             ),
             Route("/api/courses/v1/courses/", self._guarded(self.lms_list), methods=["GET"]),
+            *EnterpriseApi(self.catalog).routes(self._guarded),
             Route("/sample/state", self.state, methods=["GET"]),
             Route("/sample/advance", self.advance, methods=["POST"]),
         ]
@@ -100,21 +110,21 @@ class _Upstream:
         async def guarded(request: Request) -> Response:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
             if scheme != "JWT" or not token:
-                return _refused("Authentication credentials were not provided.")
+                return refused("Authentication credentials were not provided.")
             reason = self.tokens.refusal(token)
-            return _refused(reason) if reason else await handler(request)
+            return refused(reason) if reason else await handler(request)
 
         return guarded
 
     async def access_token(self, request: Request) -> Response:
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
         if form.get("grant_type") != "client_credentials":
-            return _json({"error": "unsupported_grant_type"}, 400)
+            return json_answer({"error": "unsupported_grant_type"}, 400)
         if (form.get("client_id"), form.get("client_secret")) != self.client:
-            return _json({"error": "invalid_client"}, 401)
+            return json_answer({"error": "invalid_client"}, 401)
         if form.get("token_type") != "jwt":
-            return _json({"error": "invalid_request"}, 400)
-        return _json(
+            return json_answer({"error": "invalid_request"}, 400)
+        return json_answer(
             {
                 "access_token": self.tokens.issue(),
                 "expires_in": int(self.tokens.lifetime),
@@ -126,22 +136,16 @@ class _Upstream:
     async def lms_list(self, request: Request) -> Response:
         query = request.query_params
         runs = self.shelf.lms_runs(query)
-        size = min(_positive(query.get("page_size")) or LMS_DEFAULT_PAGE, LMS_LARGEST_PAGE)
-        page, pages = _positive(query.get("page", "1")), max(1, -(-len(runs) // size))
-        if page is None or page > pages:
-            return _json({"detail": "Invalid page."}, 404)
-        head = {
-            "next": str(request.url.include_query_params(page=page + 1)) if page < pages else None,
-            "previous": str(request.url.include_query_params(page=page - 1)) if page > 1 else None,
-            "count": len(runs),
-            "num_pages": pages,
-        }
-        shown = runs[(page - 1) * size : page * size]
-        return _page({"pagination": head}, map(self.shelf.lms_json, shown))
+        size = LMS_PAGE.of(request)
+        span = by_page(request, len(runs), size)
+        if span is None:
+            return no_such_page()
+        head = span.links() | {"count": len(runs), "num_pages": max(1, -(-len(runs) // size))}
+        return page_answer({"pagination": head}, map(self.shelf.lms_json, runs[span.shown]))
 
     async def state(self, request: Request) -> Response:
         catalog = self.catalog
-        return _json(
+        return json_answer(
             {
                 "day": catalog.day,
                 "today": catalog.today.date().isoformat(),
@@ -160,9 +164,9 @@ class _Upstream:
         except (orjson.JSONDecodeError, AttributeError):
             days = None
         if type(days) is not int or not 1 <= days <= MOST_DAYS:
-            return _json({"detail": f'send {{"days": n}}, n from 1 to {MOST_DAYS}'}, 400)
+            return json_answer({"detail": f'send {{"days": n}}, n from 1 to {MOST_DAYS}'}, 400)
         changes = self.catalog.advance(days)
-        return _json({"day": self.catalog.day, "changes": changes})
+        return json_answer({"day": self.catalog.day, "changes": changes})
 
 
 def _discovery_list(records: Callable[..., list[Any]], to_json: Callable[..., bytes]) -> Handler:
@@ -171,71 +175,35 @@ def _discovery_list(records: Callable[..., list[Any]], to_json: Callable[..., by
         try:
             found = records(query)
         except BadTimestampError:
-            return _json({"timestamp": ["Enter a valid date/time."]}, 400)
-        span = _by_page if "page" in query else _by_offset
-        slots = span(request, len(found))
-        if slots is None:
-            return _json({"detail": "Invalid page."}, 404)
-        shown, after, before = slots
+            return json_answer({"timestamp": ["Enter a valid date/time."]}, 400)
+        span = _asked(request, len(found))
+        if span is None:
+            return no_such_page()
         view = view_of(query)
-        head = {
-            "count": len(found),
-            "next": str(after) if after else None,
-            "previous": str(before) if before else None,
-        }
-        return _page(head, (to_json(record, view) for record in found[shown]))
+        return page_answer(
+            {"count": len(found)} | span.links(), (to_json(record, view) for record in found[span.shown])
+        )
 
     return answer
 
 
-Slots = tuple[slice, URL | None, URL | None]
+def _asked(request: Request, count: int) -> Span | None:
+    """By `page` and `page_size`, without a maximum, where there is a `page`; else by `limit` and `offset`."""
+    if "page" in request.query_params:
+        return by_page(request, count, DISCOVERY_PAGE.of(request))
+    return _by_offset(request, count)
 
 
-def _by_page(request: Request, count: int) -> Slots | None:
-    """`page` and `page_size`, without a maximum; None past the end. An empty list has one page."""
-    page = _positive(request.query_params["page"])
-    size = _positive(request.query_params.get("page_size")) or DEFAULT_PAGE
-    pages = max(1, -(-count // size))
-    if page is None or page > pages:
-        return None
-    after = request.url.include_query_params(page=page + 1) if page < pages else None
-    before = request.url.include_query_params(page=page - 1) if page > 1 else None
-    return slice((page - 1) * size, page * size), after, before
-
-
-def _by_offset(request: Request, count: int) -> Slots | None:
+def _by_offset(request: Request, count: int) -> Span | None:
     """`limit` and `offset`, the style of a request without `page`: `page_size` says nothing to it."""
-    limit = _positive(request.query_params.get("limit")) or DEFAULT_PAGE
-    offset = _positive(request.query_params.get("offset")) or 0
+    limit = positive(request.query_params.get("limit")) or DISCOVERY_PAGE.default
+    offset = positive(request.query_params.get("offset")) or 0
     if offset and offset >= count:
         return None
     url = request.url.include_query_params(limit=limit)
     after = url.include_query_params(offset=offset + limit) if offset + limit < count else None
     before = url.include_query_params(offset=max(0, offset - limit)) if offset else None
-    return slice(offset, offset + limit), after, before
-
-
-def _positive(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and int(text) > 0 else None
-
-
-def _json(body: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, media_type="application/json")
-
-
-def _refused(detail: str) -> Response:
-    return Response(
-        orjson.dumps({"detail": detail}),
-        401,
-        {"WWW-Authenticate": 'JWT realm="api"'},
-        media_type="application/json",
-    )
-
-
-def _page(head: dict[str, Any], documents: Iterable[bytes]) -> Response:
-    """An envelope around documents that are JSON already, so that a page costs no more than joining them."""
-    body = orjson.dumps(head)[:-1] + b',"results":[' + b",".join(documents) + b"]}"
-    return Response(body, media_type="application/json")
+    return Span(slice(offset, offset + limit), after, before)
 
 
 def _listen(host: str, port: int) -> tuple[socket.socket, str]:

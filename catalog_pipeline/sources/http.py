@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -37,12 +37,12 @@ class ApiClient:
         self._waited = 0.0
         self._limited_until = 0.0
 
-    def get(self, path: str, params: Mapping[str, str], stop: threading.Event | None = None) -> Any:
+    def get(self, path: str, params: Mapping[str, str | Sequence[str]], stop: threading.Event | None = None) -> Any:
         """GET JSON. Raises UpstreamRefusedError where trying again is hopeless, UpstreamError after all retries.
 
-        Once `stop` is set nothing is tried again, so that whoever gave up need not wait for the last back-off.
+        A parameter with several values is repeated. Once `stop` is set nothing is tried again, so that whoever gave up need not wait for the last back-off.
         """
-        url = f"{self.base_url}{path}?{urlencode(params)}"
+        url = f"{self.base_url}{path}?{urlencode(params, doseq=True)}"
         return self._with_retries(lambda: self._authorized(url), stop or threading.Event())
 
     def _with_retries(self, attempt: Callable[[], Found], stop: threading.Event) -> Found:

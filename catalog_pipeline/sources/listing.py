@@ -36,6 +36,13 @@ class Listing:
     modified_param: str | None = None
     """The query parameter that asks for what changed since an instant, where there is one."""
     largest_page: int = 1000
+    own_service: str | None = None
+    """The service that serves the list, where the source has more than the one of its own name."""
+
+    @property
+    def service(self) -> str:
+        """The service that serves the list."""
+        return self.own_service or self.source
 
     def read_page(self, body: Any, base_url: str = "") -> Page:
         """The page that some JSON is. Raises UpstreamRefusedError where it is none."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -24,7 +24,7 @@ def itself(page: Page) -> Page:
 def read_pages(
     client: ApiClient,
     listing: Listing,
-    extra: Mapping[str, str],
+    extra: Mapping[str, str | Sequence[str]],
     first: int = 1,
     prepare: Callable[[Page], Prepared] = itself,
 ) -> Iterator[Prepared]:
@@ -75,7 +75,7 @@ class _Fetch(Generic[Prepared]):
 
     client: ApiClient
     listing: Listing
-    params: Mapping[str, str]
+    params: Mapping[str, str | Sequence[str]]
     prepare: Callable[[Page], Prepared]
     stop: threading.Event
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from catalog_pipeline.addresses import upstream_address
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.folders import make_private
-from catalog_pipeline.settings import Settings
-from catalog_pipeline.sources import discovery, lms
+from catalog_pipeline.settings import SERVICES, Settings, setting_name
+from catalog_pipeline.sources import discovery, enterprise, lms
 from catalog_pipeline.sources.http import ApiClient
 from catalog_pipeline.sources.listing import Listing, Source
 from catalog_pipeline.sources.tokens import Credentials
 
-SOURCES: dict[str, Source] = {discovery.SOURCE: discovery, lms.SOURCE: lms}
-"""The module of each source, in the order in which they are loaded: discovery first, for it owns what both list."""
+SOURCES: dict[str, Source] = {discovery.SOURCE: discovery, lms.SOURCE: lms, enterprise.SOURCE: enterprise}
+"""The module of each source, in the order in which they are loaded: discovery first, for it owns what the LMS lists."""
 
 
 SAMPLE_ADDRESS = "sample"
@@ -34,48 +34,64 @@ class Upstreams:
     _clients: dict[str, ApiClient] = field(default_factory=dict)
 
     def configured(self) -> list[str]:
-        """The names of the sources that can be read."""
-        return [name for name in SOURCES if name in self.urls]
+        """The names of the sources that can be read, each from one of its services at least."""
+        return [name for name in SOURCES if any(service in self.urls for service in services_of(name))]
 
     @staticmethod
-    def listings(source: str) -> tuple[Listing, ...]:
-        """The lists that a source offers."""
-        return SOURCES[source].LISTINGS
+    def listings(service: str) -> tuple[Listing, ...]:
+        """The lists that a service offers."""
+        return tuple(
+            listing for source in SOURCES.values() for listing in source.LISTINGS if listing.service == service
+        )
 
-    def client(self, source: str) -> ApiClient:
-        """The client of a source. Raises UsageError where it is not configured."""
-        if source not in self.urls:
-            raise _not_configured(source)
-        if source not in self._clients:
-            self._clients[source] = ApiClient(self.urls[source], self.credentials, self.settings)
-        return self._clients[source]
+    def client(self, service: str) -> ApiClient:
+        """The client of a service. Raises UsageError where it is not configured."""
+        if service not in self.urls:
+            raise _not_configured(service)
+        if service not in self._clients:
+            self._clients[service] = ApiClient(self.urls[service], self.credentials, self.settings)
+        return self._clients[service]
+
+
+def services_of(source: str) -> tuple[str, ...]:
+    """The services that a source is read from, each at an address of its own."""
+    return tuple(dict.fromkeys(listing.service for listing in SOURCES[source].LISTINGS))
 
 
 def configured_addresses(settings: Settings) -> dict[str, str]:
-    """The address of each source that these settings configure. None of them is contacted."""
+    """The address of each service that these settings configure. None of them is contacted."""
     if settings.uses_sample:
-        return dict.fromkeys(SOURCES, SAMPLE_ADDRESS)
-    return {name: upstream_address(url) for name in SOURCES if (url := getattr(settings, f"{name}_url"))}
+        return dict.fromkeys(SERVICES, SAMPLE_ADDRESS)
+    return {name: upstream_address(url) for name, url in _urls(settings).items()}
 
 
-def configured_address(settings: Settings, source: str) -> str:
-    """The address of a source. Raises UsageError where it is not configured."""
-    address = configured_addresses(settings).get(source)
+def configured_sources(settings: Settings) -> list[str]:
+    """The sources that these settings configure, each with one of its services at least. None is contacted."""
+    addresses = configured_addresses(settings)
+    return [name for name in SOURCES if any(service in addresses for service in services_of(name))]
+
+
+def configured_address(settings: Settings, service: str) -> str:
+    """The address of a service. Raises UsageError where it is not configured."""
+    address = configured_addresses(settings).get(service)
     if address is None:
-        raise _not_configured(source)
+        raise _not_configured(service)
     return address
 
 
-def _not_configured(source: str) -> UsageError:
-    return UsageError(f"{source} is not configured: set CATALOG_{source.upper()}_URL.")
+def _urls(settings: Settings) -> dict[str, str]:
+    return {name: url for name in SERVICES if (url := getattr(settings, f"{name}_url"))}
+
+
+def _not_configured(service: str) -> UsageError:
+    return UsageError(f"{service} is not configured: set {setting_name(f'{service}_url')}.")
 
 
 @contextmanager
 def upstreams(settings: Settings) -> Iterator[Upstreams]:
     """Yield the configured upstreams. If there are none, the bundled sample is served until the `with` ends."""
     if not settings.uses_sample:
-        urls = {name: url for name in SOURCES if (url := getattr(settings, f"{name}_url"))}
-        yield Upstreams(settings, urls, _credentials(settings))
+        yield Upstreams(settings, _urls(settings), _credentials(settings))
         return
     from catalog_pipeline.sample.catalog import build_catalog
     from catalog_pipeline.sample.server import SampleServer
@@ -84,7 +100,7 @@ def upstreams(settings: Settings) -> Iterator[Upstreams]:
     catalog.advance(sample_day(settings))
     with SampleServer(catalog) as server:
         credentials = Credentials(f"{server.url}/oauth2/access_token", server.client_id, server.client_secret)
-        yield Upstreams(settings, dict.fromkeys(SOURCES, server.url), credentials, serves_sample=True)
+        yield Upstreams(settings, dict.fromkeys(SERVICES, server.url), credentials, serves_sample=True)
 
 
 def sample_day(settings: Settings) -> int:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, text
 from support.processes import wait_until
 
 from catalog_pipeline.database.engine import connected
+from catalog_pipeline.loading.checks import last_results
 from dbt_like_sql.model import SqlModel, SqlModelError
 from dbt_like_sql.runner import Counts, build, run_tests
 
@@ -293,3 +294,32 @@ def test_a_model_without_tests_has_no_results(connection: Connection, write_mode
     model = write_model("SELECT 1 AS a")
     build(connection, model)
     assert run_tests(connection, model) == []
+
+
+def test_the_last_result_of_each_test_is_kept_and_those_of_tests_that_are_gone_are_not(
+    connection: Connection, write_model: WriteModel
+) -> None:
+    tested = "\n  a: {description: A., tests: [not_null, unique]}"
+    model = write_model("SELECT v.a FROM (VALUES (1), (NULL)) AS v (a)", tested)
+    build(connection, model)
+    for _ in range(2):
+        run_tests(connection, model)
+    first = last_results(connection)
+    assert [(one.table, one.check, one.failing_rows) for one in first] == [
+        ("marts.sample", "a_not_null", 1),
+        ("marts.sample", "a_unique", 0),
+    ]
+    run_tests(connection, write_model("SELECT 1 AS a", tested.replace("not_null, ", "")))
+    (second,) = last_results(connection)
+    assert second.check == "a_unique"
+    assert second.checked_at > first[1].checked_at  # pyright: ignore[reportOptionalOperand]
+
+
+def test_who_may_only_read_runs_tests_whose_results_are_not_kept(
+    connection: Connection, write_model: WriteModel
+) -> None:
+    model = write_model("SELECT 1 AS a", "\n  a: {description: A., tests: [not_null]}")
+    build(connection, model)
+    connection.execute(text("GRANT SELECT ON marts.sample TO catalog_reader; SET LOCAL ROLE catalog_analyst"))
+    assert [result.passed for result in run_tests(connection, model)] == [True]
+    assert last_results(connection) == []

@@ -198,6 +198,7 @@ LASTING: dict[str, tuple[int, ExitCode, str, list[str]]] = {
     "short-body": (1 + TRIES, ExitCode.UNREACHABLE, FAILED.format("the answer broke off before its end"), []),
     "html": (2, ExitCode.UNREACHABLE, "answered 200 with text/html.* instead of JSON: check the upstream's URL", []),
     "token-expiry": (3, ExitCode.UNREACHABLE, "answered 401: check CATALOG_DISCOVERY_CLIENT_ID", []),
+    "forbidden": (2, ExitCode.UNREACHABLE, "answered 403: the client's user lacks permission to read this list", []),
     "endless-page": (
         2,
         ExitCode.UNREACHABLE,
@@ -248,6 +249,7 @@ EVERYWHERE = {
         "kept changing while it was read: 60 distinct documents of 66",
         ["incomplete"],
     ),
+    "not-found": (1, ExitCode.UNREACHABLE, "answered 404: check the upstream's URL", []),
     "endless-list": (23, ExitCode.UNREACHABLE, "goes on after page 23, though it counts 60 documents", []),
 }
 
@@ -316,7 +318,19 @@ def test_a_day_that_begins_in_mid_crawl_is_whole_after_the_next_run(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nonsense", "reset@0", "reset*0", "reset@2*", "Reset", "page:reset", "token:repeat"]
+    "text",
+    [
+        "",
+        "nonsense",
+        "reset@0",
+        "reset*0",
+        "reset@2*",
+        "Reset",
+        "page:reset",
+        "token:repeat",
+        "nowhere/reset",
+        "/reset",
+    ],
 )
 def test_a_fault_that_there_is_not_lists_those_that_there_are(text: str) -> None:
     with pytest.raises(ValueError, match=r"is no fault: give KIND.*rate-limit, rate-limit-date"):
@@ -328,6 +342,9 @@ def test_a_fault_is_read_from_text() -> None:
     assert Fault.parse("hang@any*always") == Fault("hang", None, None)
     assert Fault.parse("html@12*3") == Fault("html", 12, 3)
     assert Fault.parse("token:drip*2") == Fault("token:drip", 2, 2)
+    assert Fault.parse("content/headers:hang@1") == Fault("headers:hang", 1, 1, "content")
+    uuid = str(uuid4())
+    assert Fault.parse(f"{uuid}/html@any") == Fault("html", None, 1, uuid)
     assert [Fault(kind).place for kind in ("drip", "headers:drip", "redirect:drip", "token:drip")] == [
         "page",
         "headers",

@@ -8,6 +8,7 @@ import pytest
 import requests
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+from support.sample_client import Client, token_of
 
 from catalog_pipeline.sample import awkward
 from catalog_pipeline.sample.catalog import build_catalog
@@ -15,59 +16,20 @@ from catalog_pipeline.sample.records import Change
 from catalog_pipeline.sample.server import SampleServer
 
 SIZE = 400
+LISTS = [
+    "/api/v1/courses/",
+    "/api/v1/programs/",
+    "/api/courses/v1/courses/",
+    "/api/v1/enterprise-catalogs/",
+    "/api/v2/enterprise-catalogs/x/get_content_metadata/",
+    "/api/v1/subsidies/",
+    "/api/v1/content-metadata/x/",
+    "/api/v1/subsidy-access-policies/",
+    "/api/v1/assignment-configurations/",
+    "/api/v1/assignment-configurations/x/admin/assignments/",
+]
 CLOCK = {"availability", "is_enrollable", "enrollment_count", "recent_enrollment_count", "programs"}
 """Fields that move with the day itself; `programs` moves with a program."""
-
-
-def signed_in(server: SampleServer) -> requests.Session:
-    """A session with a fresh token."""
-    session = requests.Session()
-    session.headers["Authorization"] = f"JWT {token_of(server).json()['access_token']}"
-    return session
-
-
-def token_of(server: SampleServer, **form: str) -> requests.Response:
-    asked = {
-        "grant_type": "client_credentials",
-        "client_id": server.client_id,
-        "client_secret": server.client_secret,
-        "token_type": "jwt",
-    }
-    return requests.post(f"{server.url}/oauth2/access_token", asked | form, timeout=5)
-
-
-class Client:
-    """A signed-in reader of one server."""
-
-    def __init__(self, server: SampleServer) -> None:
-        self.server = server
-        self.session = signed_in(server)
-
-    def get(self, path: str, **query: object) -> requests.Response:
-        return self.session.get(self.server.url + path, params={k: str(v) for k, v in query.items()}, timeout=5)
-
-    def page(self, kind: str, **query: object) -> dict[str, Any]:
-        answer = self.get(f"/api/v1/{kind}/", **query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def all(self, kind: str, **query: object) -> list[dict[str, Any]]:
-        query = {"page": 1, "page_size": 100_000, "exclude_utm": 1} | query
-        return self.page(kind, **query)["results"]
-
-    def course(self, key: str, **query: object) -> dict[str, Any]:
-        (course,) = self.all("courses", keys=key, **query)
-        return course
-
-    def lms(self, **query: object) -> list[dict[str, Any]]:
-        listed: list[dict[str, Any]] = []
-        url: str | None = f"{self.server.url}/api/courses/v1/courses/"
-        params = {"page_size": "100"} | {k: str(v) for k, v in query.items()}
-        while url:
-            body = self.session.get(url, params=params, timeout=5).json()
-            listed += body["results"]
-            url, params = body["pagination"]["next"], {}
-        return listed
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +61,7 @@ def test_a_wrong_client_is_refused(client: Client) -> None:
         assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client"})
 
 
-@pytest.mark.parametrize("path", ["/api/v1/courses/", "/api/v1/programs/", "/api/courses/v1/courses/"])
+@pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("header", [None, "JWT nonsense", "JWT ü.1.ä", "Bearer {}"])
 def test_a_list_needs_a_token(client: Client, path: str, header: str | None) -> None:
     good = str(client.session.headers["Authorization"]).removeprefix("JWT ")

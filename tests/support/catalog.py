@@ -188,8 +188,9 @@ class Catalog:
     def versions(self) -> list[tuple[Any, ...]]:
         """The transaction that last wrote each row of the catalog and of landing."""
         tables = self.rows(
-            "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
-            " WHERE schemaname = 'catalog' OR (schemaname, tablename) = ('landing', 'document')"
+            "SELECT format('%I.%I', table_schema, table_name) FROM information_schema.columns JOIN pg_tables"
+            " ON (schemaname, tablename) = (table_schema, table_name) WHERE column_name = 'id'"
+            " AND (table_schema = 'catalog' OR (table_schema, table_name) = ('landing', 'document'))"
         )
         query = " UNION ALL ".join(f"SELECT '{name}', id, xmin::text FROM {name}" for (name,) in tables)
         return sorted(self.rows(query))

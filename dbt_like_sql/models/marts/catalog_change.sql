@@ -1,9 +1,10 @@
 /*
 description: |-
-  The history of the catalog: one row per changed column of each change. It has no tests, because each would read the
-  whole history every night.
+  The history of the catalog: one row per changed column of each change. Ask for folded_key, for entity and entity_id,
+  or for changed_at, each of which has an index.
 owner: catalog-analytics
 materialized: view
+counted: false
 columns:
   changed_at:
     description: When the transaction that made the change began.
@@ -15,6 +16,8 @@ columns:
     description: Surrogate key of the changed row.
   key:
     description: Key of the changed row; of a run's association or variant, the run's key.
+  folded_key:
+    description: That key in small letters.
   action:
     description: What happened to the row, one of created, updated and deleted.
   column_name:
@@ -33,6 +36,7 @@ SELECT
     change.entity,
     change.entity_id,
     change.key,
+    lower(change.key COLLATE pg_c_utf8) AS folded_key,
     change.action,
     change."column" AS column_name,
     change.old #>> '{}' AS old_value,

@@ -1,10 +1,10 @@
 /*
 description: |-
   Every version of a run, with the time it was valid: its title, status, dates, price, restriction and course. What was
-  known on a day is the version with valid_from <= day and (valid_to > day or valid_to is null). It has no tests,
-  because each would read the whole history every night.
+  known on a day is the version with valid_from <= day and (valid_to > day or valid_to is null).
 owner: catalog-analytics
 materialized: view
+counted: false
 columns:
   course_run_id:
     description: The run's surrogate key; it stays the same when the run's key changes.
@@ -44,86 +44,22 @@ columns:
     description: Who made the version, such as load:17 or cli:ann.
 */
 
-WITH association AS (
-    -- which run an association is of: it is set when the association is made, and never changes
+WITH called AS (
+    -- Every run with each key that it has or had, so that who asks for a run reads the events of that run.
     SELECT
-        change.entity_id AS run_association_id,
-        (change.new #>> '{}')::bigint AS course_run_id
-    FROM ops.column_change AS change
-    WHERE change.entity = 'run_association' AND change."column" = 'course_run_id' AND change.action = 'created'
-),
-
-change AS (
+        run.id AS course_run_id,
+        run.run_key
+    FROM catalog.course_run AS run
+    UNION
     SELECT
-        change.entity_id AS course_run_id,
-        change.id,
-        change.at,
-        change.actor,
-        change.key AS run_key,
-        change.action = 'deleted' AS is_deleted,
-        change."column" AS name,
-        change.new AS value
-    FROM ops.column_change AS change
-    WHERE change.entity = 'course_run'
-    UNION ALL
-    SELECT
-        association.course_run_id,
-        change.id,
-        change.at,
-        change.actor,
-        change.key AS run_key,
-        false AS is_deleted,
-        change."column" AS name,
-        change.new AS value
-    FROM ops.column_change AS change
-    INNER JOIN association ON association.run_association_id = change.entity_id
-    WHERE change.entity = 'run_association' AND change."column" = 'catalog_course_id'
-),
-
-state AS (
-    -- All that was set up to each event; of what was set twice, jsonb keeps the later value.
-    SELECT
-        change.course_run_id,
-        change.id,
-        change.actor,
-        change.run_key,
-        bool_or(change.is_deleted) OVER so_far AS is_deleted,
-        -- An event counts from when its transaction began, but not before the events that it waited for. One that a
-        -- wrong clock stamped ahead counts from the event before it.
-        coalesce(max(change.at) FILTER (WHERE change.at <= now()) OVER so_far, now()) AS valid_from,
-        jsonb_object_agg(change.name, change.value) OVER so_far AS said
-    FROM change
-    WINDOW so_far AS (PARTITION BY change.course_run_id ORDER BY change.id)
-),
-
-event AS (
-    SELECT DISTINCT ON (state.course_run_id, state.id)
-        state.course_run_id,
-        state.id,
-        state.actor,
-        state.run_key,
-        state.is_deleted,
-        state.valid_from,
-        state.said
-    FROM state
-    ORDER BY state.course_run_id, state.id
-),
-
-version AS (
-    SELECT
-        event.course_run_id,
-        event.run_key,
-        event.actor,
-        event.is_deleted,
-        event.said,
-        event.valid_from,
-        lead(event.valid_from) OVER (PARTITION BY event.course_run_id ORDER BY event.id) AS valid_to
-    FROM event
+        former.course_run_id,
+        former.run_key
+    FROM ops.former_run_key AS former
 )
 
 SELECT
-    version.course_run_id,
-    version.run_key,
+    called.course_run_id,
+    called.run_key,
     version.valid_from,
     version.valid_to,
     version.said ->> 'title' AS title,
@@ -140,7 +76,72 @@ SELECT
     version.said ->> 'restriction_type' AS restriction_type,
     version.said ->> 'pacing' AS pacing,
     version.actor AS changed_by
-FROM version
+FROM called
+CROSS JOIN LATERAL (
+    SELECT
+        event.actor,
+        event.is_deleted,
+        event.said,
+        event.valid_from,
+        lead(event.valid_from) OVER (ORDER BY event.id) AS valid_to
+    FROM (
+        SELECT DISTINCT ON (state.id)
+            state.id,
+            state.actor,
+            state.is_deleted,
+            state.valid_from,
+            state.said
+        FROM (
+            -- All that was set up to each event; of what was set twice, jsonb keeps the later value.
+            SELECT
+                change.id,
+                change.actor,
+                bool_or(change.is_deleted) OVER so_far AS is_deleted,
+                -- An event counts from when its transaction began, but not before the events that it waited for. One
+                -- that a wrong clock stamped ahead counts from the event before it.
+                coalesce(max(change.at) FILTER (WHERE change.at <= now()) OVER so_far, now()) AS valid_from,
+                jsonb_object_agg(change.name, change.value) OVER so_far AS said
+            FROM (
+                SELECT
+                    change.id,
+                    change.at,
+                    change.actor,
+                    change.action = 'deleted' AS is_deleted,
+                    change."column" AS name,
+                    change.new AS value
+                FROM ops.column_change AS change
+                WHERE change.entity = 'course_run' AND change.entity_id = called.course_run_id
+                UNION ALL
+                SELECT
+                    change.id,
+                    change.at,
+                    change.actor,
+                    false AS is_deleted,
+                    change."column" AS name,
+                    change.new AS value
+                FROM ops.column_change AS change
+                WHERE
+                    change.entity = 'run_association'
+                    AND change."column" = 'catalog_course_id'
+                    -- the associations of the run: one that stands, and those that were deleted
+                    AND change.entity_id IN (
+                        SELECT association.id
+                        FROM catalog.run_association AS association
+                        WHERE association.course_run_id = called.course_run_id
+                        UNION ALL
+                        SELECT former.run_association_id
+                        FROM ops.former_association AS former
+                        WHERE former.course_run_id = called.course_run_id::text
+                    )
+            ) AS change
+            WINDOW so_far AS (ORDER BY change.id)
+        ) AS state
+        ORDER BY state.id
+    ) AS event
+) AS version
 LEFT JOIN catalog.catalog_course AS course ON course.id = (version.said ->> 'catalog_course_id')::bigint
--- A deleted run has no version; one that was overtaken in its own transaction was never seen.
-WHERE NOT version.is_deleted AND (version.valid_to IS NULL OR version.valid_to > version.valid_from);
+WHERE
+    version.said ->> 'run_key' = called.run_key
+    -- A deleted run has no version; one that was overtaken in its own transaction was never seen.
+    AND NOT version.is_deleted
+    AND (version.valid_to IS NULL OR version.valid_to > version.valid_from);

@@ -5,7 +5,7 @@ from alembic import op
 from catalog_pipeline.database.derived import install_derived_columns
 
 revision = "0011_derived_columns"
-down_revision = "0008_roles"
+down_revision = "0010_check_results"
 branch_labels = None
 depends_on = None
 
