@@ -317,14 +317,26 @@ def _orphans(source: Composable, column: str, schema: str, table: str, target: s
 
 @contextmanager
 def _refusals(model: SqlModel) -> Iterator[None]:
-    """Turn what Postgres refuses into a SqlModelError, which names the file. A lost connection is raised as it is."""
+    """Turn what Postgres refuses into a SqlModelError, which names the line. A lost connection is raised as it is."""
     try:
         yield
     except (DataError, IntegrityError, NotSupportedError, ProgrammingError) as error:
-        if isinstance(error.orig, NOT_A_KEY) and error.orig.diag.table_name == "staged":
-            problem = (
-                f"its key ({', '.join(model.key)}) is null or not unique in its rows: correct the key or the query"
-            )
-        else:
-            problem = "Postgres refuses it: correct the query"
-        raise SqlModelError(model.path, f"{problem}. {str(error.orig).strip()}") from error
+        if not isinstance(error.orig, errors.Error):
+            raise
+        told = error.orig.diag
+        said = ". ".join(filter(None, (told.message_primary, told.message_detail, told.message_hint)))
+        if isinstance(error.orig, NOT_A_KEY) and told.table_name == "staged":
+            key = ", ".join(model.key)
+            problem = f"its key ({key}) is null or not unique in its rows: correct the key or the query. {said}"
+            raise SqlModelError(model.path, problem, model.lines.key) from error
+        problem = f"Postgres refuses it: correct the query. {said}"
+        raise SqlModelError(model.path, problem, _line(model, error.statement, told.statement_position)) from error
+
+
+def _line(model: SqlModel, statement: str | None, position: str | None) -> int | None:
+    """The file's line of a place in a statement that holds the model's query; None where it is not in the query."""
+    begins = (statement or "").find(model.sql)
+    place = int(position) - 1 - begins if position and begins >= 0 else -1
+    if not statement or not 0 <= place <= len(model.sql):
+        return None
+    return model.lines.in_query(model.sql.count("\n", 0, place) + 1)
