@@ -21,6 +21,7 @@ from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.settings import Settings
 
 pytest_plugins = [
+    "support.assignments",
     "support.catalog",
     "support.command",
     "support.content",

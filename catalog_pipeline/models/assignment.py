@@ -109,6 +109,17 @@ class ContentAssignment(CatalogRow, Listed, Base):
             postgresql_where=lms_user_id.isnot(None),
         ),
         Index("content_assignment_content_key_idx", folded(content_key)),
+        # What waits for its content.
+        Index(
+            "content_assignment_parent_content_key_idx",
+            folded(parent_content_key),
+            postgresql_where=content_metadata_id.is_(None),
+        ),
+        Index(
+            "content_assignment_preferred_course_run_key_idx",
+            folded(preferred_course_run_key),
+            postgresql_where=content_run_id.is_(None),
+        ),
         Index("content_assignment_lms_user_id_idx", lms_user_id),
         Index("content_assignment_content_metadata_id_idx", content_metadata_id),
         Index("content_assignment_content_run_id_idx", content_run_id),

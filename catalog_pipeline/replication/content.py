@@ -37,12 +37,12 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class ContentLoad:
-    """How the load of one catalog's content ended."""
+class EnterpriseLoad:
+    """How a load ended: of one catalog's content, or (without a catalog) of all else."""
 
-    catalog: str
+    catalog: str | None
     report: LoadReport
-    crawl: Crawl | None = None
+    crawls: tuple[Crawl, ...] = ()
     error: CatalogError | None = None
     """Why it was refused or failed."""
 
@@ -78,7 +78,7 @@ def find_catalogs(engine: Engine | Connection, uuids: Sequence[UUID | str] = ())
 
 def load_catalog(
     engine: Engine, upstreams: Upstreams, catalog: ContentCatalog, *, full: bool = False, accept_removals: bool = False
-) -> ContentLoad:
+) -> EnterpriseLoad:
     """Replicate one catalog. How that ended is kept in its row: applied, held, refused or failed.
 
     Raises DatabaseError, and UsageError where enterprise-catalog is not configured.
@@ -94,7 +94,7 @@ def load_catalog(
         if not isinstance(error, UpstreamChangedError):
             _record_outcome(engine, catalog, outcome, str(error))
         report = LoadReport(_source(catalog), 0, outcome, str(error))
-        return ContentLoad(catalog.uuid, report, error=error)
+        return EnterpriseLoad(catalog.uuid, report, error=error)
 
 
 def fetch_by_key(engine: Engine, upstreams: Upstreams, catalog_uuid: UUID | str, keys: Sequence[str]) -> LoadReport:
@@ -116,7 +116,7 @@ def fetch_by_key(engine: Engine, upstreams: Upstreams, catalog_uuid: UUID | str,
 
 def _load_catalog(
     engine: Engine, client: ApiClient, catalog: ContentCatalog, *, full: bool, accept: bool
-) -> ContentLoad:
+) -> EnterpriseLoad:
     with engine.connect() as connection:
         with connection.begin():
             check_address(connection, client.settings, CATALOG_SERVICE)
@@ -130,7 +130,7 @@ def _load_catalog(
                 )
             report = _publish(connection, client.settings, Content(catalog), accept=accept)
     logger.info("enterprise catalog %s: %d documents, %s", catalog.uuid, len(crawl.seen), crawl.counts)
-    return ContentLoad(catalog.uuid, report, crawl)
+    return EnterpriseLoad(catalog.uuid, report, (crawl,))
 
 
 def _source(catalog: ContentCatalog) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from werkzeug import Request, Response
 
 from catalog_pipeline.loading.publication import LoadReport
-from catalog_pipeline.replication.content import ContentLoad, fetch_by_key, find_catalogs, load_catalog
+from catalog_pipeline.replication.content import EnterpriseLoad, fetch_by_key, find_catalogs, load_catalog
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.upstreams import upstreams
 from support.catalog import Catalog, uuid_of
@@ -165,7 +165,7 @@ class Enterprise(Catalog):
             **row,
         )
 
-    def load(self, uuid: str = CATALOG, *, full: bool = False, accept_removals: bool = False) -> ContentLoad:
+    def load(self, uuid: str = CATALOG, *, full: bool = False, accept_removals: bool = False) -> EnterpriseLoad:
         (found,) = find_catalogs(self.engine, [uuid])
         with upstreams(self.settings) as clients:
             return load_catalog(self.engine, clients, found, full=full, accept_removals=accept_removals)

@@ -399,6 +399,8 @@ CREATE UNIQUE INDEX content_assignment_email_key ON catalog.content_assignment (
 CREATE INDEX content_assignment_listed_by_id_idx ON catalog.content_assignment (listed_by_id);
 CREATE INDEX content_assignment_lms_user_id_idx ON catalog.content_assignment (lms_user_id);
 CREATE UNIQUE INDEX content_assignment_lms_user_id_key ON catalog.content_assignment (assignment_configuration_id, lms_user_id, content_key) WHERE lms_user_id IS NOT NULL;
+CREATE INDEX content_assignment_parent_content_key_idx ON catalog.content_assignment (lower(parent_content_key COLLATE pg_c_utf8)) WHERE content_metadata_id IS NULL;
+CREATE INDEX content_assignment_preferred_course_run_key_idx ON catalog.content_assignment (lower(preferred_course_run_key COLLATE pg_c_utf8)) WHERE content_run_id IS NULL;
 CREATE INDEX content_assignment_state_idx ON catalog.content_assignment (assignment_configuration_id, state);
 COMMENT ON TABLE catalog.content_assignment IS 'One row per assignment of a course or run to a learner.';
 COMMENT ON COLUMN catalog.content_assignment.id IS 'Surrogate key; never shown in APIs, never updated.';
