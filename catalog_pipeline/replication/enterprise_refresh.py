@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from catalog_pipeline.replication.content import EnterpriseLoad, find_catalogs, load_catalog
+from catalog_pipeline.replication.enterprise import load_records
 from catalog_pipeline.sources.enterprise import CATALOG_SERVICE, SOURCE
 from catalog_pipeline.sources.upstreams import Upstreams
 
@@ -31,11 +32,10 @@ def refresh_enterprise(
 
     Raises UsageError where a catalog is not known, or the service is not configured; DatabaseError.
     """
-    loads: list[EnterpriseLoad] = []
-    reads_content = CATALOG_SERVICE in upstreams.urls or SOURCE not in upstreams.configured()
-    if catalogs or reads_content:  # where no service is configured, that is told
-        loads += [
-            load_catalog(engine, upstreams, catalog, full=full, accept_removals=accept_removals)
-            for catalog in find_catalogs(engine, catalogs)
-        ]
+    options = {"full": full, "accept_removals": accept_removals}
+    if catalogs or SOURCE not in upstreams.configured():
+        upstreams.client(CATALOG_SERVICE)  # which says so where it is not configured
+    loads = [] if catalogs else [load_records(engine, upstreams, **options)]
+    if CATALOG_SERVICE in upstreams.urls:
+        loads += [load_catalog(engine, upstreams, one, **options) for one in find_catalogs(engine, catalogs)]
     return loads
