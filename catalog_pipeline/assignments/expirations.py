@@ -1,14 +1,15 @@
 """Rebuilds the expirations of assignments, all or just those that a change may have moved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Engine, text
 
+from catalog_pipeline.database import events
 from catalog_pipeline.database.bulk import analyze, create_staging
-from catalog_pipeline.database.events import Range
+from catalog_pipeline.database.events import Cursor, Range
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, Publication, publishing
 from catalog_pipeline.rules.expiration import COLUMNS, EXPIRATIONS, cause
@@ -52,28 +53,26 @@ CHANGED = f"""
     FROM computed new LEFT JOIN catalog.assignment_expiration old USING (content_assignment_id)
     WHERE old.content_assignment_id IS NULL OR ({OLD}) IS DISTINCT FROM ({NEW})"""
 WRITE = f"""
-    WITH changed AS MATERIALIZED (
-        SELECT new.*, a.state, old.expires_at AS old_expires_at, old.reason AS old_reason, {cause(folded)} AS cause
-        FROM assigned a JOIN computed new ON new.content_assignment_id = a.id
-        LEFT JOIN catalog.assignment_expiration old ON old.content_assignment_id = a.id
-        WHERE old.content_assignment_id IS NULL OR ({OLD}) IS DISTINCT FROM ({NEW})),
-    written AS (
-        MERGE INTO catalog.assignment_expiration t USING changed new
+    WITH written AS (
+        MERGE INTO catalog.assignment_expiration t
+        USING (SELECT new.*, old.expires_at AS old_expires_at, old.reason AS old_reason, {cause(folded)} AS cause
+               {CHANGED}) AS new
         ON t.content_assignment_id = new.content_assignment_id
         WHEN MATCHED THEN UPDATE SET {", ".join(f"{column} = new.{column}" for column in COLUMNS)}, computed_at = now()
         WHEN NOT MATCHED THEN INSERT (content_assignment_id, {", ".join(COLUMNS)})
             VALUES (new.content_assignment_id, {NEW})
-        RETURNING merge_action() AS action),
+        RETURNING new.content_assignment_id, new.state, new.run_key, new.old_expires_at, new.old_reason,
+                  new.expires_at, new.reason, new.cause),
     kept AS (
         INSERT INTO ops.expiration_change (content_assignment_id, state, run_key, old_expires_at, old_reason,
                                            new_expires_at, new_reason, cause, after_expiry)
         SELECT content_assignment_id, state, run_key, old_expires_at, old_reason, expires_at, reason,
                coalesce(:cause, cause), state = 'expired'
-        FROM changed WHERE (old_expires_at, old_reason) IS DISTINCT FROM (expires_at, reason)
+        FROM written WHERE (old_expires_at, old_reason) IS DISTINCT FROM (expires_at, reason)
         RETURNING old_reason)
-    SELECT (SELECT count(*) FROM assigned) AS looked_at,
-           (SELECT count(*) FROM written WHERE action = 'INSERT') AS created,
-           (SELECT count(*) FROM written WHERE action = 'UPDATE') AS updated,
+    SELECT (SELECT count(*) FROM computed) AS looked_at,
+           (SELECT count(*) FROM written WHERE old_reason IS NULL) AS created,
+           (SELECT count(*) FROM written WHERE old_reason IS NOT NULL) AS updated,
            (SELECT count(*) FROM kept WHERE old_reason IS NOT NULL) AS moved"""
 ALLOCATION = (
     *("allocated_at", "assignment_configuration_id", "content_key", "parent_content_key", "is_assigned_course_run"),
@@ -119,8 +118,21 @@ TOUCHED = f"""
     UNION SELECT a.id FROM catalog.content_assignment a JOIN configuration c ON c.id = a.assignment_configuration_id"""
 """The assignments that new change events may have moved (id). For {{new}} see `events.read`."""
 
-Scope = Literal["everything"] | Range | Sequence[int]
-"""EVERYTHING, a range of change events, or ids of assignments."""
+LAST = f"SELECT cursor FROM ops.load WHERE source = '{SOURCE}' AND cursor IS NOT NULL ORDER BY id DESC LIMIT 1"
+LATER = 2**62
+"""A transaction that never comes: events of transactions that have not ended yet are read now, and again next time."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The assignments that a query finds (id)."""
+
+    query: str
+    parameters: Mapping[str, Any]
+
+
+Scope = Literal["everything"] | Range | Sequence[int] | Found
+"""EVERYTHING, a range of change events, ids of assignments, or a query for them."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +154,23 @@ def rebuild(engine: Engine | Connection, scope: Scope, *, as_of: datetime, cause
     if isinstance(engine, Connection):
         return _rebuild(engine, scope, as_of, cause)
     with publishing(engine, SOURCE, as_of, lock=ENTERPRISE_LOCK) as publication:
+        if isinstance(scope, str):
+            _remember(publication, events.now(publication.connection))
         return _rebuild(publication.connection, scope, as_of, cause, publication)
+
+
+def rebuild_since_last(engine: Engine, *, as_of: datetime) -> Rebuilt:
+    """Rebuild what changed since this function, or a rebuild of everything, was called last; as `rebuild` does.
+
+    All is rebuilt where neither ever was, or where the database was restored since.
+    """
+    with publishing(engine, SOURCE, as_of, lock=ENTERPRISE_LOCK) as publication:
+        connection = publication.connection
+        last = Cursor.from_json(connection.execute(text(LAST)).scalar_one_or_none())
+        stands = last and events.read(connection, last, "SELECT FROM ops.change_event e WHERE false AND {new}")
+        _remember(publication, events.now(connection))
+        scope = Range(last.xid, LATER) if last and stands else EVERYTHING
+        return _rebuild(connection, scope, as_of, None, publication)
 
 
 def compute(connection: Connection, scope: Scope, as_of: datetime) -> None:
@@ -152,15 +180,16 @@ def compute(connection: Connection, scope: Scope, as_of: datetime) -> None:
     rule's COLUMNS, by content_assignment_id.
     """
     connection.execute(text("DROP TABLE IF EXISTS pg_temp.assigned, pg_temp.computed, pg_temp.scope"))
+    connection.execute(text("SET LOCAL work_mem = '64MB'"))  # a million rows are joined in memory
     source = "catalog.content_assignment a"
     if not isinstance(scope, str):
         _stage(connection, scope)
         source = "scope JOIN catalog.content_assignment a USING (id)"
     connection.execute(text(f"CREATE TEMP TABLE assigned ON COMMIT DROP AS {ASSIGNED.format(scope=source)}"))
-    analyze(connection, "assigned")
+    analyze(connection, "assigned (id)")  # their number is enough
     connection.execute(text(ADVERTISED))
     connection.execute(text(f"CREATE TEMP TABLE computed ON COMMIT DROP AS {EXPIRATIONS}"), {"as_of": as_of})
-    analyze(connection, "computed")
+    analyze(connection, "computed (content_assignment_id)")
 
 
 def differing(connection: Connection, as_of: datetime) -> int:
@@ -188,12 +217,19 @@ def _rebuild(
     return rebuilt
 
 
-def _stage(connection: Connection, scope: Range | Sequence[int]) -> None:
+def _remember(publication: Publication, cursor: Cursor) -> None:
+    """Keep with the load up to where it knows the change events."""
+    publication.execute(
+        "UPDATE ops.load SET cursor = :cursor WHERE id = :id", cursor=cursor.to_json(), id=publication.report.load_id
+    )
+
+
+def _stage(connection: Connection, scope: Range | Sequence[int] | Found) -> None:
     """The ids in scope, as the temporary table `scope`."""
     create_staging(connection, "scope", {"id": "bigint"})
     if isinstance(scope, Range):
-        found, parameters = TOUCHED.format(new=Range.CONDITION), scope.parameters
-    else:
-        found, parameters = "SELECT DISTINCT unnest(CAST(:ids AS bigint[])) AS id", {"ids": list(scope)}
-    connection.execute(text(f"INSERT INTO scope (id) SELECT id FROM ({found}) AS found"), parameters)
+        scope = Found(TOUCHED.format(new=Range.CONDITION), scope.parameters)
+    elif not isinstance(scope, Found):
+        scope = Found("SELECT DISTINCT unnest(CAST(:ids AS bigint[])) AS id", {"ids": list(scope)})
+    connection.execute(text(f"INSERT INTO scope (id) SELECT id FROM ({scope.query}) AS found"), scope.parameters)
     analyze(connection, "scope")

@@ -242,11 +242,8 @@ class ExpirationChange(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True, comment="Surrogate key.")
-    content_assignment_id: Mapped[int] = mapped_column(
-        BigInteger,
-        ForeignKey("catalog.content_assignment.id", ondelete="CASCADE"),
-        comment="The assignment.",
-    )
+    # Without a foreign key, as the history of all tables: to check a million of them takes as long as to write them.
+    content_assignment_id: Mapped[int] = mapped_column(BigInteger, comment="The assignment; it may be deleted since.")
     state: Mapped[str] = mapped_column(comment="The assignment's state then.")
     run_key: Mapped[str | None] = mapped_column(comment="The run whose deadline counts now.")
     old_expires_at: Mapped[datetime | None] = mapped_column(comment="The date before; null for the first.")

@@ -26,7 +26,8 @@ EXPIRATIONS = f"""
         CROSS JOIN LATERAL jsonb_array_elements(r.problems) WITH ORDINALITY AS p (problem, place)
         WHERE r.missing_since IS NULL GROUP BY 1),
     sourced AS (
-        SELECT a.id, a.subsidy_expires_at, a.subsidy_raw, a.is_requested, a.content_metadata_id,
+        SELECT a.id, a.state, a.preferred_run_key AS wanted_run_key, a.is_requested,
+               a.subsidy_expires_at, a.subsidy_raw, a.content_metadata_id,
                a.allocated_at + interval '2160 hours' AS ninety_days_at,
                latest.enroll_by AS latest_enroll_by, latest.run_key AS latest_run_key,
                preferred.enroll_by AS preferred_enroll_by, preferred.run_key AS preferred_run_key,
@@ -68,18 +69,21 @@ EXPIRATIONS = f"""
            CASE WHEN d.subsidy_expires_at IS NULL AND d.subsidy_raw <> ''
                 THEN d.content_problems
                      || jsonb_build_array(jsonb_build_object('field', 'subsidy_expiration', 'raw', d.subsidy_raw))
-                ELSE d.content_problems END AS problems
+                ELSE d.content_problems END AS problems,
+           d.state, d.wanted_run_key, d.is_requested
     FROM dated d"""
-"""COLUMNS of the expiration of each row of `assigned` (content_assignment_id).
+"""COLUMNS of the expiration of each row of `assigned` (content_assignment_id), with its state, is_requested, and
+wanted_run_key (the preferred run, folded).
 
-`assigned`: id, allocated_at, preferred_run_key (folded; null: none), is_requested (it answers a learner's request),
-subsidy_expires_at, subsidy_raw (the subsidy's expiration as it is written), and ids of what the policy's catalog holds:
-content_metadata_id, content_run_id (the preferred run), advertised_run_id (of runs with a date that cannot be read).
+`assigned`: id, state, allocated_at, preferred_run_key (folded; null: none), is_requested (whether it answers a
+learner's request), subsidy_expires_at, subsidy_raw (the subsidy's expiration as it is written), and ids of what the
+policy's catalog holds: content_metadata_id, content_run_id (the preferred run), advertised_run_id (only of a run with
+a date that cannot be read).
 """
 
 
 def cause(folded: Callable[[str], str]) -> str:
-    """SQL of what changed the date or the reason of the row `a` of `assigned`: from `old` (all null: none) to `new`.
+    """SQL of what changed the date or the reason: from `old` (all null: none) to `new`, a row of EXPIRATIONS.
 
     It is `allocation` for the first date; otherwise what changed the date that decides now, or the one that decided
     before. `rules` where no date changed. `folded`: SQL of the form in which keys are compared.
@@ -92,9 +96,9 @@ def cause(folded: Callable[[str], str]) -> str:
             WHEN 'ENROLLMENT_DATE_PASSED' THEN
                 CASE WHEN new.ninety_days_at <> old.ninety_days_at
                           OR old.deadline_from = 'preferred_run'
-                             AND a.preferred_run_key IS DISTINCT FROM {folded("old.run_key")}
-                          OR old.deadline_from = 'advertised_run' AND a.preferred_run_key IS NOT NULL
-                          OR old.deadline_from = 'latest_run' AND NOT a.is_requested THEN 'allocation'
+                             AND new.wanted_run_key IS DISTINCT FROM {folded("old.run_key")}
+                          OR old.deadline_from = 'advertised_run' AND new.wanted_run_key IS NOT NULL
+                          OR old.deadline_from = 'latest_run' AND NOT new.is_requested THEN 'allocation'
                      WHEN old.deadline_from = 'latest_run' AND new.deadline_from <> 'latest_run'
                           AND old.enroll_by <= :as_of AND new.content_hash IS NOT DISTINCT FROM old.content_hash
                           THEN 'clock'

@@ -522,13 +522,12 @@ CREATE TABLE ops.expiration_change (
     after_expiry BOOLEAN NOT NULL,
     moved_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT expiration_change_pkey PRIMARY KEY (id),
-    CONSTRAINT expiration_change_cause_check CHECK (cause IN ('content', 'subsidy', 'allocation', 'rules', 'clock')),
-    CONSTRAINT expiration_change_content_assignment_id_fkey FOREIGN KEY(content_assignment_id) REFERENCES catalog.content_assignment (id) ON DELETE CASCADE
+    CONSTRAINT expiration_change_cause_check CHECK (cause IN ('content', 'subsidy', 'allocation', 'rules', 'clock'))
 );
 CREATE INDEX expiration_change_content_assignment_id_idx ON ops.expiration_change (content_assignment_id, id);
 COMMENT ON TABLE ops.expiration_change IS 'One row per change of an assignment''s expiration date or its reason.';
 COMMENT ON COLUMN ops.expiration_change.id IS 'Surrogate key.';
-COMMENT ON COLUMN ops.expiration_change.content_assignment_id IS 'The assignment.';
+COMMENT ON COLUMN ops.expiration_change.content_assignment_id IS 'The assignment; it may be deleted since.';
 COMMENT ON COLUMN ops.expiration_change.state IS 'The assignment''s state then.';
 COMMENT ON COLUMN ops.expiration_change.run_key IS 'The run whose deadline counts now.';
 COMMENT ON COLUMN ops.expiration_change.old_expires_at IS 'The date before; null for the first.';
