@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging
 from catalog_pipeline.enterprise import assignments, records, staging
 from catalog_pipeline.enterprise.judging import Records
-from catalog_pipeline.errors import CatalogError, LoadRefusedError
+from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.ownership import settle_configured
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, LoadReport, Publication, publishing
@@ -39,22 +39,12 @@ STAGED = (*SERVICES, "action")
 PERSONAL = ("learner_email", "email", "contact_email")
 
 
-class ListsError(CatalogError):
-    """Some lists could not be read, or the load was refused: what could be read and decided was published."""
-
-    def __init__(self, errors: Sequence[CatalogError]) -> None:
-        super().__init__(" ".join(str(error) for error in errors))
-        self.exit_code = max(error.exit_code for error in errors)
-        self.outcome = "refused" if all(isinstance(error, LoadRefusedError) for error in errors) else "failed"
-
-
 def load_records(
     engine: Engine, upstreams: Upstreams, *, full: bool = False, accept_removals: bool = False
 ) -> EnterpriseLoad:
     """Read the lists of catalogs, subsidies, configurations, policies and assignments, and publish what is pending.
 
-    What could be read is published. The load's outcome is `failed`, or `refused`, where a list was, and its error then
-    says of each why. Raises DatabaseError.
+    What could be read is published; the load's errors say of each list that could not why. Raises DatabaseError.
     """
     reading = read_lists(engine, upstreams, full=full or accept_removals)
     kinds = [kind for kind, service in SERVICES.items() if service in upstreams.urls and service not in reading.moved]
@@ -63,11 +53,7 @@ def load_records(
     except LoadRefusedError as error:
         reading.errors.append(error)
         report = LoadReport(SOURCE, 0)
-    if not reading.errors:
-        return EnterpriseLoad(None, report, tuple(reading.crawls))
-    error = ListsError(reading.errors)
-    report.outcome, report.detail = error.outcome, " ".join(filter(None, (str(error), report.detail)))
-    return EnterpriseLoad(None, report, tuple(reading.crawls), error)
+    return EnterpriseLoad(None, report, reading.crawls, reading.errors)
 
 
 def publish_records(

@@ -33,9 +33,20 @@ def refresh_enterprise(
     Raises UsageError where a catalog is not known, or the service is not configured; DatabaseError.
     """
     options = {"full": full, "accept_removals": accept_removals}
-    if catalogs or SOURCE not in upstreams.configured():
-        upstreams.client(CATALOG_SERVICE)  # which says so where it is not configured
-    loads = [] if catalogs else [load_records(engine, upstreams, **options)]
+    if catalogs or SOURCE not in upstreams.configured():  # where no service is configured, that is told
+        return refresh_content(engine, upstreams, catalogs, **options)
+    loads = [load_records(engine, upstreams, **options)]
     if CATALOG_SERVICE in upstreams.urls:
-        loads += [load_catalog(engine, upstreams, one, **options) for one in find_catalogs(engine, catalogs)]
+        loads += refresh_content(engine, upstreams, **options)
     return loads
+
+
+def refresh_content(
+    engine: Engine, upstreams: Upstreams, catalogs: Sequence[str] = (), *, full: bool, accept_removals: bool
+) -> list[EnterpriseLoad]:
+    """Load the content of catalogs, or of all that upstream lists. Raises as `refresh_enterprise` does."""
+    upstreams.client(CATALOG_SERVICE)
+    return [
+        load_catalog(engine, upstreams, catalog, full=full, accept_removals=accept_removals)
+        for catalog in find_catalogs(engine, catalogs)
+    ]

@@ -140,8 +140,8 @@ def test_a_list_that_stays_short_is_refused_and_changes_nothing(
     page = {"count": 2, "next": None, "results": [content_course("A+1", title="Other")]}
     catalogs.answer = lambda _: Response(orjson.dumps(page))
     load = enterprise.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("refused", 4)
-    assert "counts 2 documents, and lists fewer" in str(load.report.detail)
+    assert (load.outcome, int(load.exit_code)) == ("refused", 4)
+    assert "counts 2 documents, and lists fewer" in str(load.detail)
     assert [row for row in enterprise.versions() if row[0] != "catalog.enterprise_catalog"] == versions
     assert enterprise.outcome() == ("refused", True)
 
@@ -241,8 +241,8 @@ def test_too_many_removals_are_held_for_that_catalog_and_accepted(
     enterprise.settings = enterprise.settings.model_copy(update={"removal_floor": 1, "removal_share": 0.2})
     catalogs.listed[CATALOG] = [content_course("A+0", title="New"), *courses[1:3]]
     load = enterprise.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("held", 4)
-    assert f"refresh enterprise --catalog {CATALOG} --accept-removals" in str(load.report.detail)
+    assert (load.outcome, int(load.exit_code)) == ("held", 4)
+    assert f"refresh enterprise --catalog {CATALOG} --accept-removals" in str(load.detail)
     assert enterprise.value("SELECT count(*) FROM ops.held_removal") == 5
     statuses = "SELECT count(*) FROM catalog.content_metadata WHERE status = 'found'"
     assert enterprise.value(statuses) == 16
@@ -250,10 +250,10 @@ def test_too_many_removals_are_held_for_that_catalog_and_accepted(
     assert enterprise.outcome()[0] == "held"
     # The other catalog is loaded all the same, and holds nothing.
     enterprise.loaded(other)
-    assert enterprise.load().report.outcome == "held"
+    assert enterprise.load().outcome == "held"
     catalogs.listed[CATALOG] = courses[:4]
     accepted = enterprise.load(accept_removals=True)
-    assert accepted.report.outcome == "applied"
+    assert accepted.outcome == "applied"
     assert enterprise.value(statuses) == 12
     assert enterprise.value("SELECT count(*) FROM ops.held_removal") == 0
     assert enterprise.outcome()[0] == "applied"
@@ -263,7 +263,7 @@ def test_a_catalog_that_comes_back_empty_is_held(enterprise: Enterprise, catalog
     catalogs.listed[CATALOG] = [content_course("A+1")]
     enterprise.loaded()
     catalogs.listed[CATALOG] = []
-    assert enterprise.load().report.outcome == "held"
+    assert enterprise.load().outcome == "held"
     assert enterprise.content() == [("A+1", "found", True)]
     catalogs.listed[CATALOG] = [content_course("A+1")]
     enterprise.loaded()
@@ -293,11 +293,11 @@ def test_a_catalog_that_cannot_be_read_fails_and_its_rows_stand(
     versions = [row for row in enterprise.versions() if row[0] != "catalog.enterprise_catalog"]
     catalogs.answer = lambda _: NOT_A_LIST[answer]
     load = enterprise.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("failed", 5)
+    assert (load.outcome, int(load.exit_code)) == ("failed", 5)
     assert [row for row in enterprise.versions() if row[0] != "catalog.enterprise_catalog"] == versions
     assert enterprise.outcome() == ("failed", True)
     detail = enterprise.value("SELECT last_detail FROM catalog.enterprise_catalog")
-    assert detail == str(load.error)
+    assert detail == str(load.detail)
     catalogs.answer = lambda _: None
     enterprise.loaded()
     assert enterprise.value("SELECT last_detail FROM catalog.enterprise_catalog") is None
@@ -310,15 +310,15 @@ def test_pages_without_end_fail(enterprise: Enterprise, catalogs: EnterpriseCata
 
     catalogs.answer = endless
     load = enterprise.load()
-    assert load.report.outcome == "failed"
-    assert "the list has no end" in str(load.report.detail)
+    assert load.outcome == "failed"
+    assert "the list has no end" in str(load.detail)
 
 
 def test_keys_that_cannot_be_read_fail_the_whole_catalog(enterprise: Enterprise, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1")]
     enterprise.add_assignment("A+2")
     catalogs.answer = lambda request: Response("", 503) if request.args.get("content_keys") else None
-    assert enterprise.load().report.outcome == "failed"
+    assert enterprise.load().outcome == "failed"
     assert enterprise.content() == []
 
 
@@ -455,6 +455,6 @@ def test_another_address_is_refused_and_touches_nothing(enterprise: Enterprise, 
     assert elsewhere != catalogs.url
     enterprise.settings = enterprise.settings.model_copy(update={"enterprise_catalog_url": elsewhere})
     load = enterprise.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("refused", 4)
-    assert "upstream switch enterprise_catalog --moved" in str(load.error)
+    assert (load.outcome, int(load.exit_code)) == ("refused", 4)
+    assert "upstream switch enterprise_catalog --moved" in str(load.detail)
     assert enterprise.versions() == versions

@@ -88,7 +88,7 @@ def found(engine: Engine) -> Callable[..., list[Row]]:
 
 
 def applied(load: EnterpriseLoad) -> EnterpriseLoad:
-    assert (load.report.outcome, load.report.detail, load.exit_code) == ("applied", None, ExitCode.DONE)
+    assert (load.outcome, load.detail, load.exit_code) == ("applied", None, ExitCode.DONE)
     return load
 
 
@@ -167,8 +167,8 @@ def test_too_many_removals_and_a_whole_list_that_is_empty_are_held_back_until_a_
     services.lists["subsidies"] = []
     services.lists["policies"][0]["display_name"] = "Renamed"
     held = load()
-    assert (held.report.outcome, held.exit_code) == ("held", ExitCode.REFUSED)
-    assert "10 of the 20 rows of catalog.content_assignment" in (held.report.detail or "")
+    assert (held.outcome, held.exit_code) == ("held", ExitCode.REFUSED)
+    assert "10 of the 20 rows of catalog.content_assignment" in (held.detail or "")
     missing = """SELECT count(*) AS n FROM catalog.content_assignment WHERE missing_since IS NOT NULL
                  UNION ALL SELECT count(*) FROM catalog.subsidy WHERE missing_since IS NOT NULL"""
     assert [row["n"] for row in found(missing)] == [0, 0]
@@ -184,8 +184,8 @@ def test_a_list_that_fails_keeps_no_other_from_being_replicated(
 ) -> None:
     services.broken["/api/v1/subsidies/"] = status
     failed = load()
-    assert (failed.report.outcome, failed.exit_code) == ("failed", ExitCode.UNREACHABLE)
-    assert "/api/v1/subsidies/" in (failed.report.detail or "")
+    assert (failed.outcome, failed.exit_code) == ("failed", ExitCode.UNREACHABLE)
+    assert "/api/v1/subsidies/" in (failed.detail or "")
     assert found("SELECT count(*) AS n FROM catalog.content_assignment") == [{"n": 2}]
     assert found("SELECT subsidy_id FROM catalog.access_policy") == [{"subsidy_id": None}]
     services.broken.clear()
@@ -195,7 +195,7 @@ def test_a_list_that_fails_keeps_no_other_from_being_replicated(
 
 def test_a_service_that_is_down_is_not_asked_for_its_other_lists(services: EnterpriseServices, load: Load) -> None:
     services.broken["/api/v1/assignment-configurations/"] = 503
-    assert load().report.outcome == "failed"
+    assert load().outcome == "failed"
     assert "/api/v1/subsidy-access-policies/" not in services.asked
     assert "/api/v1/subsidies/" in services.asked
 
@@ -220,7 +220,7 @@ def test_a_bad_document_is_rejected_alone_and_its_address_is_kept_nowhere(
     ]
     services.lists["policies"].append(policy("second"))
     loaded = load()
-    assert (loaded.report.outcome, loaded.exit_code) == ("applied", ExitCode.SOME_ROWS_LEFT)
+    assert (loaded.outcome, loaded.exit_code) == ("applied", ExitCode.SOME_ROWS_LEFT)
     rejects = found("""
         SELECT table_name, record_key, column_name, rule, value FROM ops.rejected_record
         WHERE cleared_at IS NULL ORDER BY table_name, document_id""")
@@ -244,8 +244,8 @@ def test_a_load_with_too_many_bad_documents_is_refused_whole(
 ) -> None:
     services.assignments[uuid_of("configuration")] = [assignment(f"l{n}", state="lost") for n in range(9)]
     refused = load()
-    assert (refused.report.outcome, refused.exit_code) == ("refused", ExitCode.REFUSED)
-    assert "state unknown_state (9)" in (refused.report.detail or "")
+    assert (refused.outcome, refused.exit_code) == ("refused", ExitCode.REFUSED)
+    assert "state unknown_state (9)" in (refused.detail or "")
     assert versions_of(engine) == []
     assert found("SELECT outcome FROM ops.load") == [{"outcome": "refused"}]
 
@@ -287,7 +287,7 @@ def test_an_adopted_configuration_is_no_longer_replicated(
 def test_the_sample_is_replicated_whole(engine: Engine, settings: Settings) -> None:
     with upstreams(settings.model_copy(update={"sample_courses": 60})) as clients:
         first = load_records(engine, clients)
-        assert first.error is None, first.report.detail
+        assert not first.errors, first.detail
         assert first.report.counts["catalog.content_assignment"]["created"] > 0
         before = versions_of(engine)
         again = load_records(engine, clients)

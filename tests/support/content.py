@@ -179,8 +179,7 @@ class Enterprise(Catalog):
     def loaded(self, uuid: str = CATALOG, **options: Any) -> LoadReport:
         """The report of a load that was applied."""
         load = self.load(uuid, **options)
-        assert load.error is None, load.error
-        assert load.report.outcome == "applied", load.report.detail
+        assert load.outcome == "applied", load.detail
         return load.report
 
     def fetch(self, *keys: str, uuid: str = CATALOG) -> LoadReport:
