@@ -32,12 +32,11 @@ def refresh_enterprise(
 
     Raises UsageError where a catalog is not known, or the service is not configured; DatabaseError.
     """
-    options = {"full": full, "accept_removals": accept_removals}
     if catalogs or SOURCE not in upstreams.configured():  # where no service is configured, that is told
-        return refresh_content(engine, upstreams, catalogs, **options)
-    loads = [load_records(engine, upstreams, **options)]
+        return refresh_content(engine, upstreams, catalogs, full=full, accept_removals=accept_removals)
+    loads = [load_records(engine, upstreams, full=full, accept_removals=accept_removals)]
     if CATALOG_SERVICE in upstreams.urls:
-        loads += refresh_content(engine, upstreams, **options)
+        loads += refresh_content(engine, upstreams, full=full, accept_removals=accept_removals)
     return loads
 
 
