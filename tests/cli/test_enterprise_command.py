@@ -19,11 +19,11 @@ R1 = "course-v1:A+1+R1"
 
 
 @pytest.fixture
-def pointed(command: Command, enterprise: Enterprise, catalogs: EnterpriseCatalogs) -> Command:
+def pointed(command: Command, replica: Enterprise, catalogs: EnterpriseCatalogs) -> Command:
     """A command whose enterprise-catalog is the test's; it has two catalogs."""
     command.env["CATALOG_ENTERPRISE_CATALOG_URL"] = catalogs.url
     command.env["CATALOG_REQUEST_RETRIES"] = "0"
-    enterprise.add_catalog(uuid_of("another catalog"))
+    replica.add_catalog(uuid_of("another catalog"))
     catalogs.listed = {
         CATALOG: [content_course("A+1", content_run(R1)), program_document("P")],
         uuid_of("another catalog"): [content_course("A+1"), run_document("course-v1:B+1+R1", "B+1")],
@@ -31,8 +31,8 @@ def pointed(command: Command, enterprise: Enterprise, catalogs: EnterpriseCatalo
     return command
 
 
-def test_a_refresh_reports_each_catalog_and_what_was_rebuilt(pointed: Command, enterprise: Enterprise) -> None:
-    enterprise.add_assignment("A+1")
+def test_a_refresh_reports_each_catalog_and_what_was_rebuilt(pointed: Command, replica: Enterprise) -> None:
+    replica.add_assignment("A+1")
     told = pointed.json("refresh", "enterprise")
     loads = {load["catalog"]: load for load in told["loads"]}
     assert {load["outcome"] for load in loads.values()} == {"applied"}
