@@ -58,6 +58,7 @@ class Stage:
 NIGHT = (
     Stage(jobs.refresh_discovery.name, source="discovery", publishes=jobs.PUBLISH_DISCOVERY_OP),
     Stage(jobs.refresh_lms.name, source="lms", publishes=jobs.PUBLISH_LMS_OP),
+    Stage(jobs.refresh_enterprise_job.name, source="enterprise", publishes=jobs.REFRESH_ENTERPRISE_OP),
     Stage(jobs.ingest_feeds.name),
     Stage(jobs.publish_due_runs.name),
     Stage(jobs.associate_runs.name),

@@ -24,6 +24,7 @@ pytest_plugins = [
     "support.assignments",
     "support.catalog",
     "support.command",
+    "support.content",
     "support.dagster",
     "support.enterprise",
     "support.feeds",

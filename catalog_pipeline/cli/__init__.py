@@ -14,6 +14,7 @@ import typer
 from catalog_pipeline.cli import (
     assignments,
     associations,
+    enterprise,
     mail,
     marts,
     partner,
@@ -41,6 +42,7 @@ app.add_typer(associations.app, name="associations")
 app.add_typer(assignments.app, name="assignments")
 app.add_typer(marts.app, name="marts")
 app.add_typer(partner.app, name="partner")
+app.add_typer(enterprise.app, name="enterprise")
 app.add_typer(mail.app, name="mail")
 app.add_typer(upstream.app, name="upstream")
 app.add_typer(sample.app, name="sample")
