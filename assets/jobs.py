@@ -13,6 +13,8 @@ from assets.checks import catalog_checks
 from assets.enterprise import refresh_enterprise_job, refresh_enterprise_services
 from assets.feeds import ingest_feeds
 from assets.mail import send_mail
+from assets.retention import remove_old
+from assets.site import build_site
 
 refresh_discovery = dg.define_asset_job(
     "refresh_discovery",
@@ -74,6 +76,8 @@ JOBS = [
     expire_assignments,
     build_marts,
     snapshot_catalog,
+    remove_old,
+    build_site,
     send_mail,
 ]
 

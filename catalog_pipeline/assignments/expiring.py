@@ -19,7 +19,6 @@ from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, publishing
 from catalog_pipeline.settings import Settings
 
 SOURCE = "assignments:expire"
-MAIL = "assignment_expired"
 TOGETHER = 500
 """Assignments that are expired by one statement; where one of them fails, each is tried by itself."""
 CONFIGURATION = "SELECT id FROM catalog.assignment_configuration WHERE uuid = :uuid"
@@ -40,10 +39,6 @@ REVIVABLE = f"""
 EXPIRE = """
     UPDATE catalog.content_assignment a SET state = 'expired', expired_at = :as_of, expired_reason = d.reason
     FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[])) AS d (id, reason) WHERE a.id = d.id"""
-TELL = """
-    INSERT INTO catalog.assignment_action (content_assignment_id, action_type, outbox_id)
-    SELECT * FROM unnest(CAST(:ids AS bigint[]), array_fill('expired'::text, ARRAY[cardinality(:ids)]),
-                         CAST(:mails AS bigint[]))"""
 
 
 @dataclass(frozen=True)
@@ -154,8 +149,7 @@ def _expire(connection: Connection, due: Sequence[Row], as_of: datetime, setting
     try:
         with connection.begin_nested():
             connection.execute(text(EXPIRE), {"ids": ids, "reasons": [row["reason"] for row in due], "as_of": as_of})
-            queued = mails.queue(connection, MAIL, ids, as_of, settings)
-            connection.execute(text(TELL), {"ids": ids, "mails": [queued.get(one) for one in ids]})
+            mails.queue(connection, "expire", ids, as_of=as_of, settings=settings)
     except Exception as error:  # whatever is wrong with one must not keep the others
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise

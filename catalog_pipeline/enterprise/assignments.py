@@ -14,7 +14,7 @@ DONE = {"accepted": "redeemed", "cancelled": "cancelled", "expired": "expired", 
 """The action that puts an assignment into each state. One into `errored` is a redemption that failed."""
 UNLISTED = """
     ({row}.listed_by_id IS NULL OR {row}.missing_since IS NOT NULL
-     OR EXISTS (SELECT FROM landing.document d WHERE d.id = {row}.listed_by_id AND d.missing_since IS NOT NULL))"""
+     OR EXISTS (SELECT FROM leaving g WHERE g.table_name = 'content_assignment' AND g.id = {row}.id))"""
 """SQL of whether upstream no longer lists a row, so that a document under another uuid may be the same assignment."""
 
 MATCHED = f"""
@@ -84,8 +84,9 @@ def match_and_decide(publication: Publication, *, listed: bool) -> None:
     analyze(publication.connection, "decided_assignment")
     if not listed:
         _reject_transitions(publication)
-    _reject_duplicates(publication)
-    _decide_actions(publication)
+    noun = "Document" if listed else "Row"
+    _reject_duplicates(publication, noun)
+    _decide_actions(publication, noun)
     publication.execute("DELETE FROM decided_assignment d USING record_error e WHERE e.row = d.row")
     publication.execute(OUTCOMES)
 
@@ -192,7 +193,7 @@ SAME = {
 """What no two assignments have alike, by the column that an error names: in words, as columns, and as a join."""
 
 
-def _reject_duplicates(publication: Publication) -> None:
+def _reject_duplicates(publication: Publication, noun: str) -> None:
     """Reject records of one assignment after the first, and those that would take what another assignment has."""
     keys = [("id", "assignment", "d.id"), *((column, what, key) for column, (what, key, _) in SAME.items())]
     for column, what, key in keys:
@@ -200,7 +201,7 @@ def _reject_duplicates(publication: Publication) -> None:
         reject(
             publication,
             f"""SELECT row, 'duplicate' AS rule, '{blamed}' AS column_name, {blamed}::text AS value,
-                       'Row ' || first || ' has the same {what}.' AS message
+                       '{noun} ' || first || ' has the same {what}.' AS message
                 FROM (SELECT d.row, d.{blamed}, min(d.row) OVER (PARTITION BY {key}) AS first FROM decided_assignment d
                       WHERE d.{column} IS NOT NULL
                         AND NOT EXISTS (SELECT FROM record_error e WHERE e.row = d.row)) d
@@ -249,7 +250,7 @@ WRITE_ACTIONS = f"""
         VALUES (s.owner_id, {", ".join(f"s.{c}" for c in ACTION_COLUMNS)})"""
 
 
-def _decide_actions(publication: Publication) -> None:
+def _decide_actions(publication: Publication, noun: str) -> None:
     """Make `decided_action`, and reject assignments with an action of another one."""
     values = {field.column: value_of("action", field) for field in FIELDS["action"]}
     values["created_at"] = "coalesce(s.created_at, t.created_at, s.completed_at, :as_of)"
@@ -261,8 +262,8 @@ def _decide_actions(publication: Publication) -> None:
     analyze(publication.connection, "decided_action")
     reject(
         publication,
-        """SELECT DISTINCT ON (row) row, 'duplicate' AS rule, 'actions.uuid' AS column_name, uuid::text AS value,
-                  'Row ' || first || ' has an action of this uuid.' AS message
+        f"""SELECT DISTINCT ON (row) row, 'duplicate' AS rule, 'actions.uuid' AS column_name, uuid::text AS value,
+                  '{noun} ' || first || ' has an action of this uuid.' AS message
            FROM (SELECT row, uuid, min(row) OVER same AS first, row_number() OVER same AS nth
                  FROM decided_action WHERE said_uuid IS NOT NULL WINDOW same AS (PARTITION BY uuid ORDER BY row)) x
            WHERE nth > 1""",

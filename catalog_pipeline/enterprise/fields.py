@@ -65,7 +65,12 @@ TITLE = Field("title", "text")
 
 FIELDS: dict[str, tuple[Field, ...]] = {
     "customer": (UUID, Field("name", "text"), Field("slug", "text"), Field("contact_email", "email")),
-    "catalog": (UUID, CUSTOMER, TITLE, Field("customer_name", "text", "enterprise_customer_name")),
+    "catalog": (
+        UUID,
+        Field("enterprise_customer_uuid", "uuid", "enterprise_customer|enterprise_customer_uuid"),
+        TITLE,
+        Field("customer_name", "text", "enterprise_customer_name"),
+    ),
     "subsidy": (
         UUID,
         CUSTOMER,
@@ -136,6 +141,13 @@ FIELDS: dict[str, tuple[Field, ...]] = {
     ),
 }
 """The fields of the records of each kind."""
+
+
+def name_of(kind: str, column: str) -> str:
+    """The name, as errors say it, of the field that fills a column."""
+    (name,) = (field.name for field in FIELDS[kind] if field.column == column)
+    return name
+
 
 ALLOCATION_EVIDENCE = (
     Field("allocated_at", "instant"),

@@ -1,5 +1,7 @@
 """Stages records: the rows that are right in `staged_<kind>`, what is wrong with the others in `record_error`."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 from sqlalchemy import Connection
 
@@ -11,6 +13,7 @@ from catalog_pipeline.loading.publication import Publication
 
 CHUNK = 20_000
 """Records that are judged at a time."""
+ERROR_COLUMNS = {"row": "bigint", **dict.fromkeys(("rule", "column_name", "value", "message"), "text")}
 DERIVED = {"assignment": {"allocated_at": "timestamptz", "allocated_at_from": "text"}}
 """The columns of staging tables that are no fields, by kind."""
 
@@ -20,8 +23,7 @@ def create_tables(connection: Connection, kinds: tuple[str, ...]) -> None:
 
     These have row (the record's number), given, and a column for each field: see `judging.Judged`.
     """
-    text_columns = dict.fromkeys(("rule", "column_name", "value", "message"), "text")
-    create_staging(connection, "record_error", {"row": "bigint", **text_columns})
+    create_staging(connection, "record_error", ERROR_COLUMNS)
     for kind in kinds:
         types = {field.column: FORMS[field.form].sql for field in FIELDS[kind]}
         create_staging(
@@ -41,6 +43,12 @@ def stage(connection: Connection, records: Records) -> None:
             actions = judge_actions(chunk)
             copy_frame(connection, "staged_action", actions.frame)
             _keep_errors(connection, actions.errors)
+
+
+def keep_misfits(connection: Connection, misfits: Mapping[int, str]) -> None:
+    """Keep why some records, by their numbers, are none."""
+    frame = pd.DataFrame({"row": list(misfits), "rule": "not_an_object", "message": list(misfits.values())})
+    copy_frame(connection, "record_error", frame)
 
 
 def finish(connection: Connection, kinds: tuple[str, ...]) -> None:

@@ -26,3 +26,15 @@ def test_an_operator_imports_assignments_and_is_told_what_is_wrong(command: Comm
     assert command("assignments", "import", str(good)).stdout == "1 row: 1 unchanged.\n"
     assert "no instant" in command("assignments", "import", str(good), "--as-of", "soon", status=2).stderr
     assert "cannot be read" in command("assignments", "import", str(tmp_path / "none"), status=2).stderr
+
+
+def test_an_operator_imports_a_customer_with_what_it_has(command: Command, tmp_path: Path) -> None:
+    customer = {"kind": "customer", "uuid": uuid_of("customer"), "name": "Acme", "slug": "acme"}
+    configuration = {
+        "kind": "configuration",
+        "uuid": uuid_of("configuration"),
+        "enterprise_customer_uuid": uuid_of("customer"),
+    }
+    file = json_lines(tmp_path / "records.jsonl", configuration, customer, {"kind": "budget"})
+    done = command.json("enterprise", "import", str(file), status=3)
+    assert done["counts"] == {"rows": 3, "created": 2, "updated": 0, "unchanged": 0, "rejected": 1}

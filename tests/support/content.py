@@ -199,5 +199,5 @@ def catalogs(httpserver: HTTPServer) -> EnterpriseCatalogs:
 
 
 @pytest.fixture
-def enterprise(engine: Engine, settings: Settings, catalogs: EnterpriseCatalogs) -> Enterprise:
+def replica(engine: Engine, settings: Settings, catalogs: EnterpriseCatalogs) -> Enterprise:
     return Enterprise(engine, settings, catalogs)

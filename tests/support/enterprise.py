@@ -1,12 +1,15 @@
 """Customers, catalogs and assignments for tests, made of what matters to them."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
+from pytest_httpserver import HTTPServer
 from sqlalchemy import Engine, text
+from werkzeug import Request, Response
 
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import Row, rows
@@ -39,7 +42,7 @@ def json_lines(path: Path, *records: Any) -> Path:
     return path
 
 
-class Enterprise:
+class Acme:
     """A database with a customer and its configuration, and what stands in its tables."""
 
     def __init__(self, engine: Engine) -> None:
@@ -74,13 +77,68 @@ class Enterprise:
         return row
 
     def versions(self) -> list[Row]:
-        """What tells whether any row of the catalog was written: the rows' versions."""
-        tables = ("enterprise_customer", "enterprise_catalog", "enterprise_learner", "subsidy", "access_policy")
-        tables += ("assignment_configuration", "content_assignment", "assignment_action")
-        each = " UNION ALL ".join(f"SELECT '{t}' AS of, id, xmin::text AS v FROM catalog.{t}" for t in tables)
-        return self.rows(f"{each} ORDER BY of, id")
+        """What tells whether any row of the catalog was written."""
+        return versions_of(self.engine)
+
+
+def versions_of(engine: Engine) -> list[Row]:
+    """The versions of all rows of customers, and of what they have: of, id, v."""
+    tables = ("enterprise_customer", "enterprise_catalog", "enterprise_learner", "subsidy", "access_policy")
+    tables += ("assignment_configuration", "content_assignment", "assignment_action")
+    each = " UNION ALL ".join(f"SELECT '{t}' AS of, id, xmin::text AS v FROM catalog.{t}" for t in tables)
+    with connected(engine) as connection:
+        return rows(connection, f"{each} ORDER BY of, id")
 
 
 @pytest.fixture
-def enterprise(engine: Engine) -> Enterprise:
-    return Enterprise(engine)
+def acme(engine: Engine) -> Acme:
+    return Acme(engine)
+
+
+Document = dict[str, Any]
+LISTS = {
+    "enterprise-catalogs": "/api/v1/enterprise-catalogs/",
+    "subsidies": "/api/v1/subsidies/",
+    "configurations": "/api/v1/assignment-configurations/",
+    "policies": "/api/v1/subsidy-access-policies/",
+}
+
+
+class EnterpriseServices:
+    """The three services over HTTP for each test: `lists` by name, the assignments by their configuration."""
+
+    def __init__(self, server: HTTPServer) -> None:
+        self.url = server.url_for("").rstrip("/")
+        self.lists: dict[str, list[Document]] = {name: [] for name in LISTS}
+        self.assignments: dict[str, list[Document]] = {}
+        self.broken: dict[str, int] = {}
+        """The status that a path answers."""
+        self.asked: list[str] = []
+        server.expect_request("/oauth2/access_token").respond_with_json({"access_token": "t", "expires_in": 3600})
+        server.expect_request(re.compile("/api/.*")).respond_with_handler(self._respond)
+
+    def _respond(self, request: Request) -> Response:
+        self.asked.append(request.path)
+        for path, status in self.broken.items():
+            if request.path.startswith(path):
+                return Response("{}", status)
+        found = self._documents(request)
+        if found is None:
+            return Response("{}", 404)
+        number, size = int(request.args["page"]), int(request.args["page_size"])
+        here = found[(number - 1) * size : number * size]
+        following = "more" if number * size < len(found) else None
+        body = {"count": len(found), "next": following, "previous": None, "results": here}
+        return Response(json.dumps(body), content_type="application/json")
+
+    def _documents(self, request: Request) -> list[Document] | None:
+        for name, path in LISTS.items():
+            if request.path == path:
+                customer = request.args.get("enterprise_customer_uuid")
+                return [one for one in self.lists[name] if customer in (None, one.get("enterprise_customer_uuid"))]
+        return self.assignments.get(request.path.split("/")[4])
+
+
+@pytest.fixture
+def services(httpserver: HTTPServer) -> EnterpriseServices:
+    return EnterpriseServices(httpserver)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.enterprise import Enterprise, assignment, json_lines, uuid_of
+from support.enterprise import Acme, assignment, json_lines, uuid_of
 
 from catalog_pipeline.assignments.importing import import_assignments
 from catalog_pipeline.enterprise.report import ImportReport
@@ -17,10 +17,10 @@ AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def imported(enterprise: Enterprise, tmp_path: Path) -> Any:
+def imported(acme: Acme, tmp_path: Path) -> Any:
     def do(*records: Any, dry_run: bool = False) -> ImportReport:
         file = json_lines(tmp_path / "assignments.jsonl", *records)
-        return import_assignments(enterprise.engine, file, actor="cli:ann", as_of=AS_OF, dry_run=dry_run)
+        return import_assignments(acme.engine, file, actor="cli:ann", as_of=AS_OF, dry_run=dry_run)
 
     return do
 
@@ -34,7 +34,7 @@ def rules(report: ImportReport) -> list[list[tuple[str, str | None]]]:
 
 
 def test_an_assignment_is_written_with_its_actions_and_the_same_file_again_writes_nothing(
-    enterprise: Enterprise, imported: Any
+    acme: Acme, imported: Any
 ) -> None:
     actions = [
         {"uuid": uuid_of("linked"), "action_type": "learner_linked", "completed_at": "2026-01-05T10:00:01Z",
@@ -54,12 +54,12 @@ def test_an_assignment_is_written_with_its_actions_and_the_same_file_again_write
     report = imported(record)
     assert report.as_json()["counts"] == {"rows": 1, "created": 1, "updated": 0, "unchanged": 0, "rejected": 0}
     assert report.as_json()["rows"] == [{"row": 1, "uuid": uuid_of("ann"), "outcome": "created", "errors": []}]
-    row = enterprise.assignment("ann")
+    row = acme.assignment("ann")
     assert row["learner_email"] == "Ann@Example.org"
     assert (row["state"], row["content_quantity"], row["is_assigned_course_run"]) == ("allocated", -10_000, True)
     assert (row["allocated_at"], row["allocated_at_from"]) == (datetime(2026, 1, 5, 10, tzinfo=UTC), "recent_action")
     assert str(row["credit_request_uuid"]) == uuid_of("request")
-    stored = enterprise.rows(
+    stored = acme.rows(
         "SELECT action_type, completed_at, error_reason, created_at FROM catalog.assignment_action ORDER BY created_at"
     )
     assert [(action["action_type"], action["error_reason"]) for action in stored] == [
@@ -67,12 +67,12 @@ def test_an_assignment_is_written_with_its_actions_and_the_same_file_again_write
         ("notified", "email_error"),
     ]
     assert stored[0]["created_at"] == datetime(2026, 1, 5, 10, 0, 0, 500_000, tzinfo=UTC)
-    before = enterprise.versions()
+    before = acme.versions()
     assert outcomes(imported(record)) == ["unchanged"]
-    assert enterprise.versions() == before
+    assert acme.versions() == before
 
 
-def test_an_absent_field_keeps_what_stands_and_a_null_clears_it(enterprise: Enterprise, imported: Any) -> None:
+def test_an_absent_field_keeps_what_stands_and_a_null_clears_it(acme: Acme, imported: Any) -> None:
     imported(assignment("ann", content_title="Lead", transaction_uuid=uuid_of("t"), state="accepted"))
     part = {
         "uuid": uuid_of("ann"),
@@ -82,14 +82,12 @@ def test_an_absent_field_keeps_what_stands_and_a_null_clears_it(enterprise: Ente
     }
     assert outcomes(imported(part)) == ["unchanged"]
     assert outcomes(imported({**part, "content_title": None, "state": None, "content_quantity": None})) == ["updated"]
-    row = enterprise.assignment("ann")
+    row = acme.assignment("ann")
     assert (row["content_title"], str(row["transaction_uuid"])) == (None, uuid_of("t"))
     assert (row["state"], row["content_quantity"]) == ("accepted", -10_000)
 
 
-def test_a_row_is_found_by_its_uuid_else_by_the_address_else_by_the_learners_id(
-    enterprise: Enterprise, imported: Any
-) -> None:
+def test_a_row_is_found_by_its_uuid_else_by_the_address_else_by_the_learners_id(acme: Acme, imported: Any) -> None:
     imported(assignment("ann", lms_user_id=7))
     without = {name: value for name, value in assignment("ann").items() if name != "uuid"}
     by_address = imported({**without, "learner_email": "ANN@example.ORG", "content_title": "By address"})
@@ -98,7 +96,7 @@ def test_a_row_is_found_by_its_uuid_else_by_the_address_else_by_the_learners_id(
     assert (by_learner.rows[0].outcome, by_learner.rows[0].uuid) == ("updated", uuid_of("ann"))
     by_uuid = imported(assignment("ann", learner_email="newer@example.org"))
     assert outcomes(by_uuid) == ["updated"]
-    row = enterprise.assignment("ann")
+    row = acme.assignment("ann")
     assert (row["learner_email"], row["lms_user_id"], row["content_title"]) == ("newer@example.org", 7, "By address")
 
 
@@ -174,34 +172,32 @@ def test_an_action_belongs_to_one_assignment(imported: Any) -> None:
     assert rules(imported(assignment("bob", actions=[action]))) == [[("duplicate", "actions.uuid")]]
 
 
-def test_an_action_without_a_uuid_is_known_by_its_kind_and_instant(enterprise: Enterprise, imported: Any) -> None:
+def test_an_action_without_a_uuid_is_known_by_its_kind_and_instant(acme: Acme, imported: Any) -> None:
     actions = [
         {"action_type": "reminded", "completed_at": "2026-01-07T00:00:00Z"},
         {"action_type": "reminded", "completed_at": "2026-01-09T00:00:00Z"},
     ]
     imported(assignment("ann", actions=actions))
     assert outcomes(imported(assignment("ann", actions=actions))) == ["unchanged"]
-    assert len(enterprise.rows("SELECT FROM catalog.assignment_action")) == 2
+    assert len(acme.rows("SELECT FROM catalog.assignment_action")) == 2
 
 
-def test_any_state_is_inserted_but_changes_only_as_states_may(enterprise: Enterprise, imported: Any) -> None:
+def test_any_state_is_inserted_but_changes_only_as_states_may(acme: Acme, imported: Any) -> None:
     states = ("allocated", "accepted", "cancelled", "expired", "errored", "reversed")
     assert outcomes(imported(*(assignment(state, state=state) for state in states))) == ["created"] * 6
     report = imported(assignment("accepted", state="cancelled"), assignment("accepted", state="expired"))
     assert rules(report)[0] == [("transition_not_allowed", "state")]
     assert "from accepted to cancelled" in report.rows[0].errors[0].message
     assert outcomes(imported(assignment("allocated", state="cancelled"))) == ["updated"]
-    assert enterprise.assignment("allocated")["state"] == "cancelled"
+    assert acme.assignment("allocated")["state"] == "cancelled"
 
 
-def test_when_an_assignment_came_into_its_state_is_taken_from_its_actions(
-    enterprise: Enterprise, imported: Any
-) -> None:
+def test_when_an_assignment_came_into_its_state_is_taken_from_its_actions(acme: Acme, imported: Any) -> None:
     expired = {"action_type": "expired", "completed_at": "2026-02-01T00:00:00Z", "created": "2026-02-01T00:00:00Z"}
     imported(assignment("ann", state="expired", actions=[expired]))
-    assert enterprise.assignment("ann")["expired_at"] == datetime(2026, 2, 1, tzinfo=UTC)
+    assert acme.assignment("ann")["expired_at"] == datetime(2026, 2, 1, tzinfo=UTC)
     imported(assignment("ann", expired_at="2026-02-02T00:00:00+01:00"))
-    assert enterprise.assignment("ann")["expired_at"] == datetime(2026, 2, 1, 23, tzinfo=UTC)
+    assert acme.assignment("ann")["expired_at"] == datetime(2026, 2, 1, 23, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -233,61 +229,59 @@ def test_when_an_assignment_came_into_its_state_is_taken_from_its_actions(
     ],
 )
 def test_when_it_was_allocated_is_given_or_else_found(
-    enterprise: Enterprise, imported: Any, fields: dict[str, Any], instant: datetime, origin: str
+    acme: Acme, imported: Any, fields: dict[str, Any], instant: datetime, origin: str
 ) -> None:
     imported(assignment("ann", **fields))
-    row = enterprise.assignment("ann")
+    row = acme.assignment("ann")
     assert (row["allocated_at"], row["allocated_at_from"]) == (instant, origin)
 
 
-def test_a_first_action_does_not_move_an_allocation_whose_instant_is_known(
-    enterprise: Enterprise, imported: Any
-) -> None:
+def test_a_first_action_does_not_move_an_allocation_whose_instant_is_known(acme: Acme, imported: Any) -> None:
     imported(assignment("ann", allocated_at="2026-02-01T00:00:00Z"))
     late = {"recent_action": None, "actions": [{"action_type": "notified", "created": "2026-01-09T00:00:00Z"}]}
     imported(assignment("ann", **late))
-    row = enterprise.assignment("ann")
+    row = acme.assignment("ann")
     assert (row["allocated_at"], row["allocated_at_from"]) == (datetime(2026, 2, 1, tzinfo=UTC), "given")
 
 
-def test_the_assignments_of_enterprise_access_are_not_imported(enterprise: Enterprise, imported: Any) -> None:
-    enterprise.add_configuration("theirs", "enterprise_access")
+def test_the_assignments_of_enterprise_access_are_not_imported(acme: Acme, imported: Any) -> None:
+    acme.add_configuration("theirs", "enterprise_access")
     report = imported(assignment("ann", assignment_configuration=uuid_of("theirs")))
     assert rules(report) == [[("owned_elsewhere", "assignment_configuration")]]
-    assert enterprise.rows("SELECT FROM catalog.content_assignment") == []
+    assert acme.rows("SELECT FROM catalog.content_assignment") == []
 
 
-def test_a_known_learner_gives_the_assignment_its_id(enterprise: Enterprise, imported: Any) -> None:
-    enterprise.execute(
+def test_a_known_learner_gives_the_assignment_its_id(acme: Acme, imported: Any) -> None:
+    acme.execute(
         "INSERT INTO catalog.enterprise_learner (enterprise_customer_id, lms_user_id, email)"
         " SELECT id, 42, 'Ann@Example.org' FROM catalog.enterprise_customer"
     )
     imported(assignment("ann", lms_user_id=None))
-    assert enterprise.assignment("ann")["lms_user_id"] == 42
+    assert acme.assignment("ann")["lms_user_id"] == 42
     assert outcomes(imported(assignment("ann", lms_user_id=None))) == ["unchanged"]
 
 
-def test_an_address_that_was_cleared_does_not_come_back_with_an_old_file(enterprise: Enterprise, imported: Any) -> None:
+def test_an_address_that_was_cleared_does_not_come_back_with_an_old_file(acme: Acme, imported: Any) -> None:
     imported(assignment("ann", state="expired"))
-    enterprise.execute("UPDATE catalog.content_assignment SET learner_email = 'retired_user1@retired.invalid'")
+    acme.execute("UPDATE catalog.content_assignment SET learner_email = 'retired_user1@retired.invalid'")
     assert outcomes(imported(assignment("ann", state="expired"))) == ["unchanged"]
     imported(assignment("ann", state="allocated"))
-    assert enterprise.assignment("ann")["learner_email"] == "ann@example.org"
+    assert acme.assignment("ann")["learner_email"] == "ann@example.org"
 
 
-def test_a_dry_run_reports_the_same_and_writes_nothing(enterprise: Enterprise, imported: Any) -> None:
+def test_a_dry_run_reports_the_same_and_writes_nothing(acme: Acme, imported: Any) -> None:
     records = (assignment("ann"), assignment("bob", state="lost"), "x")
     planned = imported(*records, dry_run=True)
-    assert enterprise.rows("SELECT FROM catalog.content_assignment") == []
-    assert enterprise.rows("SELECT FROM ops.load") == []
+    assert acme.rows("SELECT FROM catalog.content_assignment") == []
+    assert acme.rows("SELECT FROM ops.load") == []
     assert planned == imported(*records)
-    (load,) = enterprise.rows("SELECT source, outcome FROM ops.load")
+    (load,) = acme.rows("SELECT source, outcome FROM ops.load")
     assert load == {"source": "assignments:import", "outcome": "applied"}
-    counts = enterprise.rows("SELECT table_name, outcome, n FROM ops.load_count ORDER BY outcome")
+    counts = acme.rows("SELECT table_name, outcome, n FROM ops.load_count ORDER BY outcome")
     assert [(count["outcome"], count["n"]) for count in counts] == [("created", 1), ("rejected", 2)]
 
 
-def test_csv_has_the_same_columns_and_its_rows_count_from_the_header(enterprise: Enterprise, tmp_path: Path) -> None:
+def test_csv_has_the_same_columns_and_its_rows_count_from_the_header(acme: Acme, tmp_path: Path) -> None:
     file = tmp_path / "assignments.CSV"
     names = ["assignment_configuration", "learner_email", "content_key", "content_quantity", "state", "actions"]
     names += ["is_assigned_course_run", "lms_user_id", "content_title"]
@@ -301,7 +295,7 @@ def test_csv_has_the_same_columns_and_its_rows_count_from_the_header(enterprise:
             [*common, "", "A+B"],
             [*common, "carl@example.org", "A+B", *[""] * 7],
         ])  # fmt: skip
-    report = import_assignments(enterprise.engine, file, actor="cli:ann", as_of=AS_OF)
+    report = import_assignments(acme.engine, file, actor="cli:ann", as_of=AS_OF)
     assert [row.row for row in report.rows] == [2, 4, 5, 6]
     assert rules(report) == [
         [],
@@ -309,15 +303,15 @@ def test_csv_has_the_same_columns_and_its_rows_count_from_the_header(enterprise:
         [("missing", "learner_email")],
         [("not_an_object", None)],
     ]
-    (row,) = enterprise.rows("SELECT * FROM catalog.content_assignment")
+    (row,) = acme.rows("SELECT * FROM catalog.content_assignment")
     assert (row["content_quantity"], row["is_assigned_course_run"], row["lms_user_id"]) == (-500, True, 12)
     assert (row["state"], row["content_title"]) == ("allocated", "Two\nlines")
 
 
-def test_a_file_that_cannot_be_read_is_a_wrong_request(enterprise: Enterprise, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_a_wrong_request(acme: Acme, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.jsonl cannot be read: No such file"):
-        import_assignments(enterprise.engine, tmp_path / "none.jsonl", actor="cli:ann")
+        import_assignments(acme.engine, tmp_path / "none.jsonl", actor="cli:ann")
     broken = tmp_path / "broken.csv"
     broken.write_bytes(b"learner_email\n\xff\n")
     with pytest.raises(UsageError, match="A CSV file in UTF-8 is needed"):
-        import_assignments(enterprise.engine, broken, actor="cli:ann")
+        import_assignments(acme.engine, broken, actor="cli:ann")
