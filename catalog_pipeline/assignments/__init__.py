@@ -1,1 +1,1 @@
-"""Assignments of content to learners: when they expire, what is done with them, and who is told."""
+"""Assignments of content to learners: where they come from, when they expire, what is done with them, who is told."""

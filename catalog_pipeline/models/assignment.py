@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from catalog_pipeline.models.base import Base, CatalogRow, folded
+from catalog_pipeline.models.base import Base, CatalogRow, Listed, folded
 from catalog_pipeline.models.tracking import track
 
 ASSIGNMENT_STATES = ("allocated", "accepted", "cancelled", "expired", "errored", "reversed")
@@ -30,7 +30,7 @@ CHANGE_CAUSES = ("content", "subsidy", "allocation", "rules", "clock")
 PII = {"pii": True}
 
 
-class ContentAssignment(CatalogRow, Base):
+class ContentAssignment(CatalogRow, Listed, Base):
     """A course or run that a customer assigned to a learner."""
 
     __tablename__ = "content_assignment"
