@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
-from support.content import CATALOG, Enterprise, EnterpriseCatalogs, content_course, content_run, run_document
+from support.content import CATALOG, EnterpriseCatalogs, Replica, content_course, content_run, run_document
 
 from catalog_pipeline.loading.pending import PENDING
 
@@ -42,47 +42,47 @@ class Killer:
             raise KilledError
 
 
-def seen(enterprise: Enterprise) -> list[list[tuple[Any, ...]]]:
+def seen(replica: Replica) -> list[list[tuple[Any, ...]]]:
     """What readers see of the content."""
     content = "content_key, title, status, listed, content_hash, advertised_run_key, start"
     runs = "run_key, start, status, missing_since IS NULL, content_metadata_id IS NULL"
-    return [enterprise.content(content), enterprise.runs(runs), enterprise.rejects()]
+    return [replica.content(content), replica.runs(runs), replica.rejects()]
 
 
-def killed(enterprise: Enterprise, at: int) -> bool:
+def killed(replica: Replica, at: int) -> bool:
     """Whether a load had that many statements, and was killed before the last of them."""
     killer = Killer(at)
-    event.listen(enterprise.engine, "before_cursor_execute", killer)
+    event.listen(replica.engine, "before_cursor_execute", killer)
     try:
-        enterprise.load()
+        replica.load()
     except BaseException:
         if killer.left > 0:
             raise
     finally:
-        event.remove(enterprise.engine, "before_cursor_execute", killer)
-        enterprise.engine.dispose()
+        event.remove(replica.engine, "before_cursor_execute", killer)
+        replica.engine.dispose()
     return killer.left <= 0
 
 
 @pytest.mark.parametrize("first", range(4))
 def test_a_load_that_is_killed_between_any_two_statements_is_healed_by_the_next(
-    enterprise: Enterprise, catalogs: EnterpriseCatalogs, first: int
+    replica: Replica, catalogs: EnterpriseCatalogs, first: int
 ) -> None:
     for key in ("A+3", "A+4", "A+9"):
-        enterprise.add_assignment(key)
+        replica.add_assignment(key)
     lists = {"before": BEFORE, "after": AFTER}
     states: dict[str, list[list[tuple[Any, ...]]]] = {}
     for name in ("before", "after", "before", "after", "before"):  # each as it is after the other one
         catalogs.listed[CATALOG] = lists[name]
-        enterprise.load()
-        states[name] = seen(enterprise)
+        replica.load()
+        states[name] = seen(replica)
     at, standing, coming = 1 + first, "before", "after"
     catalogs.listed[CATALOG] = lists[coming]
-    while killed(enterprise, at):
-        assert seen(enterprise) in (states[standing], states[coming])
-        enterprise.load()
-        assert seen(enterprise) == states[coming]
-        assert enterprise.value(f"SELECT count(*) FROM landing.document d WHERE {PENDING}") == 0
+    while killed(replica, at):
+        assert seen(replica) in (states[standing], states[coming])
+        replica.load()
+        assert seen(replica) == states[coming]
+        assert replica.value(f"SELECT count(*) FROM landing.document d WHERE {PENDING}") == 0
         at, standing, coming = at + 4, coming, standing
         catalogs.listed[CATALOG] = lists[coming]
     assert at > 20
