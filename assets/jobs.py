@@ -12,6 +12,8 @@ from assets.checks import catalog_checks
 from assets.enterprise import refresh_enterprise_job, refresh_enterprise_services
 from assets.feeds import ingest_feeds
 from assets.mail import send_mail
+from assets.retention import remove_old
+from assets.site import build_site
 
 refresh_discovery = dg.define_asset_job(
     "refresh_discovery",
@@ -67,6 +69,8 @@ JOBS = [
     associate_runs,
     build_marts,
     snapshot_catalog,
+    remove_old,
+    build_site,
     send_mail,
 ]
 

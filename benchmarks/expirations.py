@@ -8,7 +8,7 @@ All on an embedded Postgres with its usual settings, each round in a database of
 - first: all assignments are linked with their content and get their first date;
 - full: a full rebuild in which every date moves; nothing: one in which none does;
 - one content, 1 %: the rebuild of the range of events in which the deadlines of one content, of 1 % of them, moved;
-- due: the assignments that are due expire, with their actions and mails.
+- due: one in ten has become due, and expires with its action and mail; the dates of all others move as well.
 
 Ratios are to the bare UPDATE of the same round.
 """
@@ -26,11 +26,13 @@ import memory
 from sqlalchemy import Engine, text
 
 from catalog_pipeline.assignments.expirations import EVERYTHING, Rebuilt, rebuild
+from catalog_pipeline.assignments.expiring import expire
 from catalog_pipeline.database import events
 from catalog_pipeline.database.engine import Server, connected, ensure_database, make_engine
 from catalog_pipeline.database.events import Range
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
+from catalog_pipeline.settings import Settings
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 CATALOGS = 50
@@ -77,6 +79,9 @@ ASSIGNMENTS = """
     JOIN catalog.access_policy p ON p.enterprise_catalog_id = m.enterprise_catalog_id"""
 ALL_MOVE = "UPDATE catalog.subsidy SET expiration = TIMESTAMPTZ '2026-06-15Z'"
 BARE = "UPDATE catalog.assignment_expiration SET expires_at = expires_at + interval '1 day', computed_at = now()"
+SOME_DUE = """
+    UPDATE catalog.subsidy SET expiration = CASE WHEN id % 10 = 0 THEN TIMESTAMPTZ '2026-06-01Z'
+                                                 ELSE TIMESTAMPTZ '2030-01-01Z' END"""
 ONE, SOME = (
     f"""WITH moved AS (UPDATE catalog.content_metadata SET content_hash = md5(content_hash),
                               enroll_by = TIMESTAMPTZ '2026-06-10Z' WHERE {condition} RETURNING id)
@@ -128,6 +133,8 @@ def measure(postgres: EmbeddedPostgres, size: int, contents: int, number: int) -
     steps["nothing"] = _timed(engine, lambda: _rebuilt(engine))
     steps["one content"] = _timed(engine, lambda: _moved(engine, ONE))
     steps["1 %"] = _timed(engine, lambda: _moved(engine, SOME))
+    _execute(engine, SOME_DUE)
+    steps["due"] = _timed(engine, lambda: _expired(engine))
     engine.dispose()
     return steps
 
@@ -154,6 +161,11 @@ def _moved(engine: Engine, statement: str) -> Step:
     begin = perf_counter()
     done: Rebuilt = rebuild(engine, Range(after, upto), as_of=NOW)
     return perf_counter() - begin, done.rebuilt, memory.peak()
+
+
+def _expired(engine: Engine) -> int:
+    settings = Settings(_env_file=None)  # pyright: ignore[reportCallIssue]
+    return expire(engine, settings, as_of=NOW).counts["expired"]
 
 
 def _execute(engine: Engine, statement: str) -> int:

@@ -64,6 +64,8 @@ NIGHT = (
     Stage(jobs.associate_runs.name),
     Stage(jobs.build_marts.name),
     Stage(jobs.snapshot_catalog.name, days=2),  # the day that ended, and today so far
+    Stage(jobs.remove_old.name),
+    Stage(jobs.build_site.name),
     Stage(jobs.send_mail.name),
 )
 

@@ -1,9 +1,9 @@
 """Rebuilds the expirations of assignments, all or just those that a change may have moved."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Engine, text
 
@@ -122,8 +122,17 @@ LAST = f"SELECT cursor FROM ops.load WHERE source = '{SOURCE}' AND cursor IS NOT
 LATER = 2**62
 """A transaction that never comes: events of transactions that have not ended yet are read now, and again next time."""
 
-Scope = Literal["everything"] | Range | Sequence[int]
-"""EVERYTHING, a range of change events, or ids of assignments."""
+
+@dataclass(frozen=True)
+class Found:
+    """The assignments that a query finds (id)."""
+
+    query: str
+    parameters: Mapping[str, Any]
+
+
+Scope = Literal["everything"] | Range | Sequence[int] | Found
+"""EVERYTHING, a range of change events, ids of assignments, or a query for them."""
 
 
 @dataclass(frozen=True)
@@ -215,12 +224,12 @@ def _remember(publication: Publication, cursor: Cursor) -> None:
     )
 
 
-def _stage(connection: Connection, scope: Range | Sequence[int]) -> None:
+def _stage(connection: Connection, scope: Range | Sequence[int] | Found) -> None:
     """The ids in scope, as the temporary table `scope`."""
     create_staging(connection, "scope", {"id": "bigint"})
     if isinstance(scope, Range):
-        found, parameters = TOUCHED.format(new=Range.CONDITION), scope.parameters
-    else:
-        found, parameters = "SELECT DISTINCT unnest(CAST(:ids AS bigint[])) AS id", {"ids": list(scope)}
-    connection.execute(text(f"INSERT INTO scope (id) SELECT id FROM ({found}) AS found"), parameters)
+        scope = Found(TOUCHED.format(new=Range.CONDITION), scope.parameters)
+    elif not isinstance(scope, Found):
+        scope = Found("SELECT DISTINCT unnest(CAST(:ids AS bigint[])) AS id", {"ids": list(scope)})
+    connection.execute(text(f"INSERT INTO scope (id) SELECT id FROM ({scope.query}) AS found"), scope.parameters)
     analyze(connection, "scope")

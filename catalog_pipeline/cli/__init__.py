@@ -21,7 +21,9 @@ from catalog_pipeline.cli import (
     pipeline,
     query,
     questions,
+    retention,
     sample,
+    site,
     upstream,
 )
 from catalog_pipeline.errors import CatalogError, ExitCode
@@ -40,11 +42,12 @@ app.add_typer(questions.app)
 app.add_typer(query.app)
 app.add_typer(associations.app, name="associations")
 app.add_typer(assignments.app, name="assignments")
-app.add_typer(enterprise.app, name="enterprise")
 app.add_typer(marts.app, name="marts")
+app.add_typer(site.app, name="site")
 app.add_typer(partner.app, name="partner")
 app.add_typer(mail.app, name="mail")
 app.add_typer(upstream.app, name="upstream")
+app.add_typer(retention.app, name="retention")
 app.add_typer(sample.app, name="sample")
 
 

@@ -1,4 +1,4 @@
-"""`catalog-pipeline enterprise`: customers, their catalogs, and what pays for them."""
+"""`catalog-pipeline enterprise`: customers, their catalogs and content, and what pays for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 
 from catalog_pipeline.cli.shared import AsJson, AsWide, DryRun, database
 
-app = typer.Typer(no_args_is_help=True, help="Enterprise customers, their catalogs, and what pays for them.")
+app = typer.Typer(no_args_is_help=True, help="Enterprise customers, their catalogs and content, and what pays.")
 
 InCatalog = Annotated[UUID | None, typer.Option("--catalog", help="Only of this catalog, by its uuid.")]
 

@@ -266,7 +266,10 @@ def print_explanation(explanation: Row, *, as_json: bool) -> None:
     for name, found in explanation.items():
         title = name.replace("_", " ").capitalize()
         if isinstance(found, dict):
-            print_fields(found, title)
+            print_fields({field: value for field, value in found.items() if not _is_table(value)}, title)
+        elif isinstance(found, str):
+            say(title, "bold italic")
+            say(found)
         elif found:
             print_table(
                 [{name: to_the_minute(value) for name, value in row.items()} for row in found], title, essential=3
@@ -274,6 +277,10 @@ def print_explanation(explanation: Row, *, as_json: bool) -> None:
         else:
             say(f"{title}: none.")
         say()
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(one, dict) for one in value)
 
 
 def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
@@ -36,6 +37,14 @@ def parse_instant(value: str) -> datetime:
     except ValueError:
         raise UsageError(f"{value!r} is no instant: give one such as 2026-03-01 or 2026-03-01T12:00:00Z.") from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def parse_uuid(value: str) -> UUID:
+    """A uuid as people type it. Raises UsageError."""
+    try:
+        return UUID(value.strip())
+    except ValueError:
+        raise UsageError(f"{value!r} is no uuid.") from None
 
 
 AsOf = Annotated[

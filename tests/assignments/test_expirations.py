@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import text
-from support.assignments import COURSE, NOW, RUN, Enterprise, day
+from support.assignments import COURSE, NOW, RUN, Budget, day
 
 from catalog_pipeline.assignments.expirations import Rebuilt, differing, rebuild, rebuild_since_last
 from catalog_pipeline.database import events
@@ -17,100 +17,100 @@ NINETY = timedelta(hours=90 * 24)
 
 
 def test_without_policy_or_content_an_assignment_expires_ninety_days_after_it_was_allocated(
-    enterprise: Enterprise,
+    budget: Budget,
 ) -> None:
-    alone = enterprise.assign(assignment_configuration_id=enterprise.configure(9))
-    waiting = enterprise.assign()
-    assert enterprise.rebuild() == Rebuilt(rebuilt=2, moved=0, unchanged=0)
+    alone = budget.assign(assignment_configuration_id=budget.configure(9))
+    waiting = budget.assign()
+    assert budget.rebuild() == Rebuilt(rebuilt=2, moved=0, unchanged=0)
     for assignment in (alone, waiting):
-        found = enterprise.expiration(assignment)
+        found = budget.expiration(assignment)
         assert (found["expires_at"], found["reason"]) == (NOW + NINETY, "NINETY_DAYS_PASSED")
         assert (found["deadline_from"], found["run_key"], found["problems"]) == ("none", None, [])
 
 
 def test_an_assignment_gets_its_content_and_its_run_when_they_arrive_whatever_their_case(
-    enterprise: Enterprise,
+    budget: Budget,
 ) -> None:
-    course_based = enterprise.assign(content_key=COURSE.lower(), preferred_course_run_key=RUN.upper())
-    run_based = enterprise.assign("bob@acme.example", RUN, parent_content_key=COURSE, is_assigned_course_run=True)
-    enterprise.rebuild()
-    begin = _now(enterprise)
-    course = enterprise.course()
-    run = enterprise.run(course, enroll_by=day(10))
-    assert enterprise.rebuild(_since(enterprise, begin)).moved == 2
+    course_based = budget.assign(content_key=COURSE.lower(), preferred_course_run_key=RUN.upper())
+    run_based = budget.assign("bob@acme.example", RUN, parent_content_key=COURSE, is_assigned_course_run=True)
+    budget.rebuild()
+    begin = _now(budget)
+    course = budget.course()
+    run = budget.run(course, enroll_by=day(10))
+    assert budget.rebuild(_since(budget, begin)).moved == 2
     for assignment in (course_based, run_based):
-        (row,) = enterprise.rows("SELECT * FROM catalog.content_assignment WHERE id = :id", id=assignment)
+        (row,) = budget.rows("SELECT * FROM catalog.content_assignment WHERE id = :id", id=assignment)
         assert (row["content_metadata_id"], row["content_run_id"]) == (course, run)
-        found = enterprise.expiration(assignment)
+        found = budget.expiration(assignment)
         assert (found["expires_at"], found["reason"]) == (day(10), "ENROLLMENT_DATE_PASSED")
         assert (found["deadline_from"], found["run_key"]) == ("preferred_run", RUN)
         assert found["content_hash"] == f"hash of {COURSE}"
-        assert [move["cause"] for move in enterprise.moves(assignment)] == ["content"]
+        assert [move["cause"] for move in budget.moves(assignment)] == ["content"]
 
 
-def test_a_run_that_left_its_course_gives_way_to_the_advertised_one(enterprise: Enterprise) -> None:
-    course = enterprise.course(advertised_run_key="course-v1:AcmeX+LEAD10+2T2026", enroll_by=day(20))
-    run = enterprise.run(course, enroll_by=day(10))
-    assignment = enterprise.assign(preferred_course_run_key=RUN)
-    enterprise.rebuild()
-    enterprise.update("content_run", run, missing_since=NOW)
-    enterprise.rebuild()
-    found = enterprise.expiration(assignment)
+def test_a_run_that_left_its_course_gives_way_to_the_advertised_one(budget: Budget) -> None:
+    course = budget.course(advertised_run_key="course-v1:AcmeX+LEAD10+2T2026", enroll_by=day(20))
+    run = budget.run(course, enroll_by=day(10))
+    assignment = budget.assign(preferred_course_run_key=RUN)
+    budget.rebuild()
+    budget.update("content_run", run, missing_since=NOW)
+    budget.rebuild()
+    found = budget.expiration(assignment)
     assert (found["deadline_from"], found["run_key"]) == ("fallback", "course-v1:AcmeX+LEAD10+2T2026")
     assert found["expires_at"] == day(20)
-    (move,) = enterprise.moves(assignment)
+    (move,) = budget.moves(assignment)
     assert (move["old_expires_at"], move["new_expires_at"], move["cause"]) == (day(10), day(20), "content")
 
 
-def test_the_null_of_a_preferred_run_counts(enterprise: Enterprise) -> None:
-    course = enterprise.course(advertised_run_key="other", enroll_by=day(20))
-    enterprise.run(course)
-    assignment = enterprise.assign(preferred_course_run_key=RUN)
-    enterprise.rebuild()
-    assert enterprise.expiration(assignment)["deadline_from"] == "preferred_run"
-    assert enterprise.expiration(assignment)["reason"] == "NINETY_DAYS_PASSED"
+def test_the_null_of_a_preferred_run_counts(budget: Budget) -> None:
+    course = budget.course(advertised_run_key="other", enroll_by=day(20))
+    budget.run(course)
+    assignment = budget.assign(preferred_course_run_key=RUN)
+    budget.rebuild()
+    assert budget.expiration(assignment)["deadline_from"] == "preferred_run"
+    assert budget.expiration(assignment)["reason"] == "NINETY_DAYS_PASSED"
 
 
-def test_content_of_another_catalog_does_not_count(enterprise: Enterprise) -> None:
-    other = enterprise.insert("enterprise_catalog", enterprise_customer_id=enterprise.customer, uuid=UUID(int=7))
-    enterprise.course(enterprise_catalog_id=other, enroll_by=day(1))
-    assignment = enterprise.assign()
-    enterprise.rebuild()
-    assert enterprise.expiration(assignment)["deadline_from"] == "none"
-    enterprise.update("access_policy", enterprise.policy, enterprise_catalog_id=other)
-    enterprise.rebuild()
-    assert enterprise.expiration(assignment)["deadline_from"] == "advertised_run"
+def test_content_of_another_catalog_does_not_count(budget: Budget) -> None:
+    other = budget.insert("enterprise_catalog", enterprise_customer_id=budget.customer, uuid=UUID(int=7))
+    budget.course(enterprise_catalog_id=other, enroll_by=day(1))
+    assignment = budget.assign()
+    budget.rebuild()
+    assert budget.expiration(assignment)["deadline_from"] == "none"
+    budget.update("access_policy", budget.policy, enterprise_catalog_id=other)
+    budget.rebuild()
+    assert budget.expiration(assignment)["deadline_from"] == "advertised_run"
 
 
 def test_a_request_is_answered_until_the_last_run_of_the_course_and_then_the_clock_moves_it(
-    enterprise: Enterprise,
+    budget: Budget,
 ) -> None:
-    course = enterprise.course(enroll_by=day(5))
-    enterprise.run(course, enroll_by=day(5), problems="[]")
-    enterprise.run(course, "course-v1:AcmeX+LEAD10+last", enroll_by=day(30))
-    gone = enterprise.run(course, "course-v1:AcmeX+LEAD10+gone", enroll_by=day(60), missing_since=NOW)
+    course = budget.course(enroll_by=day(5))
+    budget.run(course, enroll_by=day(5), problems="[]")
+    budget.run(course, "course-v1:AcmeX+LEAD10+last", enroll_by=day(30))
+    gone = budget.run(course, "course-v1:AcmeX+LEAD10+gone", enroll_by=day(60), missing_since=NOW)
     assert gone
-    assignment = enterprise.assign(preferred_course_run_key=RUN, credit_request_uuid=UUID(int=8))
-    enterprise.rebuild()
-    found = enterprise.expiration(assignment)
+    assignment = budget.assign(preferred_course_run_key=RUN, credit_request_uuid=UUID(int=8))
+    budget.rebuild()
+    found = budget.expiration(assignment)
     assert (found["deadline_from"], found["run_key"]) == ("latest_run", "course-v1:AcmeX+LEAD10+last")
     assert found["expires_at"] == day(30)
-    enterprise.rebuild(as_of=day(30))
-    assert enterprise.expiration(assignment)["deadline_from"] == "preferred_run"
-    (move,) = enterprise.moves(assignment)
+    budget.rebuild(as_of=day(30))
+    assert budget.expiration(assignment)["deadline_from"] == "preferred_run"
+    (move,) = budget.moves(assignment)
     assert (move["old_expires_at"], move["new_expires_at"], move["cause"]) == (day(30), day(5), "clock")
 
 
-def test_dates_that_cannot_be_read_are_told_and_the_others_decide(enterprise: Enterprise) -> None:
-    enterprise.update("subsidy", enterprise.subsidy, expiration_raw="31.12.2026")
-    course = enterprise.course(advertised_run_key=RUN)
-    enterprise.run(course, problems='[{"field": "enrollment_end", "raw": "soon"}]')
-    by_course = enterprise.assign()
-    by_run = enterprise.assign("bob@acme.example", preferred_course_run_key=RUN)
-    requested = enterprise.assign("eve@acme.example", credit_request_uuid=UUID(int=8))
-    enterprise.rebuild()
+def test_dates_that_cannot_be_read_are_told_and_the_others_decide(budget: Budget) -> None:
+    budget.update("subsidy", budget.subsidy, expiration_raw="31.12.2026")
+    course = budget.course(advertised_run_key=RUN)
+    budget.run(course, problems='[{"field": "enrollment_end", "raw": "soon"}]')
+    by_course = budget.assign()
+    by_run = budget.assign("bob@acme.example", preferred_course_run_key=RUN)
+    requested = budget.assign("eve@acme.example", credit_request_uuid=UUID(int=8))
+    budget.rebuild()
     for assignment in (by_course, by_run, requested):
-        found = enterprise.expiration(assignment)
+        found = budget.expiration(assignment)
         assert found["problems"] == [
             {"field": "enrollment_end", "raw": "soon"},
             {"field": "subsidy_expiration", "raw": "31.12.2026"},
@@ -118,48 +118,48 @@ def test_dates_that_cannot_be_read_are_told_and_the_others_decide(enterprise: En
         assert found["reason"] == "NINETY_DAYS_PASSED"
 
 
-def test_on_the_same_instant_the_subsidy_goes_first_then_the_deadline(enterprise: Enterprise) -> None:
-    course = enterprise.course(enroll_by=NOW + NINETY)
-    assignment = enterprise.assign()
-    enterprise.rebuild()
-    assert enterprise.expiration(assignment)["reason"] == "ENROLLMENT_DATE_PASSED"
-    enterprise.update("subsidy", enterprise.subsidy, expiration=NOW + NINETY)
-    enterprise.rebuild()
-    assert enterprise.expiration(assignment)["reason"] == "SUBSIDY_EXPIRED"
-    (move,) = enterprise.moves(assignment)
+def test_on_the_same_instant_the_subsidy_goes_first_then_the_deadline(budget: Budget) -> None:
+    course = budget.course(enroll_by=NOW + NINETY)
+    assignment = budget.assign()
+    budget.rebuild()
+    assert budget.expiration(assignment)["reason"] == "ENROLLMENT_DATE_PASSED"
+    budget.update("subsidy", budget.subsidy, expiration=NOW + NINETY)
+    budget.rebuild()
+    assert budget.expiration(assignment)["reason"] == "SUBSIDY_EXPIRED"
+    (move,) = budget.moves(assignment)
     assert (move["old_expires_at"], move["new_expires_at"], move["cause"]) == (NOW + NINETY, NOW + NINETY, "subsidy")
     assert course
 
 
-def test_what_did_not_change_is_not_written(enterprise: Enterprise) -> None:
-    enterprise.course(enroll_by=day(9))
-    assignment = enterprise.assign()
-    enterprise.rebuild()
-    before = enterprise.expiration(assignment)
-    assert enterprise.rebuild() == Rebuilt(rebuilt=0, moved=0, unchanged=1)
-    assert enterprise.expiration(assignment) == before
-    with connected(enterprise.engine) as connection:
+def test_what_did_not_change_is_not_written(budget: Budget) -> None:
+    budget.course(enroll_by=day(9))
+    assignment = budget.assign()
+    budget.rebuild()
+    before = budget.expiration(assignment)
+    assert budget.rebuild() == Rebuilt(rebuilt=0, moved=0, unchanged=1)
+    assert budget.expiration(assignment) == before
+    with connected(budget.engine) as connection:
         assert differing(connection, NOW) == 0
 
 
-def test_an_expiration_that_psql_changed_is_found_and_put_right(enterprise: Enterprise) -> None:
-    assignment = enterprise.assign()
-    enterprise.rebuild()
-    with connected(enterprise.engine) as connection:
+def test_an_expiration_that_psql_changed_is_found_and_put_right(budget: Budget) -> None:
+    assignment = budget.assign()
+    budget.rebuild()
+    with connected(budget.engine) as connection:
         connection.execute(text("UPDATE catalog.assignment_expiration SET expires_at = now()"))
         assert differing(connection, NOW) == 1
-    enterprise.rebuild()
-    assert enterprise.expiration(assignment)["expires_at"] == NOW + NINETY
-    assert enterprise.moves(assignment)[0]["cause"] == "rules"
+    budget.rebuild()
+    assert budget.expiration(assignment)["expires_at"] == NOW + NINETY
+    assert budget.moves(assignment)[0]["cause"] == "rules"
 
 
-def test_a_reallocation_moves_the_date_and_is_told_as_such(enterprise: Enterprise) -> None:
-    assignment = enterprise.assign(state="expired", expired_at=NOW)
-    enterprise.rebuild()
-    begin = _now(enterprise)
-    enterprise.update("content_assignment", assignment, allocated_at=day(3))
-    assert enterprise.rebuild(_since(enterprise, begin)) == Rebuilt(rebuilt=1, moved=1, unchanged=0)
-    (move,) = enterprise.moves(assignment)
+def test_a_reallocation_moves_the_date_and_is_told_as_such(budget: Budget) -> None:
+    assignment = budget.assign(state="expired", expired_at=NOW)
+    budget.rebuild()
+    begin = _now(budget)
+    budget.update("content_assignment", assignment, allocated_at=day(3))
+    assert budget.rebuild(_since(budget, begin)) == Rebuilt(rebuilt=1, moved=1, unchanged=0)
+    (move,) = budget.moves(assignment)
     assert (move["new_expires_at"], move["cause"], move["after_expiry"]) == (day(3) + NINETY, "allocation", True)
 
 
@@ -179,71 +179,71 @@ def test_a_reallocation_moves_the_date_and_is_told_as_such(enterprise: Enterpris
     ],
 )
 def test_just_the_assignments_that_a_change_may_have_moved_are_rebuilt(
-    enterprise: Enterprise, table: str, changes: dict[str, object], touched: int
+    budget: Budget, table: str, changes: dict[str, object], touched: int
 ) -> None:
-    course = enterprise.course()
+    course = budget.course()
     ids = {
         "content_metadata": course,
-        "content_run": enterprise.run(course),
-        "subsidy": enterprise.subsidy,
-        "access_policy": enterprise.policy,
-        "content_assignment": enterprise.assign(preferred_course_run_key=RUN),
-        "enterprise_customer": enterprise.customer,
+        "content_run": budget.run(course),
+        "subsidy": budget.subsidy,
+        "access_policy": budget.policy,
+        "content_assignment": budget.assign(preferred_course_run_key=RUN),
+        "enterprise_customer": budget.customer,
     }
-    enterprise.assign("bob@acme.example")
-    enterprise.assign("eve@acme.example", "Other+1")
-    enterprise.assign("joe@acme.example", assignment_configuration_id=enterprise.configure(9))
-    enterprise.rebuild()
-    begin = _now(enterprise)
-    enterprise.update(table, ids[table], **changes)
-    rebuilt = enterprise.rebuild(_since(enterprise, begin))
+    budget.assign("bob@acme.example")
+    budget.assign("eve@acme.example", "Other+1")
+    budget.assign("joe@acme.example", assignment_configuration_id=budget.configure(9))
+    budget.rebuild()
+    begin = _now(budget)
+    budget.update(table, ids[table], **changes)
+    rebuilt = budget.rebuild(_since(budget, begin))
     assert rebuilt.rebuilt + rebuilt.unchanged == touched
-    with connected(enterprise.engine) as connection:
+    with connected(budget.engine) as connection:
         assert differing(connection, NOW) == 0
 
 
-def test_content_that_is_deleted_takes_its_deadline_along(enterprise: Enterprise) -> None:
-    course = enterprise.course(enroll_by=day(3))
-    assignment = enterprise.assign()
-    enterprise.rebuild()
-    begin = _now(enterprise)
-    with connected(enterprise.engine) as connection:
+def test_content_that_is_deleted_takes_its_deadline_along(budget: Budget) -> None:
+    course = budget.course(enroll_by=day(3))
+    assignment = budget.assign()
+    budget.rebuild()
+    begin = _now(budget)
+    with connected(budget.engine) as connection:
         connection.execute(text("DELETE FROM catalog.content_metadata WHERE id = :id"), {"id": course})
-    assert enterprise.rebuild(_since(enterprise, begin)).moved == 1
-    assert enterprise.expiration(assignment)["deadline_from"] == "none"
+    assert budget.rebuild(_since(budget, begin)).moved == 1
+    assert budget.expiration(assignment)["deadline_from"] == "none"
 
 
-def test_given_assignments_are_rebuilt_within_a_transaction_of_the_caller(enterprise: Enterprise) -> None:
-    first, second = enterprise.assign(), enterprise.assign("bob@acme.example")
-    with connected(enterprise.engine) as connection:
+def test_given_assignments_are_rebuilt_within_a_transaction_of_the_caller(budget: Budget) -> None:
+    first, second = budget.assign(), budget.assign("bob@acme.example")
+    with connected(budget.engine) as connection:
         assert rebuild(connection, [first, first], as_of=NOW).rebuilt == 1
         assert rebuild(connection, [first, second], as_of=NOW) == Rebuilt(rebuilt=1, moved=0, unchanged=1)
         assert rebuild(connection, [], as_of=NOW) == Rebuilt()
 
 
-def test_a_rebuild_goes_on_where_the_last_one_ended(enterprise: Enterprise) -> None:
-    course = enterprise.course()
-    assignment = enterprise.assign()
-    enterprise.assign("bob@acme.example", "Other+1")
-    again = partial(rebuild_since_last, enterprise.engine, as_of=NOW)
+def test_a_rebuild_goes_on_where_the_last_one_ended(budget: Budget) -> None:
+    course = budget.course()
+    assignment = budget.assign()
+    budget.assign("bob@acme.example", "Other+1")
+    again = partial(rebuild_since_last, budget.engine, as_of=NOW)
     assert again() == Rebuilt(rebuilt=2, moved=0, unchanged=0)
     assert again().unchanged <= 2
     assert again() == Rebuilt()
-    enterprise.update("content_metadata", course, enroll_by=day(3))
-    enterprise.rebuild([])
-    with enterprise.engine.connect() as slow, slow.begin():
+    budget.update("content_metadata", course, enroll_by=day(3))
+    budget.rebuild([])
+    with budget.engine.connect() as slow, slow.begin():
         slow.execute(text("UPDATE catalog.subsidy SET title = 'slow'"))
         assert again() == Rebuilt(rebuilt=1, moved=1, unchanged=0), "though readers wait for the slow transaction"
-    assert enterprise.expiration(assignment)["expires_at"] == day(3)
-    with connected(enterprise.engine) as connection:
+    assert budget.expiration(assignment)["expires_at"] == day(3)
+    with connected(budget.engine) as connection:
         connection.execute(text("UPDATE ops.load SET cursor = replace(cursor, 'history', 'of another server')"))
     assert again().unchanged == 2
 
 
-def _now(enterprise: Enterprise) -> int:
-    with connected(enterprise.engine) as connection:
+def _now(budget: Budget) -> int:
+    with connected(budget.engine) as connection:
         return events.now(connection).xid
 
 
-def _since(enterprise: Enterprise, begin: int) -> Range:
-    return Range(begin, _now(enterprise))
+def _since(budget: Budget, begin: int) -> Range:
+    return Range(begin, _now(budget))

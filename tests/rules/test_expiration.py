@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 from sqlalchemy import Engine
-from support.assignments import Enterprise
+from support.assignments import Budget
 
 from catalog_pipeline.assignments.expirations import EVERYTHING, compute
 from catalog_pipeline.database.engine import Server, driver, make_engine
@@ -62,12 +62,12 @@ ASSIGNMENT: st.SearchStrategy[Row] = st.fixed_dictionaries(
 
 
 @pytest.fixture(scope="module")
-def standing(postgres: EmbeddedPostgres, template: str) -> Iterator[Enterprise]:
+def standing(postgres: EmbeddedPostgres, template: str) -> Iterator[Budget]:
     """A customer, in a database that the examples share: each rolls its transaction back."""
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE test_expiration TEMPLATE {template}".encode())
     engine: Engine = make_engine(Server(postgres.url("test_expiration")), "test")
-    yield Enterprise(engine)
+    yield Budget(engine)
     engine.dispose()
 
 
@@ -79,7 +79,7 @@ def standing(postgres: EmbeddedPostgres, template: str) -> Iterator[Enterprise]:
     subsidy=st.sampled_from(SUBSIDIES),
 )
 def test_the_query_decides_as_a_loop_over_the_rows_does(
-    standing: Enterprise, courses: list[Row], runs: list[Row], assignments: list[Row], subsidy: tuple[Any, Any]
+    standing: Budget, courses: list[Row], runs: list[Row], assignments: list[Row], subsidy: tuple[Any, Any]
 ) -> None:
     held = {course["key"] for course in courses}
     for run in runs:
@@ -90,7 +90,7 @@ def test_the_query_decides_as_a_loop_over_the_rows_does(
 
 
 def decided(
-    standing: Enterprise, courses: list[Row], runs: list[Row], assignments: list[Row], subsidy: tuple[Any, Any]
+    standing: Budget, courses: list[Row], runs: list[Row], assignments: list[Row], subsidy: tuple[Any, Any]
 ) -> list[Row]:
     """What the query says of each assignment."""
     with standing.engine.connect() as connection, connection.begin() as transaction:

@@ -21,7 +21,7 @@ def day(number: float) -> datetime:
     return NOW + number * DAY
 
 
-class Enterprise:
+class Budget:
     """One customer with a catalog, a subsidy, and a policy that has a configuration; what is made returns its id."""
 
     def __init__(self, engine: Engine) -> None:
@@ -107,6 +107,6 @@ class Enterprise:
 
 
 @pytest.fixture
-def enterprise(engine: Engine) -> Enterprise:
+def budget(engine: Engine) -> Budget:
     """A customer with a catalog, a subsidy, a policy and a configuration, in the test's database."""
-    return Enterprise(engine)
+    return Budget(engine)
