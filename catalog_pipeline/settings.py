@@ -6,6 +6,7 @@ A setting comes from the environment (`CATALOG_…`) or from `.env` in the worki
 import difflib
 import os
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -165,6 +166,19 @@ class Settings(BaseSettings):
         "Catalog Pipeline <catalog-pipeline@localhost>", description="The sender of mails, as Name <address>."
     )
 
+    learner_portal_url: HttpUrl | None = Field(
+        None, description="The learner portal to which mails lead, without the customer's slug. If unset, no mail does."
+    )
+    price_ratio_lower: Decimal = Field(
+        Decimal("0.95"), ge=0, description="An assignment's price may be this share of the content's price or more."
+    )
+    price_ratio_upper: Decimal = Field(
+        Decimal("1.05"), ge=0, description="An assignment's price may be this share of the content's price or less."
+    )
+    nudge_catch_up: int = Field(
+        3, ge=0, description="How many days on which learners were not nudged are caught up at most."
+    )
+
     partner_feeds: Path | None = Field(
         None,
         description="The folder of partner feeds, with files <source>/<course type>/<name>.csv."
@@ -255,6 +269,11 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """The home folder, absolute, so that a child process with another working directory finds it."""
         return self.home.expanduser().absolute()
+
+    @property
+    def site_folder(self) -> Path:
+        """The folder of the site of the tables, absolute."""
+        return self.folder / "site"
 
     @property
     def feeds_folder(self) -> Path:

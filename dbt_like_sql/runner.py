@@ -19,14 +19,6 @@ from dbt_like_sql.statements import execute, listed, literals, names, query, rel
 
 NOT_A_KEY = (errors.UniqueViolation, errors.NotNullViolation)
 STAGED = Identifier("pg_temp", "staged")
-DESCRIPTIONS = {
-    "key": "Each row has the model's key, and no two rows have the same.",
-    "not_null": "{} has a value in every row.",
-    "unique": "No two rows have the same {}.",
-    "accepted_values": "{} has only values that the model's file lists.",
-    "relationships": "Every {} is in the column that the model's file names.",
-}
-"""What each test of a model asks, for a column."""
 SHOWN_FAILURES = 10
 """How many of the rows that fail a test are shown."""
 
@@ -61,11 +53,8 @@ class ModelTest:
 
     name: str
     column: str | None
-
-    @property
-    def description(self) -> str:
-        """What it asks, in a sentence."""
-        return DESCRIPTIONS[self.name].format(self.column)
+    description: str
+    """What must hold, in a sentence."""
 
     def __str__(self) -> str:
         """A name that is unique in the model, such as `status_not_null`."""
@@ -276,10 +265,23 @@ def _tests(model: SqlModel, source: Composable) -> Iterator[tuple[ModelTest, Com
     """Each test of the model, and the query for the rows of `source` that fail it."""
     if model.key:
         no_key = listed((SQL("{} IS NULL").format(Identifier(column)) for column in model.key), " OR ")
-        yield ModelTest("key", None), _grouped(source, model.key, SQL("HAVING count(*) > 1 OR {}").format(no_key))
+        description = "Each row has the model's key, and no two rows have the same."
+        yield (
+            ModelTest("key", None, description),
+            _grouped(source, model.key, SQL("HAVING count(*) > 1 OR {}").format(no_key)),
+        )
     for name, column in model.columns.items():
         for test, failing in _column_tests(name, column.tests, source):
-            yield ModelTest(test, name), failing
+            yield ModelTest(test, name, _description(test, name, column.tests)), failing
+
+
+def _description(test: str, column: str, tests: ColumnTests) -> str:
+    """What a test of a column asks."""
+    if test == "accepted_values":
+        return f"{column} is one of {', '.join(map(str, tests.accepted_values or ()))}."
+    if test == "relationships":
+        return f"Each {column} is one of {tests.relationships}."
+    return f"No two rows have the same {column}." if test == "unique" else f"{column} has a value in every row."
 
 
 def _column_tests(name: str, tests: ColumnTests, source: Composable) -> Iterator[tuple[str, Composable]]:
@@ -315,14 +317,26 @@ def _orphans(source: Composable, column: str, schema: str, table: str, target: s
 
 @contextmanager
 def _refusals(model: SqlModel) -> Iterator[None]:
-    """Turn what Postgres refuses into a SqlModelError, which names the file. A lost connection is raised as it is."""
+    """Turn what Postgres refuses into a SqlModelError, which names the line. A lost connection is raised as it is."""
     try:
         yield
     except (DataError, IntegrityError, NotSupportedError, ProgrammingError) as error:
-        if isinstance(error.orig, NOT_A_KEY) and error.orig.diag.table_name == "staged":
-            problem = (
-                f"its key ({', '.join(model.key)}) is null or not unique in its rows: correct the key or the query"
-            )
-        else:
-            problem = "Postgres refuses it: correct the query"
-        raise SqlModelError(model.path, f"{problem}. {str(error.orig).strip()}") from error
+        if not isinstance(error.orig, errors.Error):
+            raise
+        told = error.orig.diag
+        said = ". ".join(filter(None, (told.message_primary, told.message_detail, told.message_hint)))
+        if isinstance(error.orig, NOT_A_KEY) and told.table_name == "staged":
+            key = ", ".join(model.key)
+            problem = f"its key ({key}) is null or not unique in its rows: correct the key or the query. {said}"
+            raise SqlModelError(model.path, problem, model.lines.key) from error
+        problem = f"Postgres refuses it: correct the query. {said}"
+        raise SqlModelError(model.path, problem, _line(model, error.statement, told.statement_position)) from error
+
+
+def _line(model: SqlModel, statement: str | None, position: str | None) -> int | None:
+    """The file's line of a place in a statement that holds the model's query; None where it is not in the query."""
+    begins = (statement or "").find(model.sql)
+    place = int(position) - 1 - begins if position and begins >= 0 else -1
+    if not statement or not 0 <= place <= len(model.sql):
+        return None
+    return model.lines.in_query(model.sql.count("\n", 0, place) + 1)

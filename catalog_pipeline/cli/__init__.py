@@ -12,7 +12,9 @@ from typing import Annotated
 import typer
 
 from catalog_pipeline.cli import (
+    assignments,
     associations,
+    enterprise,
     mail,
     marts,
     partner,
@@ -21,6 +23,7 @@ from catalog_pipeline.cli import (
     questions,
     retention,
     sample,
+    site,
     upstream,
 )
 from catalog_pipeline.errors import CatalogError, ExitCode
@@ -38,8 +41,11 @@ app.add_typer(pipeline.app)
 app.add_typer(questions.app)
 app.add_typer(query.app)
 app.add_typer(associations.app, name="associations")
+app.add_typer(assignments.app, name="assignments")
 app.add_typer(marts.app, name="marts")
+app.add_typer(site.app, name="site")
 app.add_typer(partner.app, name="partner")
+app.add_typer(enterprise.app, name="enterprise")
 app.add_typer(mail.app, name="mail")
 app.add_typer(upstream.app, name="upstream")
 app.add_typer(retention.app, name="retention")

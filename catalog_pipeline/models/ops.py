@@ -39,6 +39,9 @@ class Load(Base):
     )
     documents: Mapped[int] = mapped_column(comment="Number of pending documents that it read.")
     rejected_documents: Mapped[int] = mapped_column(comment="Number of documents that it rejected whole.")
+    cursor: Mapped[str | None] = mapped_column(
+        comment="Of a load that reads change events: up to where it has read them. Null for all others."
+    )
     xid: Mapped[str | None] = mapped_column(
         TransactionId,
         server_default=text("pg_current_xact_id()"),
