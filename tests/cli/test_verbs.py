@@ -173,6 +173,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(command: Command) -> None:
         "events": True,
         "feeds": True,
         "mail": True,
+        "size": True,
         "roles": True,
         "disk": True,
         "lms": False,
