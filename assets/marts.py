@@ -15,7 +15,7 @@ from assets.tables import PREVIEWED, preview
 from catalog_pipeline.database.engine import connected
 from dbt_like_sql import relations
 from dbt_like_sql.model import SqlModel
-from dbt_like_sql.project import column_lineage, load_models
+from dbt_like_sql.project import check_columns, column_lineage, load_models
 from dbt_like_sql.runner import Counts, TestResult, build, run_tests, tests_of
 from resources.database import CatalogDatabase
 
@@ -34,6 +34,7 @@ CHANGE_WITH = {
 }
 """The assets that a relation changes with, where that is not just the asset of its name."""
 MODELS = load_models()
+check_columns(MODELS)
 
 
 def _mart(model: SqlModel, group: str, partitions: dg.PartitionsDefinition | None = None) -> AssetsDefinition:

@@ -1,7 +1,7 @@
 """Reads and validates the file of one SQL model. It needs no database and knows no other model."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from catalog_pipeline.errors import CatalogError
 from dbt_like_sql import lineage
@@ -20,11 +21,17 @@ Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)
 
 
 class SqlModelError(CatalogError):
-    """A SQL model is wrong, or cannot be built. Says which file, and what to do."""
+    """A SQL model is wrong, or cannot be built. Says which file, in which line where one is to blame, and what to do.
 
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
-        self.path = path
+    More problems than one are given by `more`, each with its line.
+    """
+
+    def __init__(
+        self, path: Path, problem: str, line: int | None = None, *, more: Iterable[tuple[int | None, str]] = ()
+    ) -> None:
+        others = "".join(f"; line {number}: {what}" if number else f"; {what}" for number, what in more)
+        super().__init__(f"{path}:{line}: {problem}{others}" if line else f"{path}: {problem}{others}")
+        self.path, self.line = path, line
 
 
 class ColumnTests(BaseModel):
@@ -99,6 +106,19 @@ class FrontMatter(BaseModel):
         return bool(self.key) or any(column.tests != NO_TESTS for column in self.columns.values())
 
 
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a file, counted from 1: where its query begins, its `key`, and the description of each column."""
+
+    query: int
+    key: int | None
+    columns: Mapping[str, int | None]
+
+    def in_query(self, line: int | None) -> int:
+        """The file's line of a line of the query; where that is unknown, the first."""
+        return self.query + (line or 1) - 1
+
+
 @dataclass(frozen=True, eq=False)
 class SqlModel:
     """One model. `sql` is the query without front matter and closing semicolon."""
@@ -116,6 +136,7 @@ class SqlModel:
     counted: bool
     """Whether a build counts the rows and shows the first of them; false for a view on the whole history."""
     columns: Mapping[str, Column]
+    lines: Lines
 
     @property
     def full_name(self) -> str:
@@ -136,12 +157,18 @@ class SqlModel:
 def read_model(path: Path) -> SqlModel:
     """Read `<schema>/<name>.sql`. Raises SqlModelError where the file is not a valid model."""
     _check_names(path)
-    front_matter, sql = _split(path)
-    sql = sql.strip().removesuffix(";").rstrip()
+    described, text, line = _split(path)
+    front_matter = described.read(path)
+    sql = text.strip().removesuffix(";").rstrip()
+    lines = Lines(
+        query=line + text[: len(text) - len(text.lstrip())].count("\n"),
+        key=described.line_of("key"),
+        columns={name: described.line_of("columns", name) for name in front_matter.columns},
+    )
     try:
         lineage.check_query(sql)
     except lineage.QueryError as error:
-        raise SqlModelError(path, str(error)) from error
+        raise SqlModelError(path, str(error), lines.in_query(error.line)) from error
     return SqlModel(
         path=path,
         schema=path.parent.name,
@@ -154,6 +181,7 @@ def read_model(path: Path) -> SqlModel:
         partition=front_matter.partition,
         counted=front_matter.counted,
         columns=front_matter.columns,
+        lines=lines,
     )
 
 
@@ -165,26 +193,76 @@ def _check_names(path: Path) -> None:
             )
 
 
-def _split(path: Path) -> tuple[FrontMatter, str]:
-    """The front matter and the text that follows it."""
-    found = FRONT_MATTER.match(path.read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class _Described:
+    """The YAML of a front matter: what it says, and in which line. `first` is the file's line in which it begins."""
+
+    value: object
+    node: yaml.Node | None
+    first: int
+
+    def line_of(self, *place: Hashable) -> int | None:
+        """The file's line of a place, such as ("columns", "status"); of the nearest above it where it is missing."""
+        line, node = None, self.node
+        for part in place:
+            found = _member(node, part)
+            if found is None:
+                break
+            line, node = self.first + found[0].start_mark.line, found[1]
+        return line
+
+    def read(self, path: Path) -> FrontMatter:
+        """The front matter. Raises SqlModelError, with all that is wrong."""
+        try:
+            return FrontMatter.model_validate(self.value)
+        except ValidationError as error:
+            found = [(self.line_of(*detail["loc"]) or self.first, _readable(detail)) for detail in error.errors()]
+            (line, first), *more = sorted(found)
+            raise SqlModelError(path, f"the front matter is not valid: {first}", line, more=more) from error
+
+
+def _member(node: yaml.Node | None, part: Hashable) -> tuple[yaml.Node, yaml.Node] | None:
+    """The nodes of a key and its value. A list of tests is read as the one mapping that ColumnTests makes of it."""
+    if isinstance(node, yaml.SequenceNode):
+        return next((found for item in node.value if (found := _member(item, part))), None)
+    if isinstance(node, yaml.MappingNode):
+        return next(((key, value) for key, value in node.value if key.value == part), None)
+    return (node, node) if isinstance(node, yaml.ScalarNode) and node.value == part else None
+
+
+def _split(path: Path) -> tuple[_Described, str, int]:
+    """The front matter, the text that follows it, and the line of the file in which that text begins."""
+    content = path.read_text(encoding="utf-8")
+    found = FRONT_MATTER.match(content)
     if not found:
-        raise SqlModelError(path, "it has no front matter: begin it with /* description: … */, as other models do")
-    if "/*" in found["yaml"]:
-        raise SqlModelError(path, "the front matter holds a second /*, which psql reads as a nested comment: remove it")
+        raise SqlModelError(path, "it has no front matter: begin it with /* description: … */, as other models do", 1)
+    first, following = (content.count("\n", 0, found.start(part)) + 1 for part in ("yaml", "sql"))
+    if nested := found["yaml"].find("/*") + 1:
+        raise SqlModelError(
+            path,
+            "the front matter holds a second /*, which psql reads as a nested comment: remove it",
+            first + found["yaml"].count("\n", 0, nested),
+        )
+    loader = yaml.SafeLoader(found["yaml"])
     try:
-        return FrontMatter.model_validate(yaml.safe_load(found["yaml"])), found["sql"]
+        node = loader.get_single_node()
+        return _Described(loader.construct_document(node) if node else None, node, first), found["sql"], following
+    except yaml.MarkedYAMLError as error:
+        line = first + error.problem_mark.line if error.problem_mark else first
+        problem = ", ".join(filter(None, (error.problem, error.context)))
+        raise SqlModelError(path, f"the front matter is no valid YAML, correct it: {problem}", line) from error
     except yaml.YAMLError as error:
-        raise SqlModelError(path, f"the front matter is no valid YAML: {error}") from error
-    except ValidationError as error:
-        raise SqlModelError(path, f"the front matter is not valid. {_readable(error)}") from error
+        raise SqlModelError(path, f"the front matter is no valid YAML, correct it: {error}", first) from error
+    finally:
+        loader.dispose()
 
 
-def _readable(error: ValidationError) -> str:
-    """`columns.status.tests.notnull: unknown, …; owner: Field required`."""
-    problems = []
-    for detail in error.errors():
-        place = ".".join(str(part) for part in detail["loc"])
-        message = "unknown key" if detail["type"] == "extra_forbidden" else detail["msg"].removeprefix("Value error, ")
-        problems.append(f"{place}: {message}" if place else message)
-    return "; ".join(problems)
+def _readable(detail: ErrorDetails) -> str:
+    """`columns.status.tests.notnull: unknown key, correct or drop it`."""
+    place = ".".join(str(part) for part in detail["loc"])
+    message = (
+        "unknown key, correct or drop it"
+        if detail["type"] == "extra_forbidden"
+        else detail["msg"].removeprefix("Value error, ")
+    )
+    return f"{place}: {message}" if place else message

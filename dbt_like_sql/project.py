@@ -4,7 +4,7 @@ It needs no database.
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -34,9 +34,11 @@ def load_models(folder: Path = MODELS) -> tuple[SqlModel, ...]:
         return tuple(models[name] for name in TopologicalSorter(graph).static_order())
     except CycleError as error:
         circle = " → ".join(reversed(error.args[1]))
-        first = models[error.args[1][0]]
+        first, read = models[error.args[1][-1]], error.args[1][-2]
         raise SqlModelError(
-            first.path, f"the models read each other in a circle: {circle}; cut it somewhere"
+            first.path,
+            f"the models read each other in a circle: {circle}; cut it somewhere",
+            first.lines.in_query(lineage.line_of_table(first.sql, read)),
         ) from error
 
 
@@ -88,7 +90,7 @@ def check_columns(models: Iterable[SqlModel]) -> None:
         try:
             selected = lineage.output_columns(model.sql, known)
         except lineage.QueryError as error:
-            raise SqlModelError(model.path, str(error)) from error
+            raise SqlModelError(model.path, str(error), model.lines.in_query(error.line)) from error
         _check_declared(model, selected)
         _check_relationships(model, known)
 
@@ -101,7 +103,7 @@ def column_lineage(model: SqlModel, models: Iterable[SqlModel]) -> dict[str, lis
     try:
         return lineage.column_lineage(model.sql, known_columns(models))
     except lineage.QueryError as error:
-        raise SqlModelError(model.path, str(error)) from error
+        raise SqlModelError(model.path, str(error), model.lines.in_query(error.line)) from error
 
 
 def known_columns(models: Iterable[SqlModel]) -> dict[str, tuple[str, ...]]:
@@ -128,22 +130,46 @@ def _check_tables(model: SqlModel, models: Iterable[str]) -> None:
     if model.full_name in ours:
         raise SqlModelError(model.path, f"the catalog has a table {model.full_name} already: choose another name")
     if unknown := [name for name in model.dependencies if name not in ours | set(models)]:
-        raise SqlModelError(
-            model.path, f"it reads {', '.join(unknown)}, which is neither a table nor a model: correct the name"
-        )
+        known = {*ours, *models}
+        problems = [
+            (model.lines.in_query(lineage.line_of_table(model.sql, name)), _unknown_table(name, known))
+            for name in unknown
+        ]
+        (line, first), *more = sorted(problems)
+        raise SqlModelError(model.path, first, line, more=more)
+
+
+def _unknown_table(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "correct the name"
+    return f"it reads {name}, which is neither a table nor a model: {hint}"
 
 
 def _check_declared(model: SqlModel, selected: tuple[str, ...]) -> None:
-    declared = tuple(model.columns)
-    problems = []
-    if undeclared := [name for name in selected if name not in declared]:
-        problems.append(f"it selects {', '.join(undeclared)}: describe that under `columns`, or drop it")
-    if unselected := [name for name in declared if name not in selected]:
-        problems.append(f"it declares {', '.join(unselected)}: select that, or drop it from `columns`")
-    if twice := sorted({name for name in selected if selected.count(name) > 1}):
-        problems.append(f"it selects {', '.join(twice)} twice: rename one with AS")
+    def where(name: str) -> int:
+        return model.lines.in_query(lineage.line_of_output(model.sql, name))
+
+    undeclared = [name for name in selected if name not in model.columns]
+    twice = sorted({name for name in selected if selected.count(name) > 1})
+    unselected = [name for name in model.columns if name not in selected]
+    problems = [
+        *_by_line(undeclared, where, "it selects {}: describe that under `columns`, or drop it"),
+        *_by_line(twice, where, "it selects {} twice: rename one with AS"),
+        *_by_line(unselected, model.lines.columns.get, "it declares {}: select that, or drop it from `columns`"),
+    ]
     if problems:
-        raise SqlModelError(model.path, "; ".join(problems))
+        (line, first), *more = problems
+        raise SqlModelError(model.path, first, line, more=more)
+
+
+def _by_line(
+    names: Iterable[str], where: Callable[[str], int | None], problem: str
+) -> Iterator[tuple[int | None, str]]:
+    """A problem of some columns, once for each line of the file that names any of them."""
+    lines: dict[int | None, list[str]] = {}
+    for name in names:
+        lines.setdefault(where(name), []).append(name)
+    return ((line, problem.format(", ".join(found))) for line, found in lines.items())
 
 
 def _check_relationships(model: SqlModel, known: dict[str, tuple[str, ...]]) -> None:
@@ -153,5 +179,7 @@ def _check_relationships(model: SqlModel, known: dict[str, tuple[str, ...]]) -> 
         table, _, target = column.tests.relationships.rpartition(".")
         if table not in VIEWS and target not in known.get(table, ()):
             raise SqlModelError(
-                model.path, f"column {name} refers to {column.tests.relationships}, which does not exist: correct it"
+                model.path,
+                f"column {name} refers to {column.tests.relationships}, which does not exist: correct it",
+                model.lines.columns[name],
             )

@@ -11,6 +11,7 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
+from catalog_pipeline.errors import UsageError
 from catalog_pipeline.loading.checks import CheckResult, keep_results
 from dbt_like_sql import relations
 from dbt_like_sql.model import ColumnTests, SqlModel, SqlModelError
@@ -22,8 +23,15 @@ SHOWN_FAILURES = 10
 """How many of the rows that fail a test are shown."""
 
 
+HISTORY = {"ops.column_change", "ops.change_event"}
+"""What the events before an archived day are missing in."""
+
 Days = tuple[date, date]
 """The first and the last of a range of days."""
+
+
+class FrozenDaysError(UsageError):
+    """The days cannot be built again, because the history that they need is archived."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +86,14 @@ def build(connection: Connection, model: SqlModel, days: Days | None = None) -> 
     caller goes on after an error.
 
     Who builds a model waits for whoever builds it at the same time. Raises SqlModelError where Postgres refuses the
-    query, where `key` does not identify a row, and where other views depend on columns that changed.
+    query, where `key` does not identify a row, and where other views depend on columns that changed; FrozenDaysError
+    where the history of the days is archived.
     """
     with _refusals(model), connection.begin_nested():
         lock = SQL("SELECT pg_advisory_xact_lock(hashtextextended({}, 0))")
         execute(connection, lock.format(Literal(f"model {model.full_name}")))
         if model.partition:
-            _want(connection, days)
+            _want(connection, model, days)
         counts = _build_view(connection, model) if model.materialized == "view" else _build_table(connection, model)
         relations.comment(connection, model)
     return counts
@@ -133,13 +142,29 @@ def _examples(connection: Connection, failing: Composable) -> list[dict[str, Any
     return [dict(row) for row in found.mappings()]
 
 
-def _want(connection: Connection, days: Days | None) -> None:
+def _want(connection: Connection, model: SqlModel, days: Days | None) -> None:
     first, last = (day.isoformat() for day in days) if days else ("", "")
     statement = SQL(
         "SELECT set_config('catalog.first_day', {}, true), set_config('catalog.last_day', {}, true),"
         " set_config('work_mem', '256MB', true)"  # three months of a large catalog are joined in memory or not in time
     )
     execute(connection, statement.format(Literal(first), Literal(last)))
+    if HISTORY & set(model.dependencies):
+        _refuse_frozen(connection, model)
+
+
+def _refuse_frozen(connection: Connection, model: SqlModel) -> None:
+    """Raise FrozenDaysError where the history that the first wanted day needs is archived."""
+    frozen = execute(
+        connection,
+        SQL("""SELECT before_day, file FROM ops.history_archive
+               WHERE before_day > (SELECT min(day) FROM marts.days() AS days (day)) ORDER BY 1 DESC LIMIT 1"""),
+    ).one_or_none()
+    if frozen:
+        raise FrozenDaysError(
+            f"The history before {frozen.before_day} is archived in {frozen.file}, so days before it are not built"
+            f" again: {model.full_name} keeps them as they were built. Choose days from {frozen.before_day} on."
+        )
 
 
 def _build_view(connection: Connection, model: SqlModel) -> Counts:
@@ -292,14 +317,26 @@ def _orphans(source: Composable, column: str, schema: str, table: str, target: s
 
 @contextmanager
 def _refusals(model: SqlModel) -> Iterator[None]:
-    """Turn what Postgres refuses into a SqlModelError, which names the file. A lost connection is raised as it is."""
+    """Turn what Postgres refuses into a SqlModelError, which names the line. A lost connection is raised as it is."""
     try:
         yield
     except (DataError, IntegrityError, NotSupportedError, ProgrammingError) as error:
-        if isinstance(error.orig, NOT_A_KEY) and error.orig.diag.table_name == "staged":
-            problem = (
-                f"its key ({', '.join(model.key)}) is null or not unique in its rows: correct the key or the query"
-            )
-        else:
-            problem = "Postgres refuses it: correct the query"
-        raise SqlModelError(model.path, f"{problem}. {str(error.orig).strip()}") from error
+        if not isinstance(error.orig, errors.Error):
+            raise
+        told = error.orig.diag
+        said = ". ".join(filter(None, (told.message_primary, told.message_detail, told.message_hint)))
+        if isinstance(error.orig, NOT_A_KEY) and told.table_name == "staged":
+            key = ", ".join(model.key)
+            problem = f"its key ({key}) is null or not unique in its rows: correct the key or the query. {said}"
+            raise SqlModelError(model.path, problem, model.lines.key) from error
+        problem = f"Postgres refuses it: correct the query. {said}"
+        raise SqlModelError(model.path, problem, _line(model, error.statement, told.statement_position)) from error
+
+
+def _line(model: SqlModel, statement: str | None, position: str | None) -> int | None:
+    """The file's line of a place in a statement that holds the model's query; None where it is not in the query."""
+    begins = (statement or "").find(model.sql)
+    place = int(position) - 1 - begins if position and begins >= 0 else -1
+    if not statement or not 0 <= place <= len(model.sql):
+        return None
+    return model.lines.in_query(model.sql.count("\n", 0, place) + 1)

@@ -93,9 +93,34 @@ def test_front_matter_that_is_wrong_is_refused_with_its_place_and_its_fault(
     ],
 )
 def test_anything_but_one_query_that_only_reads_is_refused(tmp_path: Path, sql: str, told: str) -> None:
-    with pytest.raises(SqlModelError, match=r"sample\.sql: ") as refusal:
+    with pytest.raises(SqlModelError, match=r"sample\.sql:[78]: ") as refusal:
         read(tmp_path, f"/*\n{HEAD}{COLUMNS}*/\n{sql}\n")
     assert told in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (
+            f"\n\n/*\n{HEAD}columns:\n  a:\n    description: A.\n    tests: [unique, notnull]\n*/",
+            "10: the front matter",
+        ),
+        (f"/*\n{HEAD}{COLUMNS}\ncolour: red\n*/", "7: the front matter is not valid: colour: unknown key"),
+        (
+            "/*\ndescription: A.\nmaterialized: cube\ncolumns: {a: {}}\n*/",
+            "1: the front matter is not valid: owner: Field required; line 3: materialized: Input should be"
+            " 'view' or 'table'; line 4: columns.a.description: Field required",
+        ),
+        (f"/*\n{HEAD}columns:\n  a: {{description: [}}\n*/", "6: the front matter is no valid YAML, correct it"),
+        (f"/*\n{HEAD}{COLUMNS}*/\n\n-- why\nSELECT 1 AS a,\n  FROM AS b", "10: it does not parse near 'AS'"),
+        (f"/*\n{HEAD}{COLUMNS}*/\nSELECT p.uuid AS a\nFROM program AS p", "8: it reads program: say of which"),
+        (f"/*\n{HEAD}{COLUMNS}*/\nSELECT 1 AS a;\n\nSELECT 2", "9: it holds 2 statements"),
+    ],
+)
+def test_the_line_of_what_is_wrong_is_named(tmp_path: Path, content: str, told: str) -> None:
+    with pytest.raises(SqlModelError) as refusal:
+        read(tmp_path, content)
+    assert f"sample.sql:{told}" in str(refusal.value)
 
 
 def test_a_file_without_front_matter_is_refused(tmp_path: Path) -> None:

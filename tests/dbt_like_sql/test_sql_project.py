@@ -50,7 +50,7 @@ def test_a_model_that_reads_itself_is_refused(write_model: WriteModel, tmp_path:
 
 def test_a_table_that_nobody_knows_is_refused(write_model: WriteModel, tmp_path: Path) -> None:
     write_model("SELECT c.a FROM catalog.curse AS c")
-    with pytest.raises(SqlModelError, match=r"sample\.sql: it reads catalog\.curse"):
+    with pytest.raises(SqlModelError, match=r"sample\.sql:9: it reads catalog\.curse, .*"):
         load_models(tmp_path)
 
 
@@ -77,24 +77,44 @@ def test_a_file_outside_a_schema_s_folder_is_refused(write_model: WriteModel, tm
 
 
 @pytest.mark.parametrize(
-    ("sql", "columns", "told"),
+    ("sql", "columns", "line", "told"),
     [
-        ("SELECT p.title AS a, p.type FROM catalog.program AS p", "a", "it selects type: describe that"),
-        ("SELECT p.title AS a FROM catalog.program AS p", "a b", "it declares b: select that"),
-        ("SELECT p.title AS a, p.type AS a FROM catalog.program AS p", "a", "it selects a twice"),
-        ("SELECT p.tittle AS a FROM catalog.program AS p", "a", "tittle"),
-        ("SELECT * FROM catalog.organization", "id key", "it selects name, active, uuid"),
+        ("SELECT p.title AS a,\n p.type\nFROM catalog.program AS p", "a", 10, "it selects type: describe that"),
+        ("SELECT p.title AS a FROM catalog.program AS p", "a b", 8, "it declares b: select that"),
+        ("SELECT p.title AS a, p.type AS a FROM catalog.program AS p", "a", 9, "it selects a twice"),
+        ("SELECT 1 AS b", "a", 9, "it selects b: describe that under `columns`, or drop it; line 7: it declares a"),
+        (
+            "\n\nSELECT\n  p.tittle AS a FROM catalog.program AS p",
+            "a",
+            12,
+            "it reads p.tittle, but catalog.program has no such column: did you mean title?",
+        ),
+        (
+            "-- why\nSELECT\n  tittle AS a FROM catalog.program",
+            "a",
+            11,
+            "it reads tittle, which none",
+        ),
+        (
+            "SELECT o.key AS a FROM catalog.program AS p\nJOIN catalog.organization AS o ON o.id = p.key",
+            "a",
+            10,
+            "it reads p.key, but catalog.program has no such column",
+        ),
+        ("WITH w AS (SELECT p.title FROM catalog.program AS p)\nSELECT w.b AS a FROM w", "a", 10, "it reads b, which"),
+        ("SELECT * FROM catalog.organization", "id key", 10, "it selects name, active, uuid"),
         (
             "SELECT 1 AS a",
             "\n  a: {description: A., tests: [relationships: catalog.program.kye]}",
+            7,
             "refers to catalog.program.kye",
         ),
     ],
 )
 def test_columns_that_do_not_agree_are_refused(
-    write_model: WriteModel, tmp_path: Path, sql: str, columns: str, told: str
+    write_model: WriteModel, sql: str, columns: str, line: int, told: str
 ) -> None:
     model = write_model(sql, columns)
-    with pytest.raises(SqlModelError, match=r"sample\.sql: ") as refusal:
+    with pytest.raises(SqlModelError, match=rf"sample\.sql:{line}: ") as refusal:
         check_columns([model])
     assert told in str(refusal.value)

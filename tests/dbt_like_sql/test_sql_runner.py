@@ -203,14 +203,14 @@ def test_a_key_that_is_null_or_repeated_is_refused_and_leaves_the_table_and_the_
 ) -> None:
     build(source, table)
     source.execute(text(f"INSERT INTO marts.source VALUES {row}"))
-    with pytest.raises(SqlModelError, match=r"its key \(id\) is null or not unique"):
+    with pytest.raises(SqlModelError, match=r"sample\.sql:5: its key \(id\) is null or not unique"):
         build(source, table)
     assert rows(source, "SELECT count(*) FROM marts.sample") == [(3,)]
 
 
 def test_what_only_postgres_can_refuse_names_the_file(connection: Connection, write_model: WriteModel) -> None:
-    with pytest.raises(SqlModelError, match=r"sample\.sql: Postgres refuses it.*no_such_function"):
-        build(connection, write_model("SELECT no_such_function(1) AS a"))
+    with pytest.raises(SqlModelError, match=r"sample\.sql:11: Postgres refuses it.*no_such_function"):
+        build(connection, write_model("SELECT\n -- why\n no_such_function(1) AS a"))
     with pytest.raises(SqlModelError, match="division by zero"):
         build(connection, write_model("SELECT 1 / 0 AS a", key="a", materialized="table"))
 
