@@ -27,8 +27,9 @@ check: install  ## check style, formatting, types and import contracts
 migration: install  ## write a new, empty database migration: make migration NAME=add_x
 	@$(BIN)/python -m catalog_pipeline.database.migrations $(NAME)
 
-docs: install  ## write anew what the docs say from the code: pictures and tables
+docs: install  ## write anew what the docs say from the code, and build the site of the tables
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/catalog-pipeline site build
 
 install: $(VENV)/installed  ## make the virtual environment, with pinned dependencies
 

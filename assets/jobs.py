@@ -9,8 +9,11 @@ from dagster import AssetSelection
 from assets import groups
 from assets.catalog import publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
+from assets.enterprise import refresh_enterprise_job, refresh_enterprise_services
 from assets.feeds import ingest_feeds
 from assets.mail import send_mail
+from assets.retention import remove_old
+from assets.site import build_site
 
 refresh_discovery = dg.define_asset_job(
     "refresh_discovery",
@@ -21,6 +24,11 @@ refresh_lms = dg.define_asset_job(
     "refresh_lms",
     AssetSelection.groups(groups.LMS),
     description="Crawl the LMS's course list and publish what discovery does not list.",
+)
+replicate_content = dg.define_asset_job(
+    "replicate_content",
+    AssetSelection.groups(groups.CONTENT),
+    description="Read the content of some enterprise catalogs again, a partition each.",
 )
 ingest_feed = dg.define_asset_job(
     "ingest_feed", AssetSelection.groups(groups.FEEDS), description="Ingest one partner feed that has arrived."
@@ -47,12 +55,16 @@ snapshot_catalog = dg.define_asset_job(
 JOBS = [
     refresh_discovery,
     refresh_lms,
+    refresh_enterprise_job,
+    replicate_content,
     ingest_feed,
     ingest_feeds,
     publish_due_runs,
     associate_runs,
     build_marts,
     snapshot_catalog,
+    remove_old,
+    build_site,
     send_mail,
 ]
 
@@ -60,4 +72,5 @@ ASSOCIATING_OP = run_association.node_def.name
 """The op of `associate_runs` that takes an AssociateConfig."""
 PUBLISH_DISCOVERY_OP = publish_discovery.node_def.name
 PUBLISH_LMS_OP = publish_lms.node_def.name
-"""The ops of `refresh_discovery` and `refresh_lms` that take a PublishConfig."""
+REFRESH_ENTERPRISE_OP = refresh_enterprise_services.name
+"""The ops of `refresh_discovery`, `refresh_lms` and `refresh_enterprise` that take a PublishConfig."""

@@ -19,6 +19,8 @@ OPEN_REJECTS = """
     SELECT r.record_key, r.column_name, r.rule, r.value, r.message, count(*) OVER () AS n
     FROM ops.rejected_record r
     WHERE r.cleared_at IS NULL AND r.table_name = COALESCE(:table, r.table_name)
+      AND (CAST(:scope AS text) IS NULL
+           OR EXISTS (SELECT FROM landing.document d WHERE d.id = r.document_id AND d.scope = :scope))
     ORDER BY r.id DESC LIMIT :limit"""
 
 
@@ -58,14 +60,16 @@ def table_metadata(engine: Engine, report: LoadReport) -> dict[str, dict[str, An
     }
 
 
-def rejects_preview(engine: Engine, table: str | None = None) -> dict[str, Any]:
+def rejects_preview(engine: Engine, table: str | None = None, scope: str | None = None) -> dict[str, Any]:
     """The open rejects of a table (schema.table), or of all: their number, and the newest as a table.
+
+    With a `scope`, only those of that part of the source.
 
     Empty where nothing is rejected. A reject is open until its document is decided anew: the preview stands as long,
     whichever load rejected it.
     """
     with connected(engine) as connection:
-        rows = connection.execute(text(OPEN_REJECTS), {"table": table, "limit": PREVIEWED}).all()
+        rows = connection.execute(text(OPEN_REJECTS), {"table": table, "scope": scope, "limit": PREVIEWED}).all()
     if not rows:
         return {}
     return {"rejects": rows[0].n, "rejects_preview": preview(pd.DataFrame(rows).drop(columns="n"))}

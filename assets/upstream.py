@@ -1,4 +1,4 @@
-"""What the pipeline reads and does not make: the lists of course-discovery and of the LMS, and partners' files."""
+"""What the pipeline reads and does not make: the lists of services, and partners' files."""
 
 import dagster as dg
 
@@ -16,6 +16,10 @@ UPSTREAM = [
     _upstream(["discovery", "courses"], "course-discovery's `/api/v1/courses/`, each with its runs."),
     _upstream(["discovery", "programs"], "course-discovery's `/api/v1/programs/`, each with its courses."),
     _upstream(["lms", "course_list"], "The LMS's `/api/courses/v1/courses/`: one element a run."),
+    _upstream(
+        ["enterprise_catalog", "content"],
+        "enterprise-catalog's `/api/v2/enterprise-catalogs/<uuid>/get_content_metadata/`: what each catalog has.",
+    ),
     _upstream(
         ["partner", "files"],
         "The folder `CATALOG_PARTNER_FEEDS`: `<source>/<course type>/<name>.csv`, and the like.",

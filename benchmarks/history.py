@@ -120,6 +120,7 @@ def timed(engine: Engine, question: Question, rounds: int) -> float:
             begin = perf_counter()
             question(connection)
             found.append(perf_counter() - begin)
+    print(f"{median(found):.3f}", file=sys.stderr, flush=True)
     return median(found)
 
 

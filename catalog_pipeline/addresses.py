@@ -9,6 +9,11 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator
 
 Encryption = Literal["none", "starttls", "tls"]
+_ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+EMAIL = rf"{_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+"
+"""The form of a learner's mail address: nothing but the address, in ASCII. It stays in RE2's dialect."""
+LONGEST_EMAIL = 254
 PORTS: dict[Encryption, int] = {"none": 25, "starttls": 587, "tls": 465}
 
 

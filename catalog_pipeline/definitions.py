@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.catalog import go_live, publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
+from assets.enterprise import replicate_catalogs
 from assets.feeds import partner_feed
 from assets.jobs import JOBS
 from assets.landing import discovery_documents, lms_documents
@@ -14,6 +15,7 @@ from assets.upstream import UPSTREAM
 from catalog_pipeline.settings import Settings, load_settings
 from resources.database import CatalogDatabase
 from resources.upstreams import UpstreamClients
+from sensors.enterprise_catalogs import enterprise_catalogs
 from sensors.feed_files import feed_files
 from sensors.new_runs import new_runs
 from sensors.nightly import night, nightly_schedule
@@ -21,7 +23,7 @@ from sensors.outbox import outbox
 from sensors.outside_writes import outside_writes
 from sensors.starting import running
 
-SENSORS = [night, new_runs, outside_writes, feed_files, outbox]
+SENSORS = [night, new_runs, outside_writes, feed_files, enterprise_catalogs, outbox]
 
 
 def build_defs(settings: Settings, **resources: Any) -> dg.Definitions:
@@ -36,6 +38,7 @@ def build_defs(settings: Settings, **resources: Any) -> dg.Definitions:
             lms_documents,
             publish_discovery,
             publish_lms,
+            replicate_catalogs,
             partner_feed,
             go_live,
             run_association,

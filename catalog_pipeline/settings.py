@@ -6,6 +6,7 @@ A setting comes from the environment (`CATALOG_…`) or from `.env` in the worki
 import difflib
 import os
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -165,6 +166,19 @@ class Settings(BaseSettings):
         "Catalog Pipeline <catalog-pipeline@localhost>", description="The sender of mails, as Name <address>."
     )
 
+    learner_portal_url: HttpUrl | None = Field(
+        None, description="The learner portal to which mails lead, without the customer's slug. If unset, no mail does."
+    )
+    price_ratio_lower: Decimal = Field(
+        Decimal("0.95"), ge=0, description="An assignment's price may be this share of the content's price or more."
+    )
+    price_ratio_upper: Decimal = Field(
+        Decimal("1.05"), ge=0, description="An assignment's price may be this share of the content's price or less."
+    )
+    nudge_catch_up: int = Field(
+        3, ge=0, description="How many days on which learners were not nudged are caught up at most."
+    )
+
     partner_feeds: Path | None = Field(
         None,
         description="The folder of partner feeds, with files <source>/<course type>/<name>.csv."
@@ -176,6 +190,28 @@ class Settings(BaseSettings):
     feed_size_limit: int = Field(1000, ge=1, le=2000, description="Megabytes that a feed may have, once unpacked.")
     feed_cell_limit: int = Field(100_000, ge=1_000, description="Characters that a cell of a feed may have.")
     feed_tries: int = Field(3, ge=1, description="How often a feed that fails is tried before it is set aside.")
+
+    keep_sent_mail: int = Field(
+        90, ge=0, description="Days that sent mail is listed; 0 for ever, as with the four that follow."
+    )
+    keep_superseded_feeds: int = Field(
+        180,
+        ge=0,
+        description="Days that the rows and bytes of a feed are kept after another feed took its place."
+        " What became of it is kept for ever.",
+    )
+    keep_cleared_rejects: int = Field(
+        90, ge=0, description="Days that a reject is kept after its document was decided again."
+    )
+    keep_missing_documents: int = Field(
+        365, ge=0, description="Days that the content of a document is kept after upstream last listed it."
+    )
+    keep_dagster_log: int = Field(
+        90,
+        ge=0,
+        description="Days that the events of Dagster's runs are kept."
+        " Materializations, and the last result of each check, are kept for ever.",
+    )
 
     automation: bool = Field(
         False, description="Whether schedules and sensors run from the start. `make up` turns it on."
@@ -233,6 +269,11 @@ class Settings(BaseSettings):
     def folder(self) -> Path:
         """The home folder, absolute, so that a child process with another working directory finds it."""
         return self.home.expanduser().absolute()
+
+    @property
+    def site_folder(self) -> Path:
+        """The folder of the site of the tables, absolute."""
+        return self.folder / "site"
 
     @property
     def feeds_folder(self) -> Path:

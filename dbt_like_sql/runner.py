@@ -11,6 +11,7 @@ from psycopg.sql import SQL, Composable, Identifier, Literal
 from sqlalchemy import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
+from catalog_pipeline.errors import UsageError
 from catalog_pipeline.loading.checks import CheckResult, keep_results
 from dbt_like_sql import relations
 from dbt_like_sql.model import ColumnTests, SqlModel, SqlModelError
@@ -18,20 +19,19 @@ from dbt_like_sql.statements import execute, listed, literals, names, query, rel
 
 NOT_A_KEY = (errors.UniqueViolation, errors.NotNullViolation)
 STAGED = Identifier("pg_temp", "staged")
-DESCRIPTIONS = {
-    "key": "Each row has the model's key, and no two rows have the same.",
-    "not_null": "{} has a value in every row.",
-    "unique": "No two rows have the same {}.",
-    "accepted_values": "{} has only values that the model's file lists.",
-    "relationships": "Every {} is in the column that the model's file names.",
-}
-"""What each test of a model asks, for a column."""
 SHOWN_FAILURES = 10
 """How many of the rows that fail a test are shown."""
 
 
+HISTORY = {"ops.column_change", "ops.change_event"}
+"""What the events before an archived day are missing in."""
+
 Days = tuple[date, date]
 """The first and the last of a range of days."""
+
+
+class FrozenDaysError(UsageError):
+    """The days cannot be built again, because the history that they need is archived."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,8 @@ class ModelTest:
 
     name: str
     column: str | None
-
-    @property
-    def description(self) -> str:
-        """What it asks, in a sentence."""
-        return DESCRIPTIONS[self.name].format(self.column)
+    description: str
+    """What must hold, in a sentence."""
 
     def __str__(self) -> str:
         """A name that is unique in the model, such as `status_not_null`."""
@@ -89,13 +86,14 @@ def build(connection: Connection, model: SqlModel, days: Days | None = None) -> 
     caller goes on after an error.
 
     Who builds a model waits for whoever builds it at the same time. Raises SqlModelError where Postgres refuses the
-    query, where `key` does not identify a row, and where other views depend on columns that changed.
+    query, where `key` does not identify a row, and where other views depend on columns that changed; FrozenDaysError
+    where the history of the days is archived.
     """
     with _refusals(model), connection.begin_nested():
         lock = SQL("SELECT pg_advisory_xact_lock(hashtextextended({}, 0))")
         execute(connection, lock.format(Literal(f"model {model.full_name}")))
         if model.partition:
-            _want(connection, days)
+            _want(connection, model, days)
         counts = _build_view(connection, model) if model.materialized == "view" else _build_table(connection, model)
         relations.comment(connection, model)
     return counts
@@ -144,13 +142,29 @@ def _examples(connection: Connection, failing: Composable) -> list[dict[str, Any
     return [dict(row) for row in found.mappings()]
 
 
-def _want(connection: Connection, days: Days | None) -> None:
+def _want(connection: Connection, model: SqlModel, days: Days | None) -> None:
     first, last = (day.isoformat() for day in days) if days else ("", "")
     statement = SQL(
         "SELECT set_config('catalog.first_day', {}, true), set_config('catalog.last_day', {}, true),"
         " set_config('work_mem', '256MB', true)"  # three months of a large catalog are joined in memory or not in time
     )
     execute(connection, statement.format(Literal(first), Literal(last)))
+    if HISTORY & set(model.dependencies):
+        _refuse_frozen(connection, model)
+
+
+def _refuse_frozen(connection: Connection, model: SqlModel) -> None:
+    """Raise FrozenDaysError where the history that the first wanted day needs is archived."""
+    frozen = execute(
+        connection,
+        SQL("""SELECT before_day, file FROM ops.history_archive
+               WHERE before_day > (SELECT min(day) FROM marts.days() AS days (day)) ORDER BY 1 DESC LIMIT 1"""),
+    ).one_or_none()
+    if frozen:
+        raise FrozenDaysError(
+            f"The history before {frozen.before_day} is archived in {frozen.file}, so days before it are not built"
+            f" again: {model.full_name} keeps them as they were built. Choose days from {frozen.before_day} on."
+        )
 
 
 def _build_view(connection: Connection, model: SqlModel) -> Counts:
@@ -251,10 +265,23 @@ def _tests(model: SqlModel, source: Composable) -> Iterator[tuple[ModelTest, Com
     """Each test of the model, and the query for the rows of `source` that fail it."""
     if model.key:
         no_key = listed((SQL("{} IS NULL").format(Identifier(column)) for column in model.key), " OR ")
-        yield ModelTest("key", None), _grouped(source, model.key, SQL("HAVING count(*) > 1 OR {}").format(no_key))
+        description = "Each row has the model's key, and no two rows have the same."
+        yield (
+            ModelTest("key", None, description),
+            _grouped(source, model.key, SQL("HAVING count(*) > 1 OR {}").format(no_key)),
+        )
     for name, column in model.columns.items():
         for test, failing in _column_tests(name, column.tests, source):
-            yield ModelTest(test, name), failing
+            yield ModelTest(test, name, _description(test, name, column.tests)), failing
+
+
+def _description(test: str, column: str, tests: ColumnTests) -> str:
+    """What a test of a column asks."""
+    if test == "accepted_values":
+        return f"{column} is one of {', '.join(map(str, tests.accepted_values or ()))}."
+    if test == "relationships":
+        return f"Each {column} is one of {tests.relationships}."
+    return f"No two rows have the same {column}." if test == "unique" else f"{column} has a value in every row."
 
 
 def _column_tests(name: str, tests: ColumnTests, source: Composable) -> Iterator[tuple[str, Composable]]:

@@ -58,11 +58,14 @@ class Stage:
 NIGHT = (
     Stage(jobs.refresh_discovery.name, source="discovery", publishes=jobs.PUBLISH_DISCOVERY_OP),
     Stage(jobs.refresh_lms.name, source="lms", publishes=jobs.PUBLISH_LMS_OP),
+    Stage(jobs.refresh_enterprise_job.name, source="enterprise", publishes=jobs.REFRESH_ENTERPRISE_OP),
     Stage(jobs.ingest_feeds.name),
     Stage(jobs.publish_due_runs.name),
     Stage(jobs.associate_runs.name),
     Stage(jobs.build_marts.name),
     Stage(jobs.snapshot_catalog.name, days=2),  # the day that ended, and today so far
+    Stage(jobs.remove_old.name),
+    Stage(jobs.build_site.name),
     Stage(jobs.send_mail.name),
 )
 

@@ -20,7 +20,16 @@ from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.settings import Settings
 
-pytest_plugins = ["support.catalog", "support.command", "support.dagster", "support.feeds", "support.mail"]
+pytest_plugins = [
+    "support.assignments",
+    "support.catalog",
+    "support.command",
+    "support.content",
+    "support.dagster",
+    "support.enterprise",
+    "support.feeds",
+    "support.mail",
+]
 
 # A busy machine makes any example slow: no test asserts how long one takes.
 hypothesis_settings.register_profile("suite", deadline=None)

@@ -13,6 +13,7 @@ CODE = [file for file in MODULES if file.relative_to(ROOT).parts[0] not in ("tes
 MODULE_LINES = 400
 FRAME_MODULES = {
     "catalog_pipeline/associations/planning.py",
+    "catalog_pipeline/enterprise/judging.py",
     "catalog_pipeline/partner/backpopulation.py",
     "catalog_pipeline/partner/cells.py",
     "catalog_pipeline/partner/corrections.py",

@@ -22,8 +22,8 @@ GENERATE = runpy.run_path(str(ROOT / "docs" / "generate.py"))
 VERBS: dict[str, TyperCommand] = {" ".join(path): verb for path, verb in GENERATE["walk"](get_command(app))}
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITHOUT_JSON = {
-    *("up", "migrate", "psql", "mail send-from-here", "partner template", "partner drop"),
-    *("sample serve", "sample feeds"),
+    *("up", "site build", "migrate", "psql", "mail send-from-here", "partner template", "partner drop"),
+    *("sample serve", "sample feeds", "sample enterprise"),
 }
 """Verbs that print no rows, or print a file."""
 LONGEST_HELP_LINE = 78

@@ -11,7 +11,21 @@ from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli import associations, mail, marts, partner, pipeline, query, questions, sample, upstream
+from catalog_pipeline.cli import (
+    assignments,
+    associations,
+    enterprise,
+    mail,
+    marts,
+    partner,
+    pipeline,
+    query,
+    questions,
+    retention,
+    sample,
+    site,
+    upstream,
+)
 from catalog_pipeline.errors import CatalogError, ExitCode
 
 NO_MEMORY = "Memory ran out, and nothing was changed. Ask for fewer rows or columns, or give the process more memory."
@@ -27,10 +41,14 @@ app.add_typer(pipeline.app)
 app.add_typer(questions.app)
 app.add_typer(query.app)
 app.add_typer(associations.app, name="associations")
+app.add_typer(assignments.app, name="assignments")
 app.add_typer(marts.app, name="marts")
+app.add_typer(site.app, name="site")
 app.add_typer(partner.app, name="partner")
+app.add_typer(enterprise.app, name="enterprise")
 app.add_typer(mail.app, name="mail")
 app.add_typer(upstream.app, name="upstream")
+app.add_typer(retention.app, name="retention")
 app.add_typer(sample.app, name="sample")
 
 

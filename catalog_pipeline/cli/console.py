@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from rich.console import Console
@@ -23,22 +24,26 @@ from catalog_pipeline.spreadsheets import UNSEEN, write_csv
 WIDTH_WITHOUT_TERMINAL = 160
 WIDE = 100_000
 INSTANT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}([.][0-9]+)?(Z|[+]00:00)")
-_own_width = sys.stdout.isatty() or "COLUMNS" in os.environ
-_console = Console(
-    highlight=False, markup=False, emoji=False, width=None if _own_width else WIDTH_WITHOUT_TERMINAL, tab_size=4
-)
 _errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+@cache
+def _console() -> Console:
+    """Standard output, as wide as the terminal or COLUMNS says when it is first asked for."""
+    own_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+    width = None if own_width else WIDTH_WITHOUT_TERMINAL
+    return Console(highlight=False, markup=False, emoji=False, width=width, tab_size=4)
 
 
 def widen() -> None:
     """Print tables as wide as they are from now on, whatever the terminal."""
-    _console.width = WIDE
+    _console().width = WIDE
 
 
 def say(text: str = "", style: str = "", *, mark: tuple[str, str] | None = None) -> None:
     """Print a line. `mark` is a word before it, with its style."""
     before = Text.assemble(mark, " ") if mark else Text()
-    _console.print(Text.assemble(before, (visible(text), style)), soft_wrap=True)
+    _console().print(Text.assemble(before, (visible(text), style)), soft_wrap=True)
 
 
 def complain(text: str, style: str = "") -> None:
@@ -102,13 +107,13 @@ def print_grid(
     """
     cells = [[_cell(value) for value in row] for row in rows]
     headers = [visible(name.replace("_", " ")) for name in columns]
-    layout = lay_out(columns, headers, cells, _console.width, len(columns) if essential is None else essential)
+    layout = lay_out(columns, headers, cells, _console().width, len(columns) if essential is None else essential)
     if title:
         say(title, "bold italic")
     if layout is None:
         print_expanded(columns, rows)
         return
-    _console.print(_table(layout, headers, cells))
+    _console().print(_table(layout, headers, cells))
     left_out = ", ".join(headers[len(layout.columns) :])
     if left_out:
         say(f"Not shown, for the terminal is too narrow: {left_out}. --wide shows all.", "dim")
@@ -135,7 +140,7 @@ def _print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
     table.add_column(overflow="fold")
     for name, value in pairs:
         table.add_row(visible(name.replace("_", " ")), value)
-    _console.print(table)
+    _console().print(table)
 
 
 def _table(layout: Layout, headers: Sequence[str], cells: Sequence[Sequence[str]]) -> Table:

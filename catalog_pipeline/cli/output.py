@@ -16,8 +16,11 @@ if TYPE_CHECKING:  # what the verbs that only ask need not load
     from catalog_pipeline.associations.manual import ManualChanges
     from catalog_pipeline.associations.planning import AssociationPlan
     from catalog_pipeline.loading.clearing import Cleared
+    from catalog_pipeline.loading.landing import Crawl
+    from catalog_pipeline.loading.publication import LoadReport
     from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
     from catalog_pipeline.queries.doctor import Finding
+    from catalog_pipeline.replication.enterprise_refresh import EnterpriseRefresh
     from catalog_pipeline.replication.refresh import Failure, Refresh
     from catalog_pipeline.replication.switching import Switch, SwitchPlan
 
@@ -55,42 +58,52 @@ def print_rows(rows: Sequence[Row], *, as_json: bool, as_csv: bool, columns: Seq
         say(nothing)
 
 
-def print_refreshes(done: Sequence[Refresh], failed: Sequence[Failure], *, as_json: bool) -> None:
+def print_refreshes(
+    done: Sequence[Refresh], failed: Sequence[Failure], enterprise: EnterpriseRefresh | None = None, *, as_json: bool
+) -> None:
     """Print each crawl, then the rows of each table by outcome; what failed, a line each on stderr."""
-    for failure in failed:
-        complain(f"error: {failure.error}")
-    crawls = [
-        {
-            "source": crawl.listing.source,
-            "kind": crawl.listing.kind,
-            "mode": crawl.mode,
-            "pages": crawl.pages,
-            "documents": len(crawl.seen),
-            **crawl.counts,
-        }
-        for one in done
-        for crawl in one.crawls
-    ]
-    loads = [
-        {
-            "source": one.report.source,
-            "outcome": one.report.outcome,
-            "detail": one.report.detail,
-            "documents": one.report.documents,
-            "rejected_documents": one.report.rejected_documents,
-            "seconds": round(one.report.seconds, 3),
-            "counts": {table: dict(counts) for table, counts in one.report.counts.items() if counts},
-        }
-        for one in done
-    ]
+    loaded = enterprise.loads if enterprise else []
+    for error in (*(failure.error for failure in failed), *(load.error for load in loaded if load.error)):
+        complain(f"error: {error}")
+    crawls = [_crawl(crawl) for one in done for crawl in one.crawls]
+    crawls += [{**_crawl(crawl), "catalog": load.catalog} for load in loaded for crawl in load.crawls]
+    loads = [_load(one.report) for one in done]
+    loads += [{**_load(load.report), "catalog": load.catalog} for load in loaded]
     if as_json:
         failures = [{"source": one.source, "error": str(one.error)} for one in failed]
-        print_json({"crawls": crawls, "loads": loads, "failures": failures})
+        rebuilt = {"rebuild": enterprise.rebuild} if enterprise else {}
+        print_json({"crawls": crawls, "loads": loads, "failures": failures, **rebuilt})
         return
-    if done:
-        print_table(crawls)
+    if crawls:
+        print_table(crawls, essential=5)
         say()
-        _print_loads(loads)
+    if loads:
+        _print_loads([load for load in loads if load["outcome"] not in ("refused", "failed")])
+    if enterprise:
+        say("Expirations: {rebuilt} rebuilt, {moved} of them moved.".format(**enterprise.rebuild))
+
+
+def _crawl(crawl: Crawl) -> Row:
+    return {
+        "source": crawl.listing.source,
+        "kind": crawl.listing.kind,
+        "mode": crawl.mode,
+        "pages": crawl.pages,
+        "documents": len(crawl.seen),
+        **crawl.counts,
+    }
+
+
+def _load(report: LoadReport) -> Row:
+    return {
+        "source": report.source,
+        "outcome": report.outcome,
+        "detail": report.detail,
+        "documents": report.documents,
+        "rejected_documents": report.rejected_documents,
+        "seconds": round(report.seconds, 3),
+        "counts": {table: dict(counts) for table, counts in report.counts.items() if counts},
+    }
 
 
 def _print_loads(loads: Sequence[Row]) -> None:
@@ -252,7 +265,10 @@ def print_explanation(explanation: Row, *, as_json: bool) -> None:
     for name, found in explanation.items():
         title = name.replace("_", " ").capitalize()
         if isinstance(found, dict):
-            print_fields(found, title)
+            print_fields({field: value for field, value in found.items() if not _is_table(value)}, title)
+        elif isinstance(found, str):
+            say(title, "bold italic")
+            say(found)
         elif found:
             print_table(
                 [{name: to_the_minute(value) for name, value in row.items()} for row in found], title, essential=3
@@ -260,6 +276,10 @@ def print_explanation(explanation: Row, *, as_json: bool) -> None:
         else:
             say(f"{title}: none.")
         say()
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, list) and any(isinstance(one, dict) for one in value)
 
 
 def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:

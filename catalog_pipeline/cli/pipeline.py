@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
 from catalog_pipeline.cli.shared import AsJson, AsWide, database, load_settings
 from catalog_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from catalog_pipeline.replication.enterprise_refresh import EnterpriseRefresh
+    from catalog_pipeline.sources.upstreams import Upstreams
 
 app = typer.Typer()
 
@@ -51,31 +58,65 @@ def refresh(
     source: Annotated[str, typer.Argument(help="discovery, lms, enterprise or all.")] = "all",
     full: Annotated[bool, typer.Option("--full", help="Read every document, so that removals are noticed.")] = False,
     accept_removals: AcceptRemovals = False,
+    catalog: Annotated[
+        list[UUID] | None,
+        typer.Option("--catalog", help="Of enterprise, only this catalog's content; repeatable."),
+    ] = None,
     wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Read upstream and publish what changed.
 
     Without --full, discovery is asked only for what was modified since
-    the last crawl. With --accept-removals it is read whole: what upstream
-    lists again by now is not archived, nor what was not held back before.
+    the last crawl, and enterprise catalogs only for content that their list
+    has or assignments need. With --accept-removals all is read: what
+    upstream lists again by now is not archived, nor what was not held back
+    before.
 
     A source that fails does not keep the next from being read; the exit
     status is the largest of all.
 
     Example: catalog-pipeline refresh discovery --full
+    Example: catalog-pipeline refresh enterprise
     """
     from catalog_pipeline.cli.output import print_refreshes
     from catalog_pipeline.replication.refresh import refresh_each
+    from catalog_pipeline.sources.enterprise import SOURCE as ENTERPRISE
     from catalog_pipeline.sources.upstreams import SOURCES, upstreams
 
     if source not in ("all", *SOURCES):
         raise UsageError(f"{source!r} is no source; the sources are {', '.join(SOURCES)} and all.")
+    if catalog and source != ENTERPRISE:
+        raise UsageError("--catalog is for `refresh enterprise`.")
+    options = {"full": full, "accept_removals": accept_removals}
     with database() as (settings, engine), upstreams(settings) as found:
         sources = found.configured() if source == "all" else [source]
-        done, failed = refresh_each(engine, found, sources, full=full, accept_removals=accept_removals)
-        print_refreshes(done, failed, as_json=as_json)
-    raise SystemExit(max(int(one.exit_code) for one in (*(d.report for d in done), *(f.error for f in failed))))
+        others = [one for one in sources if one != ENTERPRISE]
+        done, failed = refresh_each(engine, found, others, **options)
+        enterprise = _refresh_enterprise(engine, found, catalog or [], options) if ENTERPRISE in sources else None
+        print_refreshes(done, failed, enterprise, as_json=as_json)
+    ended = [*(one.report for one in done), *(one.error for one in failed), *(enterprise.loads if enterprise else [])]
+    raise SystemExit(max((int(one.exit_code) for one in ended), default=0))
+
+
+def _refresh_enterprise(
+    engine: Engine, found: Upstreams, catalogs: list[UUID], options: dict[str, bool]
+) -> EnterpriseRefresh:
+    """Refresh, then rebuild the expirations of the assignments that this changes."""
+    from datetime import UTC, datetime
+
+    from catalog_pipeline.assignments.expirations import rebuild
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.database.events import Range, ahead
+    from catalog_pipeline.replication.enterprise_refresh import EnterpriseRefresh, refresh_enterprise
+
+    with connected(engine) as connection:
+        after = ahead(connection)
+    loads = refresh_enterprise(engine, found, [str(uuid) for uuid in catalogs], **options)
+    with connected(engine) as connection:
+        changed = Range(after, ahead(connection))
+    rebuilt = rebuild(engine, changed, as_of=datetime.now(UTC))
+    return EnterpriseRefresh(loads, {"rebuilt": rebuilt.rebuilt, "moved": rebuilt.moved})
 
 
 @app.command()

@@ -77,16 +77,18 @@ def history(
 
 @app.command()
 def explain(
-    key: Annotated[str, typer.Argument(help="The key of a run or course.")],
+    key: Annotated[str, typer.Argument(help="The key of a run or course, or the uuid of an assignment.")],
     wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Explain why a run or course is as it is.
 
     It shows the course of a run and who decided it, who owns the fields,
-    what other sources say, and the documents and feeds behind it.
+    what other sources say, and the documents and feeds behind it. Of an
+    assignment, it shows when it expires, why, and what moved that date.
 
     Example: catalog-pipeline explain course-v1:edX+DemoX+2026
+    Example: catalog-pipeline explain 6f1f5f0e-0000-4000-8000-00000000ca7a
     """
     from catalog_pipeline.cli.output import print_explanation
     from catalog_pipeline.database.engine import connected

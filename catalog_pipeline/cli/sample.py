@@ -55,10 +55,10 @@ def sample_serve(
     )
 
     def tell(url: str) -> None:
-        say(
-            f"CATALOG_DISCOVERY_URL={url}\nCATALOG_LMS_URL={url}\n"
-            f"CATALOG_DISCOVERY_CLIENT_ID={CLIENT_ID}\nCATALOG_DISCOVERY_CLIENT_SECRET={CLIENT_SECRET}"
-        )
+        services = ("DISCOVERY", "LMS", "ENTERPRISE_CATALOG", "ENTERPRISE_ACCESS", "SUBSIDY")
+        for service in services:
+            say(f"CATALOG_{service}_URL={url}")
+        say(f"CATALOG_DISCOVERY_CLIENT_ID={CLIENT_ID}\nCATALOG_DISCOVERY_CLIENT_SECRET={CLIENT_SECRET}")
 
     serve(catalog, port=port, day=day, middleware=[Middleware(Faults, faults=faults)], on_ready=tell)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
@@ -28,6 +30,30 @@ def one_format(context: typer.Context, option: typer.CallbackParam, value: bool)
     return value
 
 
+def parse_instant(value: str) -> datetime:
+    """An instant as people type it: ISO 8601, a date alone too; UTC where it names no zone. Raises UsageError."""
+    try:
+        instant = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise UsageError(f"{value!r} is no instant: give one such as 2026-03-01 or 2026-03-01T12:00:00Z.") from None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def parse_uuid(value: str) -> UUID:
+    """A uuid as people type it. Raises UsageError."""
+    try:
+        return UUID(value.strip())
+    except ValueError:
+        raise UsageError(f"{value!r} is no uuid.") from None
+
+
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of", parser=parse_instant, metavar="T", help="Take this instant for now; UTC where it names no zone."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Decide and report all, and write nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.", callback=one_format)]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.", callback=one_format)]
 AsExpanded = Annotated[

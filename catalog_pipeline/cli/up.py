@@ -18,14 +18,16 @@ from types import FrameType
 
 import psutil
 from dagster import DagsterInstance
+from sqlalchemy import Engine
 
 from catalog_pipeline.cli import keeper
-from catalog_pipeline.cli.console import say
+from catalog_pipeline.cli.console import complain, say
 from catalog_pipeline.database.engine import ensure_database, make_engine, serving
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.errors import CatalogError, ExitCode, UsageError
 from catalog_pipeline.folders import make_private
 from catalog_pipeline.settings import Settings
+from catalog_pipeline.site.pages import build_site
 from resources.instance import WORKSPACE, environment, instance, sweep_dead_runs, write_home
 from sensors.nightly import nightly_schedule
 
@@ -57,6 +59,7 @@ def bring_up(settings: Settings) -> ExitCode:
         ensure_database(server)
         engine = make_engine(server)
         migrate(engine)
+        site = _site(settings, engine)
         engine.dispose()
         with instance(settings, server) as found:
             env = {**os.environ, **environment(settings, server), "CATALOG_AUTOMATION": "on"}
@@ -64,6 +67,7 @@ def bring_up(settings: Settings) -> ExitCode:
             try:
                 for program, *arguments in _commands(settings):
                     children[program] = _start(program, arguments, env)
+                say(f"Tables: {site.as_uri()}") if site else None
                 say(f"Dagster UI: {address} (Ctrl-C stops everything)")
                 _wait(children, found)
             except KeyboardInterrupt:
@@ -71,6 +75,15 @@ def bring_up(settings: Settings) -> ExitCode:
             finally:
                 _stop(children.values())
     return ExitCode.DONE
+
+
+def _site(settings: Settings, engine: Engine) -> Path | None:
+    """Build the site of the tables; returns its first page. Where that fails, say why and go on without it."""
+    try:
+        return build_site(engine, settings.site_folder)
+    except CatalogError as error:
+        complain(f"The site of the tables was not built. {error}")
+        return None
 
 
 @contextmanager

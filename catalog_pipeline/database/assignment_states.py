@@ -6,7 +6,8 @@ from catalog_pipeline.database.triggers import TRANSITIONS, execute
 
 CHECK_STATES = """\
 CREATE OR REPLACE FUNCTION catalog.content_assignment_checks_states() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+-- Without nested loops: as only one row is asked for, the planner would join the rows of a large UPDATE by one.
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_nestloop = off AS $$
 DECLARE
     wrong record;
 BEGIN

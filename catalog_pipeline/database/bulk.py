@@ -104,18 +104,20 @@ def merge(
     columns: Sequence[str],
     *,
     insert_only: Sequence[str] = (),
+    not_compared: Sequence[str] = (),
     on: str = "id",
 ) -> dict[str, int]:
     """Merge the rows of `source` (a table or a query) into `target` by `id`, which staging has assigned already.
 
     With another unique column in `on`, which is among `columns`, the database gives new rows their ids.
-    `columns` are compared, updated and inserted; `insert_only` are just inserted. Unchanged rows are not touched.
+    `columns` are compared, updated and inserted; `insert_only` are just inserted; `not_compared` are updated and
+    inserted where a row is written for another reason. Unchanged rows are not touched.
     Returns how many rows were created, updated and unchanged.
     """
     ours = ", ".join(f"t.{quoted(column)}" for column in columns)
     theirs = ", ".join(f"s.{quoted(column)}" for column in columns)
-    assignments = ", ".join(f"{quoted(column)} = s.{quoted(column)}" for column in columns)
-    inserted = [*(["id"] if on == "id" else []), *columns, *insert_only]
+    assignments = ", ".join(f"{quoted(column)} = s.{quoted(column)}" for column in (*columns, *not_compared))
+    inserted = [*(["id"] if on == "id" else []), *columns, *not_compared, *insert_only]
     statement = f"""
         WITH merged AS (
             MERGE INTO {target.fullname} AS t USING {source} AS s ON t.{on} = s.{on}

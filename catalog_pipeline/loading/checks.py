@@ -10,6 +10,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, text
 
+from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import rows
 
 Severity = Literal["error", "warn"]
@@ -92,6 +93,31 @@ CHECKS = (
         "An active program has at least one course.",
         """SELECT count(*) FROM catalog.program p WHERE status = 'active'
            AND NOT EXISTS (SELECT FROM catalog.program_course c WHERE c.program_id = p.id)""",
+        "warn",
+    ),
+    Check(
+        "enterprise_catalog",
+        "catalogs_are_fresh",
+        "The content of each enterprise catalog that upstream lists was read and applied within a day.",
+        """SELECT count(*) FROM catalog.enterprise_catalog
+           WHERE missing_since IS NULL AND coalesce(fetched_at, '-infinity') < now() - interval '1 day'""",
+        "warn",
+    ),
+    Check(
+        "content_metadata",
+        "live_assignments_have_content",
+        "The catalog of each assignment that is allocated, accepted or errored has the course or run assigned.",
+        f"""SELECT count(*) FROM catalog.content_assignment a
+            JOIN catalog.access_policy p ON p.assignment_configuration_id = a.assignment_configuration_id
+            WHERE a.state IN ('allocated', 'accepted', 'errored') AND p.catalog_uuid IS NOT NULL
+              AND NOT EXISTS (
+                  SELECT FROM catalog.content_metadata m
+                  WHERE m.enterprise_catalog_id = p.enterprise_catalog_id AND m.status = 'found'
+                    AND {folded("m.content_key")} = {folded("coalesce(a.parent_content_key, a.content_key)")})
+              AND NOT EXISTS (
+                  SELECT FROM catalog.content_run r
+                  WHERE r.enterprise_catalog_id = p.enterprise_catalog_id AND r.missing_since IS NULL
+                    AND {folded("r.run_key")} = {folded("a.content_key")})""",
         "warn",
     ),
 )

@@ -24,6 +24,7 @@ OTHERS = {
             WHERE (source, product_type) <> ('discovery', 'additional-metadata')
             UNION ALL SELECT source, product_type, path, sha256 FROM ops.feed_arrival) f
         WHERE sha256 <> ALL(:hashes) ORDER BY 1""",
+    "a history of which a part was archived: {}": "SELECT file FROM ops.history_archive ORDER BY 1",
     "made by hand: {}": """
         SELECT DISTINCT entity || ' ' || key FROM ops.change_event
         WHERE action = 'created' AND actor NOT LIKE 'load:%' AND actor NOT LIKE 'migration:%'

@@ -88,10 +88,18 @@ class Publication:
         """Run a query for one value."""
         return self.connection.execute(text(statement), parameters).scalar_one()
 
-    def merge(self, model: type[Base], source: str, columns: Sequence[str], *, on: str = "id") -> None:
+    def merge(
+        self,
+        model: type[Base],
+        source: str,
+        columns: Sequence[str],
+        *,
+        not_compared: Sequence[str] = (),
+        on: str = "id",
+    ) -> None:
         """Merge the rows of a staging table or query into a model's table, and count them; see `bulk.merge`."""
         table = cast(Table, model.__table__)
-        counts = merge(self.connection, table, source, columns, on=on)
+        counts = merge(self.connection, table, source, columns, not_compared=not_compared, on=on)
         self.count(table.fullname, counts)
 
     def reject(self, table: str, query: str, *, rows: bool = True, **parameters: Any) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from catalog_pipeline.models.base import Base, CatalogRow, folded
+from catalog_pipeline.models.base import Base, CatalogRow, Listed, folded
 from catalog_pipeline.models.tracking import track
 
 ASSIGNMENT_STATES = ("allocated", "accepted", "cancelled", "expired", "errored", "reversed")
@@ -30,7 +30,7 @@ CHANGE_CAUSES = ("content", "subsidy", "allocation", "rules", "clock")
 PII = {"pii": True}
 
 
-class ContentAssignment(CatalogRow, Base):
+class ContentAssignment(CatalogRow, Listed, Base):
     """A course or run that a customer assigned to a learner."""
 
     __tablename__ = "content_assignment"
@@ -109,6 +109,17 @@ class ContentAssignment(CatalogRow, Base):
             postgresql_where=lms_user_id.isnot(None),
         ),
         Index("content_assignment_content_key_idx", folded(content_key)),
+        # What waits for its content.
+        Index(
+            "content_assignment_parent_content_key_idx",
+            folded(parent_content_key),
+            postgresql_where=content_metadata_id.is_(None),
+        ),
+        Index(
+            "content_assignment_preferred_course_run_key_idx",
+            folded(preferred_course_run_key),
+            postgresql_where=content_run_id.is_(None),
+        ),
         Index("content_assignment_lms_user_id_idx", lms_user_id),
         Index("content_assignment_content_metadata_id_idx", content_metadata_id),
         Index("content_assignment_content_run_id_idx", content_run_id),
@@ -231,11 +242,8 @@ class ExpirationChange(Base):
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True, comment="Surrogate key.")
-    content_assignment_id: Mapped[int] = mapped_column(
-        BigInteger,
-        ForeignKey("catalog.content_assignment.id", ondelete="CASCADE"),
-        comment="The assignment.",
-    )
+    # Without a foreign key, as the history of all tables: to check a million of them takes as long as to write them.
+    content_assignment_id: Mapped[int] = mapped_column(BigInteger, comment="The assignment; it may be deleted since.")
     state: Mapped[str] = mapped_column(comment="The assignment's state then.")
     run_key: Mapped[str | None] = mapped_column(comment="The run whose deadline counts now.")
     old_expires_at: Mapped[datetime | None] = mapped_column(comment="The date before; null for the first.")

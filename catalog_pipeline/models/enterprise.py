@@ -127,6 +127,9 @@ class AssignmentConfiguration(CatalogRow, OfCustomer, Listed, Base):
     owner: Mapped[str] = mapped_column(
         comment="Who changes its assignments: here, or enterprise_access, from which they are replicated."
     )
+    adopted_at: Mapped[datetime | None] = mapped_column(
+        comment="Since when it is ours for good, though enterprise-access may list it; null while it was not adopted."
+    )
 
 
 class AccessPolicy(CatalogRow, OfCustomer, Listed, Base):
@@ -151,6 +154,9 @@ class AccessPolicy(CatalogRow, OfCustomer, Listed, Base):
     retired_at: Mapped[datetime | None] = mapped_column(comment="When it was retired.")
     catalog_uuid: Mapped[UUID | None] = mapped_column(comment="The catalog that it names, known here or not.")
     subsidy_uuid: Mapped[UUID | None] = mapped_column(comment="The subsidy that it names, known here or not.")
+    assignment_configuration_uuid: Mapped[UUID | None] = mapped_column(
+        unique=True, comment="The configuration that it names, known here or not; no other policy names it."
+    )
     enterprise_catalog_id: Mapped[int | None] = mapped_column(
         BigInteger,
         ForeignKey("catalog.enterprise_catalog.id", ondelete="SET NULL"),
@@ -167,7 +173,7 @@ class AccessPolicy(CatalogRow, OfCustomer, Listed, Base):
         BigInteger,
         ForeignKey("catalog.assignment_configuration.id", ondelete="SET NULL"),
         unique=True,
-        comment="The configuration of its assignments, which belongs to no other policy.",
+        comment="The configuration of its assignments; null while it is not known here.",
     )
     spend_limit: Mapped[int | None] = mapped_column(BigInteger, comment="The most that it may spend, in US cents.")
     spent: Mapped[int | None] = mapped_column(BigInteger, comment="What it has spent, in US cents, without sign.")

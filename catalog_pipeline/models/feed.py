@@ -70,6 +70,9 @@ class Feed(Base):
     load_id: Mapped[int | None] = mapped_column(
         ForeignKey("ops.load.id", ondelete="SET NULL"), comment="The load that applied it."
     )
+    rows_removed_at: Mapped[datetime | None] = mapped_column(
+        comment="When its rows and its bytes were removed, because another feed had long taken its place."
+    )
 
 
 class FeedRow(Base):

@@ -61,7 +61,8 @@ class Document(Base):
     key: Mapped[str] = mapped_column(comment="The upstream's uuid where it has one, else its key.")
     payload: Mapped[bytes] = mapped_column(
         LargeBinary,
-        comment="The JSON as received, zstd-compressed; `catalog-pipeline show KEY --raw` prints it.",
+        comment="The content as received, zstd-compressed; `catalog-pipeline show KEY --raw` prints it. Empty where it"
+        " was removed: long missing upstream, or of a feed that another had long taken the place of.",
     )
     payload_hash: Mapped[bytes | None] = mapped_column(
         LargeBinary,

@@ -1,6 +1,6 @@
 """What the pipeline records about its own work: loads, their counts, their rejects, and the history of changes."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, text
@@ -39,6 +39,9 @@ class Load(Base):
     )
     documents: Mapped[int] = mapped_column(comment="Number of pending documents that it read.")
     rejected_documents: Mapped[int] = mapped_column(comment="Number of documents that it rejected whole.")
+    cursor: Mapped[str | None] = mapped_column(
+        comment="Of a load that reads change events: up to where it has read them. Null for all others."
+    )
     xid: Mapped[str | None] = mapped_column(
         TransactionId,
         server_default=text("pg_current_xact_id()"),
@@ -156,7 +159,7 @@ class ChangeEvent(Base):
 
     __tablename__ = "change_event"
     __table_args__ = (
-        CheckConstraint("action IN ('created', 'updated', 'deleted')", name="action"),
+        CheckConstraint("action IN ('created', 'updated', 'deleted', 'baseline')", name="action"),
         Index("change_event_key_idx", text(f"lower(key COLLATE {FOLD_COLLATION})")),
         Index("change_event_entity_idx", "entity", "entity_id"),
         Index("change_event_id_idx", "id", unique=True),
@@ -192,7 +195,9 @@ class ChangeEvent(Base):
     key: Mapped[str | None] = mapped_column(
         comment="The key of the changed row; for a run's association or variant, the run's key."
     )
-    action: Mapped[str] = mapped_column(comment="created, updated or deleted.")
+    action: Mapped[str] = mapped_column(
+        comment="created, updated or deleted; baseline: what the row was when the events before were archived."
+    )
     changes: Mapped[dict[str, Any]] = mapped_column(
         JSONB,
         comment="Changed column to [old, new]; md5 instead of long text, [] for personal data. Read ops.column_change.",
@@ -205,3 +210,25 @@ class ChangeEvent(Base):
         server_default=text("SESSION_USER"),
         comment="The database role that the session logged in as; null in events from before it was kept.",
     )
+
+
+class HistoryArchive(Base):
+    """One archive of the events before a day: a file has them, and the history one baseline event for each row."""
+
+    __tablename__ = "history_archive"
+    __table_args__ = (
+        {
+            "schema": "ops",
+            "comment": "One row per archive of old change events. Snapshots of days before it are not built again.",
+        },
+    )
+
+    before_day: Mapped[date] = mapped_column(
+        primary_key=True, comment="The first day (UTC) whose events were not archived."
+    )
+    file: Mapped[str] = mapped_column(comment="Where the file was written.")
+    sha256: Mapped[str] = mapped_column(comment="SHA-256 of the file as it was written, in hexadecimal.")
+    events: Mapped[int] = mapped_column(BigInteger, comment="Number of events in the file.")
+    baselines: Mapped[int] = mapped_column(BigInteger, comment="Number of rows that lived, with a baseline event each.")
+    archived_at: Mapped[datetime] = mapped_column(server_default=text("now()"), comment="When it was archived.")
+    archived_by: Mapped[str] = mapped_column(comment="Who did it: cli:ann.")

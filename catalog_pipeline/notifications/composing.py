@@ -11,7 +11,7 @@ from email.policy import SMTP
 from email.utils import format_datetime, make_msgid
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
@@ -79,13 +79,16 @@ def compose(
     message["Date"] = format_datetime(at)
     message["Message-ID"] = make_msgid(domain=_address(sender).domain)
     message["Auto-Submitted"] = "auto-generated"
-    templates = _templates(template.parent)
-    text, html = (templates.get_template(f"{template.name}.{kind}").render(content=content) for kind in ("txt", "html"))
-    message.set_content(text, cte="quoted-printable")
-    message.add_alternative(html, subtype="html", cte="quoted-printable")
+    message.set_content(render(template, content, "txt"), cte="quoted-printable")
+    message.add_alternative(render(template, content, "html"), subtype="html", cte="quoted-printable")
     for attachment in attachments:
         _attach(message, attachment)
     return message
+
+
+def render(template: Path, content: object, kind: Literal["txt", "html"]) -> str:
+    """A body of a message: `<template>.<kind>`, rendered with `content`."""
+    return _templates(template.parent).get_template(f"{template.name}.{kind}").render(content=content)
 
 
 @cache

@@ -4,20 +4,24 @@ A sender claims a mail and commits, sends it, and marks it as sent. If the sende
 fifteen minutes, and the mail is sent again, with the same Message-ID.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import make_msgid
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy import Row as ResultRow
 
-from catalog_pipeline.addresses import parse_address
+from catalog_pipeline.addresses import EMAIL, parse_address
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import Row, rows
-from catalog_pipeline.errors import ExitCode
+from catalog_pipeline.errors import ExitCode, UsageError
 from catalog_pipeline.notifications.sender import MailElsewhereError, held_back, remember
 from catalog_pipeline.notifications.transport import MailUnreachableError, Refusal, Transport
 
@@ -31,6 +35,24 @@ TRIES = 26
 COLUMNS = ["created_at", "kind", "subject", "state", "attempts", "due_at", "sent_at", "recipients", "last_error"]
 STATE = """CASE WHEN sent_at IS NOT NULL THEN 'sent' WHEN due_at IS NULL THEN 'given up'
                 WHEN claimed_at IS NOT NULL THEN 'sending' WHEN attempts > 0 THEN 'retrying' ELSE 'waiting' END"""
+
+ENQUEUE = """
+    INSERT INTO ops.outbox (message_id, kind, subject, sender, recipients, content)
+    SELECT mail.message_id, :kind, :subject, :sender, ARRAY(SELECT jsonb_array_elements_text(mail.recipients)),
+           mail.content
+    FROM unnest(CAST(:message_ids AS text[]), CAST(:recipients AS jsonb[]), CAST(:contents AS bytea[]))
+        WITH ORDINALITY AS mail (message_id, recipients, content, position)
+    ORDER BY position RETURNING id, message_id"""
+
+
+@dataclass(frozen=True)
+class QueuedMail:
+    """A mail as it is to be sent."""
+
+    message_id: str
+    recipients: list[str]
+    content: bytes
+    """Headers and bodies."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +68,47 @@ class Delivery:
 
 def enqueue(connection: Connection, message: EmailMessage, kind: str) -> int:
     """Queue a message (with From, To and Message-ID) in the caller's transaction; returns its id in the outbox."""
+    recipients = list(dict.fromkeys(address.addr_spec for address in message["To"].addresses))
+    mail = QueuedMail(message["Message-ID"], recipients, message.as_bytes(policy=SMTP))
+    return _enqueue(connection, message, kind, [mail])[0]
+
+
+def enqueue_copies(connection: Connection, message: EmailMessage, recipients: Sequence[str], kind: str) -> list[int]:
+    """Queue a message once for each recipient, who sees no other; returns the ids in the outbox, in that order.
+
+    A thousand copies cost little more than one. Each has a Message-ID of its own; the message's own To does not count.
+    Raises UsageError where a recipient is no mail address.
+    """
+    for recipient in recipients:
+        if not re.fullmatch(EMAIL, recipient):
+            raise UsageError(f"{recipient!r} is no mail address.")
+    sender = parse_address(message["From"])
+    content = copy(message)
+    del content["To"], content["Message-ID"]
+    rest = content.as_bytes(policy=SMTP)
+    mails = []
+    for recipient in recipients:
+        message_id = make_msgid(domain=sender.domain)
+        head = f"Message-ID: {message_id}\r\nTo: {recipient}\r\n".encode("ascii")
+        mails.append(QueuedMail(message_id, [recipient], head + rest))
+    return _enqueue(connection, message, kind, mails)
+
+
+def _enqueue(connection: Connection, message: EmailMessage, kind: str, mails: Sequence[QueuedMail]) -> list[int]:
     remember(connection)
     found = connection.execute(
-        text("""INSERT INTO ops.outbox (message_id, kind, subject, sender, recipients, content)
-                VALUES (:message_id, :kind, :subject, :sender, :recipients, :content) RETURNING id"""),
+        text(ENQUEUE),
         {
-            "message_id": message["Message-ID"],
             "kind": kind,
             "subject": message["Subject"],
             "sender": parse_address(message["From"]).addr_spec,
-            "recipients": list(dict.fromkeys(address.addr_spec for address in message["To"].addresses)),
-            "content": message.as_bytes(policy=SMTP),
+            "message_ids": [mail.message_id for mail in mails],
+            "recipients": [json.dumps(mail.recipients) for mail in mails],
+            "contents": [mail.content for mail in mails],
         },
     )
-    return found.scalar_one()
+    ids = {row.message_id: row.id for row in found}
+    return [ids[mail.message_id] for mail in mails]
 
 
 def send_due(engine: Engine, transport: Transport, as_of: datetime | None = None) -> list[Delivery]:

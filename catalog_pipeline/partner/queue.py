@@ -146,8 +146,13 @@ def _begin_try(engine: Engine, partition_key: str, most: int) -> Arrival:
                 RETURNING {columns}"""),
             {"key": partition_key, "most": most},
         ).one_or_none()
-    if row is None:
-        raise UsageError(f"No feed {partition_key} has arrived in this database.")
+        if row is None:
+            raise UsageError(f"No feed {partition_key} has arrived in this database.")
+        if not row.payload:
+            raise UsageError(
+                f"The bytes of {row.path} were removed, because another feed had long taken its place: put the file"
+                " into the folder of feeds again."
+            )
     return Arrival(*row)
 
 

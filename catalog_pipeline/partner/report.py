@@ -123,11 +123,12 @@ class FeedReport:
 def report(connection: Connection, feed_id: int, shown: int | None = None) -> FeedReport:
     """What became of an ingested feed; with `shown`, only its first rows, and none that is unchanged."""
     feed = connection.execute(text("SELECT * FROM ops.feed WHERE id = :id"), {"id": feed_id}).one()
+    removed = f"Its rows were removed on {feed.rows_removed_at:%Y-%m-%d}." if feed.rows_removed_at else None
     return FeedReport(
         feed=FeedName(feed.name, feed.source, feed.product_type, feed.sha256, feed.received_at),
         feed_id=feed.id,
         outcome=feed.outcome,
-        detail=feed.detail,
+        detail=" ".join(filter(None, (feed.detail, removed))) or None,
         counts=_counts(feed.counts),
         warnings=[RowWarning(**warning) for warning in feed.warnings],
         rows=_read(connection, "SELECT * FROM ops.feed_row WHERE feed_id = :id", shown, id=feed_id),
@@ -187,7 +188,7 @@ def find_feed(connection: Connection, wanted: str) -> int:
 def last_with_rejects(connection: Connection) -> int:
     """The id of the newest feed that has rejected rows. Raises UsageError if none has."""
     feed_id = connection.execute(
-        text("SELECT max(id) FROM ops.feed WHERE CAST(counts ->> 'rejected' AS bigint) > 0")
+        text("SELECT max(id) FROM ops.feed WHERE CAST(counts ->> 'rejected' AS bigint) > 0 AND rows_removed_at IS NULL")
     ).scalar_one()
     if feed_id is None:
         raise UsageError("No feed has rejected rows; `catalog-pipeline partner feeds` lists the feeds.")
@@ -198,7 +199,8 @@ def read_document(connection: Connection, feed_id: int) -> tuple[str, bytes]:
     """The name of a feed, and its bytes as received. Raises UsageError where they were not kept."""
     row = connection.execute(
         text(
-            "SELECT f.name, d.payload FROM ops.feed f JOIN landing.document d ON d.id = f.document_id WHERE f.id = :id"
+            "SELECT f.name, d.payload FROM ops.feed f JOIN landing.document d ON d.id = f.document_id"
+            " WHERE f.id = :id AND f.rows_removed_at IS NULL"
         ),
         {"id": feed_id},
     ).one_or_none()

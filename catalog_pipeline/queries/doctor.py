@@ -65,6 +65,7 @@ def _database(settings: Settings, server: Server, where: str) -> list[Finding]:
                 Finding("events", not held.too_long, str(held) if held.too_long else "none held back"),
                 _feeds(connection, settings),
                 _mail(connection, settings),
+                Finding("size", True, _size(connection)),
                 Finding("roles", True, _roles(connection)),
                 *([] if settings.database_url else [_tcp(connection, settings)]),
             ]
@@ -89,6 +90,19 @@ def _feeds(connection: Connection, settings: Settings) -> Finding:
     more = f" … and {len(told) - MOST_TOLD} more." if len(told) > MOST_TOLD else ""
     well = f"{len(waiting(connection))} waiting to be ingested; none refused, held, set aside or in a wrong place"
     return Finding("feeds", not told, ". ".join(told[:MOST_TOLD]) + "." + more if told else well)
+
+
+SIZES = """
+    SELECT pg_size_pretty(pg_database_size(current_database())) AS whole,
+           string_agg(what || ' ' || pg_size_pretty(pg_total_relation_size(CAST(name AS regclass))), ', ') AS parts
+    FROM (VALUES ('history', 'ops.change_event'), ('documents', 'landing.document'), ('rows of feeds', 'ops.feed_row'),
+                 ('rejects', 'ops.rejected_record'), ('mail', 'ops.outbox')) AS grown (what, name)"""
+
+
+def _size(connection: Connection) -> str:
+    """How large the database is, and what in it grows with time."""
+    (found,) = rows(connection, SIZES)
+    return f"{found['whole']}; {found['parts']}. `catalog-pipeline retention run --dry-run` says what may go"
 
 
 def _mail(connection: Connection, settings: Settings) -> Finding:

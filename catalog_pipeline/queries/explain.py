@@ -1,6 +1,7 @@
-"""Why a run or a course has its values: who decided what, who owns which field, and what other sources say."""
+"""Why a run or a course has its values, and an assignment its date: who decided what, and what other sources say."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -18,16 +19,29 @@ COURSE_HISTORY = ("key", "title", "status", "organization_id", "external_identif
 
 
 def explain(connection: Connection, key: str) -> Row:
-    """Why a run or course has its values; `_run` and `_course` name the parts. Raises UsageError for an unknown key."""
+    """Why a run or course has its values, or an assignment its date. `_run`, `_course`, `explain_assignment` name the
+    parts. Raises UsageError for an unknown key.
+    """
     run = rows(connection, f"SELECT * FROM catalog.course_run WHERE {folded('run_key')} = {WANTED}", key=key)
     if run:
         return _run(connection, run[0])
     course = rows(connection, f"SELECT * FROM catalog.catalog_course WHERE {folded('key')} = {WANTED}", key=key)
     if course:
         return _course(connection, course[0])
+    if uuid := _uuid(key):
+        from catalog_pipeline.assignments.explaining import explain_assignment  # it takes a second to load pandas
+
+        return explain_assignment(connection, uuid)
     raise UsageError(
         f"The catalog has no run or course {key!r}; `catalog-pipeline rejects` says what did not reach it."
     )
+
+
+def _uuid(key: str) -> UUID | None:
+    try:
+        return UUID(key.strip())
+    except ValueError:
+        return None
 
 
 def _run(connection: Connection, run: Row) -> Row:

@@ -39,6 +39,9 @@ def show(connection: Connection, key: str) -> Row:
     )
 
 
+REMOVED = "removed: upstream has not listed it for longer than CATALOG_KEEP_MISSING_DOCUMENTS says"
+
+
 def document(connection: Connection, key: str) -> list[Row]:
     """The landed documents that are, or list, what has this key. Raises UsageError if there is none."""
     keys = {"course_run": "run_key", "catalog_course": "key", "organization": "key"}
@@ -55,6 +58,9 @@ def document(connection: Connection, key: str) -> list[Row]:
     if not found:
         raise UsageError(f"No upstream document is or lists {key!r}.")
     return [
-        {**{k: v for k, v in row._mapping.items() if k != "payload"}, "document": decode(decompress(row.payload))}
+        {
+            **{k: v for k, v in row._mapping.items() if k != "payload"},
+            "document": decode(decompress(row.payload)) if row.payload else REMOVED,
+        }
         for row in found
     ]

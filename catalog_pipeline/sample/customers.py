@@ -100,13 +100,13 @@ class Subsidy:
         return self.ends and self.ends + timedelta(days=self.moves * day)
 
     def document(self, day: int, today: datetime) -> Document:
-        """As enterprise-subsidy lists it; the balance is in cents."""
+        """As enterprise-subsidy lists it; the balance is in cents. An imported one has its end with an offset."""
         ends = self.expiration(day)
         return {
             "uuid": self.uuid,
             "title": self.title,
             "enterprise_customer_uuid": self.customer.uuid,
-            "expiration_datetime": ends and instant(ends),
+            "expiration_datetime": ends and (instant(ends) if self.served else ends.isoformat()),
             "is_active": ends is None or ends > today,
             "current_balance": self.balance,
         }
@@ -156,8 +156,7 @@ class Policy:
         """As enterprise-access lists it.
 
         `assignment_configuration` is the configuration's uuid, or null: upstream's model has a foreign key there, and
-        an assignment names its configuration in the same way. `amount_redeemed_usd_cents` is zero or less, as the
-        quantities of a ledger are.
+        an assignment names its configuration in the same way. `amount_redeemed_usd_cents` has no sign.
         """
         return {
             "uuid": self.uuid,
@@ -177,7 +176,7 @@ class Policy:
             "created": self.created,
             "assignment_configuration": self.configuration and self.configuration.uuid,
             "group_associations": list(self.groups),
-            "aggregates": {"amount_redeemed_usd_cents": -(self.redeemed + redeemed)},
+            "aggregates": {"amount_redeemed_usd_cents": self.redeemed + redeemed},
         }
 
 

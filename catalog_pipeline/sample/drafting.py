@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from random import Random
+from string import ascii_lowercase
 
 from catalog_pipeline.sample import vocabulary as words
 from catalog_pipeline.sample.records import (
@@ -20,6 +21,8 @@ COURSE_TYPES = ("verified-audit", "verified-audit", "verified-audit", "audit", "
 ABROAD_SHARE = 0.15
 RUNS = (1, 1, 2, 2, 3, 3, 4, 5, 6)
 NO_RUNS_SHARE = 0.02
+SUFFIXES = ("", *ascii_lowercase, *(first + second for first in ascii_lowercase for second in ascii_lowercase))
+"""What is appended to a run key that is taken, in this order."""
 UNFINISHED = ("published", "published", "reviewed", "review_by_internal", "review_by_legal", "unpublished")
 
 
@@ -29,14 +32,9 @@ def run_key(stem: str, start: datetime, issued: set[str]) -> str:
     `stem` is `Org+Number`; `issued` holds every run key given so far, in lower case; the new key is added to it.
     """
     name = f"course-v1:{stem}+{-(-start.month // 4)}T{start.year}"
-    key = next(key for key in (name + suffix for suffix in ("", *_suffixes())) if key.lower() not in issued)
+    key = next(key for suffix in SUFFIXES if (key := name + suffix).lower() not in issued)
     issued.add(key.lower())
     return key
-
-
-def _suffixes() -> list[str]:
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    return [*letters, *(first + second for first in letters for second in letters)]
 
 
 def draft_run(course: Course, key: str, start: datetime, seed: int, rng: Random, today: datetime = EPOCH) -> Run:

@@ -8,7 +8,16 @@ from datetime import datetime
 from catalog_pipeline.sample.customers import EnterpriseCatalog
 from catalog_pipeline.sample.enterprise_awkward import after_normalizing, before_normalizing
 from catalog_pipeline.sample.normalized import normalized_metadata, normalized_metadata_by_run
-from catalog_pipeline.sample.payloads import CDN, Document, View, course_document, fixed_uuid, slugify, visible_runs
+from catalog_pipeline.sample.payloads import (
+    CDN,
+    SITE,
+    Document,
+    View,
+    course_document,
+    fixed_uuid,
+    slugify,
+    visible_runs,
+)
 from catalog_pipeline.sample.programs import program_document
 from catalog_pipeline.sample.records import B2B, EXECUTIVE_EDUCATION, Course, Program, advertised_run
 
@@ -106,7 +115,7 @@ def _add_links(document: Document, course: Course, catalog: EnterpriseCatalog) -
     """The links that are made for the customer who asks. Executive education's runs get none."""
     slug = catalog.customer.slug
     portal = f"{PORTAL}/{slug}/{'executive-education-2u' if course.course_type == EXECUTIVE_EDUCATION else 'course'}"
-    document["marketing_url"] = f"{CDN}/course/{slugify(course.title)}{UTM}{slug}"
+    document["marketing_url"] = f"{SITE}/course/{slugify(course.title)}{UTM}{slug}"
     document["enrollment_url"] = f"{portal}/{course.key}"
     document["xapi_activity_id"] = f"{XAPI}/{course.key}"
     for run in document.get("course_runs") or []:
@@ -124,14 +133,27 @@ def is_active(document: Document) -> bool:
     )
 
 
+def lags(run: Document) -> bool:
+    """Whether the row of a run says something older than the run inside its course."""
+    return int(run["uuid"][-1], 16) % 2 == 1
+
+
 def run_content(run: Document, course: Course) -> Document:
-    """A run as a row of its own, made from the run inside its course. It has no normalized keys."""
-    return run | {
-        "aggregation_key": f"courserun:{course.key}",
-        "content_type": "courserun",
-        "parent_content_key": course.key,
-        "title": course.title,
-    }
+    """A run as a row of its own, made from the run inside its course. It has no normalized keys.
+
+    Every second row lags behind the run inside the course, which upstream updates at another time.
+    """
+    lag = {"weeks_to_complete": run["weeks_to_complete"] + 1, "enrollment_end": None} if lags(run) else {}
+    return (
+        run
+        | lag
+        | {
+            "aggregation_key": f"courserun:{course.key}",
+            "content_type": "courserun",
+            "parent_content_key": course.key,
+            "title": course.title,
+        }
+    )
 
 
 def program_content(program: Program, today: datetime) -> Document:

@@ -40,7 +40,8 @@ class ApiClient:
     def get(self, path: str, params: Mapping[str, str | Sequence[str]], stop: threading.Event | None = None) -> Any:
         """GET JSON. Raises UpstreamRefusedError where trying again is hopeless, UpstreamError after all retries.
 
-        A parameter with several values is repeated. Once `stop` is set nothing is tried again, so that whoever gave up need not wait for the last back-off.
+        A parameter with several values is repeated. Once `stop` is set nothing is tried again, so that whoever gave up
+        need not wait for the last back-off.
         """
         url = f"{self.base_url}{path}?{urlencode(params, doseq=True)}"
         return self._with_retries(lambda: self._authorized(url), stop or threading.Event())

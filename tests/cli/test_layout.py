@@ -17,7 +17,7 @@ COUNTS = ("rows", "new_product", "new_variant", "updated", "unchanged", "rejecte
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(console._console, "_width", 80)
+    monkeypatch.setattr(console._console(), "_width", 80)
 
 
 cells = st.text("ab -+:é日", max_size=70)

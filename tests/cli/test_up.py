@@ -57,6 +57,8 @@ def test_up_serves_the_ui_and_ctrl_c_stops_everything_it_started(home: Path) -> 
             in other("up", status=2).stderr
         )
     assert running.process.returncode == 0
+    assert f"Tables: {(home / 'site/index.html').as_uri()}" in running.said.read_text()
+    assert (home / "site/marts.run_facts.html").is_file()
     assert not re.search("Fatal|Traceback|ERROR", running.said.read_text())
     assert running.left() == []
     assert servers_of(home) == []

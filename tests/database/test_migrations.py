@@ -19,7 +19,9 @@ from catalog_pipeline.database.version import MIGRATIONS
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.errors import DatabaseError
 
-FILLED = (Path(__file__).parent / "filled.sql").read_text()
+FILLED, FILLED_ENTERPRISE = (
+    (Path(__file__).parent / name).read_text() for name in ("filled.sql", "filled_enterprise.sql")
+)
 """Rows as the version before the newest migration has them."""
 NEXT = '''\
 """A migration as the next one may be: it adds a column to a tracked table."""
@@ -88,6 +90,7 @@ def test_a_filled_database_of_the_version_before_keeps_its_rows_and_its_history(
         upgrade(connection, migrations(), before_the_newest())
     with connected(empty) as connection:
         connection.exec_driver_sql(FILLED)
+        connection.exec_driver_sql(FILLED_ENTERPRISE)
         before, happened = counts(connection), connection.execute(events).all()
         assert set(before) == {table for table, n in before.items() if n} | {"landing.crawl", "landing.upstream"}
     with connected(empty) as connection:

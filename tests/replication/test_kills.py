@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import Engine, text
+from support.forks import FORKS
 from support.snapshot import snapshot
 
 from catalog_pipeline.database.engine import Server, connected, make_engine
@@ -34,9 +35,6 @@ KILLS = 50
 RESTARTS = 10
 PATIENCE = 60
 COMMAND = Path(sys.executable).with_name("catalog-pipeline")
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["catalog_pipeline.replication.refresh", "catalog_pipeline.database.engine"])
 
 
 def load(url: str, upstream: str, credentials: Credentials) -> None:

@@ -198,6 +198,14 @@ def test_a_catalog_has_courses_runs_programs_and_a_pathway(client: Client) -> No
             assert not {"normalized_metadata", "normalized_metadata_by_run"} & document.keys()
 
 
+def test_a_run_s_row_may_lag_behind_the_run_inside_its_course(client: Client) -> None:
+    listed = content(client, "All Courses")
+    nested = {run["key"]: run for one in listed for run in one.get("course_runs") or []}
+    rows = [one for one in listed if one["content_type"] == "courserun" and one["key"] in nested]
+    same = Counter(row["weeks_to_complete"] == nested[row["key"]]["weeks_to_complete"] for row in rows)
+    assert same.keys() == {True, False}
+
+
 def test_a_catalog_that_allows_restricted_runs_shows_more_runs_of_a_course(client: Client) -> None:
     key = "JuniperX+NEG2"
     without, allowed = (course(client, key, title) for title in ("All Courses", "Executive Education"))

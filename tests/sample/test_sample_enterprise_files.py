@@ -6,7 +6,9 @@ from typing import Any
 
 import orjson
 import pytest
+from typer.testing import CliRunner
 
+from catalog_pipeline.cli import app
 from catalog_pipeline.sample.catalog import build_catalog
 from catalog_pipeline.sample.customers import Customers, build_customers
 from catalog_pipeline.sample.enterprise_files import write_enterprise_files
@@ -121,3 +123,12 @@ def test_an_empty_sample_writes_customers_and_no_assignment(tmp_path: Path) -> N
     enterprise, assignments = write_enterprise_files(tmp_path, 0, 1)
     assert {row["kind"] for row in rows(enterprise)} == {"customer", "catalog", "subsidy", "policy", "configuration"}
     assert rows(assignments) == []
+
+
+def test_a_person_writes_the_files_by_a_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CATALOG_HOME", str(tmp_path / "home"))
+    done = CliRunner().invoke(app, ["sample", "enterprise", str(tmp_path / "out"), "--courses", "20", "--seed", "3"])
+    assert done.exit_code == 0, done.output
+    paths = [tmp_path / "out" / name for name in ("enterprise.jsonl", "assignments.jsonl")]
+    assert [Path(line) for line in done.output.split()] == paths
+    assert all(rows(path) for path in paths)

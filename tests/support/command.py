@@ -1,9 +1,13 @@
-"""The command, run as its user runs it: a process, with a database and a home of the test's own."""
+"""The command, run as its user runs it: a process, with a database and a home of the test's own.
+
+It is forked from one that has imported the code: see `forks`. `COMMAND` is the program itself.
+"""
 
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +15,11 @@ from typing import Any
 import pytest
 
 from catalog_pipeline.database.engine import Server
+from support.forks import run_command
 
 COMMAND = Path(sys.executable).with_name("catalog-pipeline")
+PATIENCE = 120
+"""Seconds after which a command is killed."""
 
 
 class Command:
@@ -26,12 +33,15 @@ class Command:
         if server:
             self.env["CATALOG_DATABASE_URL"] = server.url("postgresql")
 
-    def __call__(self, *arguments: str, status: int = 0, **more: Any) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [COMMAND, *arguments], env=self.env, cwd=self.home, capture_output=True, text=True, timeout=120, **more
-        )
-        assert done.returncode == status, f"exit {done.returncode}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
-        return done
+    def __call__(self, *arguments: str, status: int = 0, input: str = "") -> subprocess.CompletedProcess[str]:
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder, name) for name in ("stdin", "stdout", "stderr")]
+            for file, content in zip(files, (input, "", ""), strict=True):
+                file.write_text(content)
+            code = run_command(arguments, self.home, self.env, files, PATIENCE)
+            stdout, stderr = (file.read_text() for file in files[1:])
+        assert code == status, f"exit {code}: {stdout[-2000:]}{stderr[-2000:]}"
+        return subprocess.CompletedProcess([COMMAND, *arguments], code, stdout, stderr)
 
     def json(self, *arguments: str, status: int = 0) -> Any:
         return json.loads(self(*arguments, "--json", status=status).stdout)

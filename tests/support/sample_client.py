@@ -21,7 +21,7 @@ def token_of(server: SampleServer, **form: str) -> requests.Response:
         "client_secret": server.client_secret,
         "token_type": "jwt",
     }
-    return requests.post(f"{server.url}/oauth2/access_token", asked | form, timeout=5)
+    return requests.post(f"{server.url}/oauth2/access_token", asked | form, timeout=30)
 
 
 class Client:
@@ -32,7 +32,7 @@ class Client:
         self.session = signed_in(server)
 
     def get(self, path: str, **query: object) -> requests.Response:
-        return self.session.get(self.server.url + path, params={k: str(v) for k, v in query.items()}, timeout=5)
+        return self.session.get(self.server.url + path, params={k: str(v) for k, v in query.items()}, timeout=30)
 
     def page(self, kind: str, **query: object) -> dict[str, Any]:
         answer = self.get(f"/api/v1/{kind}/", **query)
@@ -52,7 +52,7 @@ class Client:
         url: str | None = f"{self.server.url}/api/courses/v1/courses/"
         params = {"page_size": "100"} | {k: str(v) for k, v in query.items()}
         while url:
-            body = self.session.get(url, params=params, timeout=5).json()
+            body = self.session.get(url, params=params, timeout=30).json()
             listed += body["results"]
             url, params = body["pagination"]["next"], {}
         return listed
@@ -62,12 +62,12 @@ class Client:
         body = self.json(path, page_size=page_size, **query)
         found = body["results"]
         while body["next"]:
-            body = self.session.get(body["next"], timeout=5).json()
+            body = self.session.get(body["next"], timeout=30).json()
             found += body["results"]
         return found
 
     def json(self, path: str, **query: Any) -> Any:
         """What a path answers with status 200. A list among the parameters is sent as one parameter repeated."""
-        answer = self.session.get(self.server.url + path, params=query, timeout=5)
+        answer = self.session.get(self.server.url + path, params=query, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()

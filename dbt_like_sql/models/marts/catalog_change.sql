@@ -19,7 +19,7 @@ columns:
   folded_key:
     description: That key in small letters.
   action:
-    description: What happened to the row, one of created, updated and deleted.
+    description: What happened to the row, one of created, updated and deleted; baseline says what it was when the events before were archived.
   column_name:
     description: The changed column.
   old_value:

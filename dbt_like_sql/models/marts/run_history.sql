@@ -1,7 +1,8 @@
 /*
 description: |-
   Every version of a run, with the time it was valid: its title, status, dates, price, restriction and course. What was
-  known on a day is the version with valid_from <= day and (valid_to > day or valid_to is null).
+  known on a day is the version with valid_from <= day and (valid_to > day or valid_to is null). Where older history was
+  archived, it begins with the version that held then.
 owner: catalog-analytics
 materialized: view
 counted: false
@@ -83,6 +84,7 @@ CROSS JOIN LATERAL (
         event.is_deleted,
         event.said,
         event.valid_from,
+        event.is_archived,
         lead(event.valid_from) OVER (ORDER BY event.id) AS valid_to
     FROM (
         SELECT DISTINCT ON (state.id)
@@ -90,7 +92,8 @@ CROSS JOIN LATERAL (
             state.actor,
             state.is_deleted,
             state.valid_from,
-            state.said
+            state.said,
+            state.is_archived
         FROM (
             -- All that was set up to each event; of what was set twice, jsonb keeps the later value.
             SELECT
@@ -100,13 +103,16 @@ CROSS JOIN LATERAL (
                 -- An event counts from when its transaction began, but not before the events that it waited for. One
                 -- that a wrong clock stamped ahead counts from the event before it.
                 coalesce(max(change.at) FILTER (WHERE change.at <= now()) OVER so_far, now()) AS valid_from,
-                jsonb_object_agg(change.name, change.value) OVER so_far AS said
+                jsonb_object_agg(change.name, change.value) OVER so_far AS said,
+                -- what came before the last baseline, of the run or its association, is known in part only
+                coalesce(change.id < max(change.id) FILTER (WHERE change.is_baseline) OVER (), false) AS is_archived
             FROM (
                 SELECT
                     change.id,
                     change.at,
                     change.actor,
                     change.action = 'deleted' AS is_deleted,
+                    change.action = 'baseline' AS is_baseline,
                     change."column" AS name,
                     change.new AS value
                 FROM ops.column_change AS change
@@ -117,6 +123,7 @@ CROSS JOIN LATERAL (
                     change.at,
                     change.actor,
                     false AS is_deleted,
+                    change.action = 'baseline' AS is_baseline,
                     change."column" AS name,
                     change.new AS value
                 FROM ops.column_change AS change
@@ -144,4 +151,5 @@ WHERE
     version.said ->> 'run_key' = called.run_key
     -- A deleted run has no version; one that was overtaken in its own transaction was never seen.
     AND NOT version.is_deleted
+    AND NOT version.is_archived
     AND (version.valid_to IS NULL OR version.valid_to > version.valid_from);

@@ -1,7 +1,7 @@
 /*
 description: |-
   How far the start and the end of each run have moved since they were first known, and how often: one row per run of
-  which at least one moved.
+  which at least one moved. Where older history was archived, it counts from then on.
 owner: catalog-analytics
 materialized: view
 counted: false

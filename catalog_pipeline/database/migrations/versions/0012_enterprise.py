@@ -21,13 +21,18 @@ TRANSITIONS = """
     VALUES ('allocated', 'accepted'), ('allocated', 'cancelled'), ('allocated', 'expired'), ('allocated', 'errored'),
            ('cancelled', 'allocated'), ('errored', 'allocated'), ('expired', 'allocated'), ('reversed', 'allocated'),
            ('errored', 'cancelled'), ('accepted', 'reversed')"""
+CURSOR = (
+    "ALTER TABLE ops.load ADD COLUMN cursor text",
+    "COMMENT ON COLUMN ops.load.cursor IS"
+    " 'Of a load that reads change events: up to where it has read them. Null for all others.'",
+)
 UUID = "{row}.uuid::text"
 CRAWLED = ("fetched_at", "last_outcome", "last_detail")
 
 
 def upgrade() -> None:
     connection = op.get_bind()
-    execute(connection, [TABLES.read_text(), TRANSITIONS])
+    execute(connection, [TABLES.read_text(), TRANSITIONS, *CURSOR])
     track(connection, "catalog.enterprise_customer", key=UUID, personal=("contact_email",))
     track(connection, "catalog.enterprise_catalog", key=UUID, left_out=CRAWLED)
     track(connection, "catalog.enterprise_learner", key="{row}.lms_user_id::text", personal=("email",))

@@ -114,6 +114,7 @@ CREATE TABLE catalog.assignment_configuration (
     uuid UUID NOT NULL,
     active BOOLEAN DEFAULT true NOT NULL,
     owner TEXT NOT NULL,
+    adopted_at TIMESTAMP WITH TIME ZONE,
     listed_by_id BIGINT,
     missing_since TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
@@ -132,6 +133,7 @@ COMMENT ON COLUMN catalog.assignment_configuration.enterprise_customer_id IS 'Th
 COMMENT ON COLUMN catalog.assignment_configuration.uuid IS 'The upstream''s uuid.';
 COMMENT ON COLUMN catalog.assignment_configuration.active IS 'Whether its assignments expire, and learners are nudged.';
 COMMENT ON COLUMN catalog.assignment_configuration.owner IS 'Who changes its assignments: here, or enterprise_access, from which they are replicated.';
+COMMENT ON COLUMN catalog.assignment_configuration.adopted_at IS 'Since when it is ours for good, though enterprise-access may list it; null while it was not adopted.';
 COMMENT ON COLUMN catalog.assignment_configuration.listed_by_id IS 'The document that lists this row; its source owns the row''s fields. Null when none does.';
 COMMENT ON COLUMN catalog.assignment_configuration.missing_since IS 'Since when upstream no longer lists the row; null while it does.';
 COMMENT ON COLUMN catalog.assignment_configuration.created_at IS 'When the row was created.';
@@ -150,6 +152,7 @@ CREATE TABLE catalog.access_policy (
     retired_at TIMESTAMP WITH TIME ZONE,
     catalog_uuid UUID,
     subsidy_uuid UUID,
+    assignment_configuration_uuid UUID,
     enterprise_catalog_id BIGINT,
     subsidy_id BIGINT,
     assignment_configuration_id BIGINT,
@@ -171,6 +174,7 @@ CREATE TABLE catalog.access_policy (
     CONSTRAINT access_policy_uuid_key UNIQUE (uuid),
     CONSTRAINT access_policy_enterprise_catalog_id_fkey FOREIGN KEY(enterprise_catalog_id) REFERENCES catalog.enterprise_catalog (id) ON DELETE SET NULL,
     CONSTRAINT access_policy_subsidy_id_fkey FOREIGN KEY(subsidy_id) REFERENCES catalog.subsidy (id) ON DELETE SET NULL,
+    CONSTRAINT access_policy_assignment_configuration_uuid_key UNIQUE (assignment_configuration_uuid),
     CONSTRAINT access_policy_assignment_configuration_id_key UNIQUE (assignment_configuration_id),
     CONSTRAINT access_policy_assignment_configuration_id_fkey FOREIGN KEY(assignment_configuration_id) REFERENCES catalog.assignment_configuration (id) ON DELETE SET NULL,
     CONSTRAINT access_policy_listed_by_id_fkey FOREIGN KEY(listed_by_id) REFERENCES landing.document (id) ON DELETE SET NULL
@@ -194,9 +198,10 @@ COMMENT ON COLUMN catalog.access_policy.retired IS 'Whether it was retired.';
 COMMENT ON COLUMN catalog.access_policy.retired_at IS 'When it was retired.';
 COMMENT ON COLUMN catalog.access_policy.catalog_uuid IS 'The catalog that it names, known here or not.';
 COMMENT ON COLUMN catalog.access_policy.subsidy_uuid IS 'The subsidy that it names, known here or not.';
+COMMENT ON COLUMN catalog.access_policy.assignment_configuration_uuid IS 'The configuration that it names, known here or not; no other policy names it.';
 COMMENT ON COLUMN catalog.access_policy.enterprise_catalog_id IS 'The catalog that it names; null while it is not known here.';
 COMMENT ON COLUMN catalog.access_policy.subsidy_id IS 'The subsidy that it names; null while it is not known here.';
-COMMENT ON COLUMN catalog.access_policy.assignment_configuration_id IS 'The configuration of its assignments, which belongs to no other policy.';
+COMMENT ON COLUMN catalog.access_policy.assignment_configuration_id IS 'The configuration of its assignments; null while it is not known here.';
 COMMENT ON COLUMN catalog.access_policy.spend_limit IS 'The most that it may spend, in US cents.';
 COMMENT ON COLUMN catalog.access_policy.spent IS 'What it has spent, in US cents, without sign.';
 COMMENT ON COLUMN catalog.access_policy.per_learner_enrollment_limit IS 'The most enrollments of one learner.';
@@ -371,6 +376,8 @@ CREATE TABLE catalog.content_assignment (
     credit_request_uuid UUID,
     content_metadata_id BIGINT,
     content_run_id BIGINT,
+    listed_by_id BIGINT,
+    missing_since TIMESTAMP WITH TIME ZONE,
     created_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     updated_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT content_assignment_pkey PRIMARY KEY (id),
@@ -382,14 +389,18 @@ CREATE TABLE catalog.content_assignment (
     CONSTRAINT content_assignment_uuid_key UNIQUE (uuid),
     CONSTRAINT content_assignment_assignment_configuration_id_fkey FOREIGN KEY(assignment_configuration_id) REFERENCES catalog.assignment_configuration (id) ON DELETE RESTRICT,
     CONSTRAINT content_assignment_content_metadata_id_fkey FOREIGN KEY(content_metadata_id) REFERENCES catalog.content_metadata (id) ON DELETE SET NULL,
-    CONSTRAINT content_assignment_content_run_id_fkey FOREIGN KEY(content_run_id) REFERENCES catalog.content_run (id) ON DELETE SET NULL
+    CONSTRAINT content_assignment_content_run_id_fkey FOREIGN KEY(content_run_id) REFERENCES catalog.content_run (id) ON DELETE SET NULL,
+    CONSTRAINT content_assignment_listed_by_id_fkey FOREIGN KEY(listed_by_id) REFERENCES landing.document (id) ON DELETE SET NULL
 );
 CREATE INDEX content_assignment_content_key_idx ON catalog.content_assignment (lower(content_key COLLATE pg_c_utf8));
 CREATE INDEX content_assignment_content_metadata_id_idx ON catalog.content_assignment (content_metadata_id);
 CREATE INDEX content_assignment_content_run_id_idx ON catalog.content_assignment (content_run_id);
 CREATE UNIQUE INDEX content_assignment_email_key ON catalog.content_assignment (assignment_configuration_id, lower(learner_email COLLATE pg_c_utf8), content_key);
+CREATE INDEX content_assignment_listed_by_id_idx ON catalog.content_assignment (listed_by_id);
 CREATE INDEX content_assignment_lms_user_id_idx ON catalog.content_assignment (lms_user_id);
 CREATE UNIQUE INDEX content_assignment_lms_user_id_key ON catalog.content_assignment (assignment_configuration_id, lms_user_id, content_key) WHERE lms_user_id IS NOT NULL;
+CREATE INDEX content_assignment_parent_content_key_idx ON catalog.content_assignment (lower(parent_content_key COLLATE pg_c_utf8)) WHERE content_metadata_id IS NULL;
+CREATE INDEX content_assignment_preferred_course_run_key_idx ON catalog.content_assignment (lower(preferred_course_run_key COLLATE pg_c_utf8)) WHERE content_run_id IS NULL;
 CREATE INDEX content_assignment_state_idx ON catalog.content_assignment (assignment_configuration_id, state);
 COMMENT ON TABLE catalog.content_assignment IS 'One row per assignment of a course or run to a learner.';
 COMMENT ON COLUMN catalog.content_assignment.id IS 'Surrogate key; never shown in APIs, never updated.';
@@ -418,6 +429,8 @@ COMMENT ON COLUMN catalog.content_assignment.admin_lms_user_id IS 'Who allocated
 COMMENT ON COLUMN catalog.content_assignment.credit_request_uuid IS 'The learner''s request that it answers; then the latest run of the course counts.';
 COMMENT ON COLUMN catalog.content_assignment.content_metadata_id IS 'The course in the policy''s catalog; null while it is not held.';
 COMMENT ON COLUMN catalog.content_assignment.content_run_id IS 'The preferred run in the policy''s catalog; null while it is not held.';
+COMMENT ON COLUMN catalog.content_assignment.listed_by_id IS 'The document that lists this row; its source owns the row''s fields. Null when none does.';
+COMMENT ON COLUMN catalog.content_assignment.missing_since IS 'Since when upstream no longer lists the row; null while it does.';
 COMMENT ON COLUMN catalog.content_assignment.created_at IS 'When the row was created.';
 COMMENT ON COLUMN catalog.content_assignment.updated_at IS 'When a value of the row last changed; kept by a trigger.';
 
@@ -509,13 +522,12 @@ CREATE TABLE ops.expiration_change (
     after_expiry BOOLEAN NOT NULL,
     moved_at TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
     CONSTRAINT expiration_change_pkey PRIMARY KEY (id),
-    CONSTRAINT expiration_change_cause_check CHECK (cause IN ('content', 'subsidy', 'allocation', 'rules', 'clock')),
-    CONSTRAINT expiration_change_content_assignment_id_fkey FOREIGN KEY(content_assignment_id) REFERENCES catalog.content_assignment (id) ON DELETE CASCADE
+    CONSTRAINT expiration_change_cause_check CHECK (cause IN ('content', 'subsidy', 'allocation', 'rules', 'clock'))
 );
 CREATE INDEX expiration_change_content_assignment_id_idx ON ops.expiration_change (content_assignment_id, id);
 COMMENT ON TABLE ops.expiration_change IS 'One row per change of an assignment''s expiration date or its reason.';
 COMMENT ON COLUMN ops.expiration_change.id IS 'Surrogate key.';
-COMMENT ON COLUMN ops.expiration_change.content_assignment_id IS 'The assignment.';
+COMMENT ON COLUMN ops.expiration_change.content_assignment_id IS 'The assignment; it may be deleted since.';
 COMMENT ON COLUMN ops.expiration_change.state IS 'The assignment''s state then.';
 COMMENT ON COLUMN ops.expiration_change.run_key IS 'The run whose deadline counts now.';
 COMMENT ON COLUMN ops.expiration_change.old_expires_at IS 'The date before; null for the first.';

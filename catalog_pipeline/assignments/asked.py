@@ -1,0 +1,75 @@
+"""Assignments that a person names: which rows they are, and what became of each."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection, Engine, text
+
+from catalog_pipeline.database.rows import Row, rows
+from catalog_pipeline.errors import ExitCode, UsageError
+from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, Publication, publishing
+
+ASKED = """
+    CREATE TEMP TABLE asked ON COMMIT DROP AS
+    SELECT w.uuid, min(w.position) AS position, a.id, a.state, g.owner
+    FROM unnest(CAST(:uuids AS uuid[])) WITH ORDINALITY AS w (uuid, position)
+    LEFT JOIN catalog.content_assignment a ON a.uuid = w.uuid
+    LEFT JOIN catalog.assignment_configuration g ON g.id = a.assignment_configuration_id
+    GROUP BY w.uuid, a.id, g.id"""
+DONE = ("reminded", "already_reminded", "cancelled", "already_cancelled")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What became of each assignment: uuid, outcome."""
+
+    assignments: list[Row]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Number of assignments by outcome."""
+        return dict(Counter(row["outcome"] for row in self.assignments))
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit status: SOME_ROWS_LEFT where something could not be done."""
+        return ExitCode.DONE if set(self.counts) <= set(DONE) else ExitCode.SOME_ROWS_LEFT
+
+
+@contextmanager
+def writing(engine: Engine, verb: str, as_of: datetime, actor: str, *, dry_run: bool) -> Iterator[Publication]:
+    """A load of assignments by a person's verb, as one transaction; with `dry_run` it is rolled back at the end."""
+    with engine.connect() as connection, connection.begin() as transaction:
+        with publishing(connection, f"assignments:{verb}", as_of, actor, lock=ENTERPRISE_LOCK) as publication:
+            yield publication
+        if dry_run:
+            transaction.rollback()
+
+
+def ask(connection: Connection, uuids: Sequence[UUID]) -> None:
+    """Make the table `asked`: uuid, position, and id, state and owner of the assignment; null where there is none."""
+    connection.execute(text(ASKED), {"uuids": list(uuids)})
+
+
+def answers(connection: Connection, outcome: str, **parameters: object) -> Answers:
+    """The outcome of each row of `asked` (alias w), which `outcome` gives as SQL, in the order of asking."""
+    decided = f"""
+        SELECT w.uuid, CASE WHEN w.id IS NULL THEN 'unknown'
+                            WHEN w.owner = 'enterprise_access' THEN 'owned_elsewhere'
+                            ELSE {outcome} END AS outcome, w.id
+        FROM asked w ORDER BY w.position"""
+    return Answers(rows(connection, decided, **parameters))
+
+
+def configuration(connection: Connection, uuid: UUID) -> Row:
+    """The configuration of a uuid: id, owner, active. Raises UsageError where there is none."""
+    found = rows(
+        connection, "SELECT id, owner, active FROM catalog.assignment_configuration WHERE uuid = :uuid", uuid=uuid
+    )
+    if not found:
+        raise UsageError(f"There is no assignment configuration {uuid}.")
+    return found[0]

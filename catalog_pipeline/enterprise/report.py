@@ -1,0 +1,76 @@
+"""What an import did with each row of its file."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+from catalog_pipeline.database.rows import Row
+from catalog_pipeline.errors import ExitCode
+
+OUTCOMES = ("created", "updated", "unchanged", "rejected")
+
+
+@dataclass(frozen=True)
+class RowError:
+    """What is wrong with a row."""
+
+    rule: str
+    column: str | None
+    value: str | None
+    message: str
+
+
+@dataclass(frozen=True)
+class ImportedRow:
+    """A row of a file and what became of it. `row` is its line, `uuid` what it was written as, if it has one."""
+
+    row: int
+    uuid: str | None
+    outcome: str
+    errors: list[RowError]
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What an import did, row by row."""
+
+    rows: list[ImportedRow]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The number of rows, in all and by outcome."""
+        counts = {"rows": len(self.rows), **dict.fromkeys(OUTCOMES, 0)}
+        for row in self.rows:
+            counts[row.outcome] += 1
+        return counts
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit status: whether rows were rejected."""
+        return ExitCode.SOME_ROWS_LEFT if self.counts["rejected"] else ExitCode.DONE
+
+    def as_json(self) -> Row:
+        """The report as JSON has it: counts, rows."""
+        return {"counts": self.counts, "rows": [asdict(row) for row in self.rows]}
+
+
+def make_report(
+    misfits: Mapping[int, str], errors: Iterable[Row], outcomes: Iterable[Row], uuids: Mapping[int, object]
+) -> ImportReport:
+    """The report of an import.
+
+    `misfits`: why lines are no records, by line. `errors`: row, rule, column, value, message. `outcomes`: row, uuid,
+    outcome of the rows that were written. `uuids`: what the rejected rows call themselves, by line.
+    """
+    wrong = defaultdict(list)
+    for line, why in misfits.items():
+        wrong[line].append(RowError("not_an_object", None, None, why))
+    for error in errors:
+        wrong[error["row"]].append(RowError(error["rule"], error["column"], error["value"], error["message"]))
+    rejected = [ImportedRow(line, _text(uuids.get(line)), "rejected", found) for line, found in wrong.items()]
+    written = [ImportedRow(row["row"], row["uuid"], row["outcome"], []) for row in outcomes]
+    return ImportReport(sorted([*rejected, *written], key=lambda row: row.row))
+
+
+def _text(uuid: object) -> str | None:
+    return uuid if isinstance(uuid, str) else None
