@@ -65,6 +65,7 @@ def _run(connection: Connection, run: Row) -> Row:
         ],
         "schedule_history": events.of_columns(connection, "course_run", run["id"], schedule(RUN_FIELDS)),
         "documents": _documents(connection, run),
+        "held_removals": _held_removals(connection, "course_run", run["id"]),
         "feeds": feeds,
         "rejects": _rejects(connection, run["run_key"]),
     }
@@ -91,6 +92,7 @@ def _course(connection: Connection, course: Row) -> Row:
         ),
         "history": events.of_columns(connection, "catalog_course", course["id"], COURSE_HISTORY),
         "documents": _documents(connection, course),
+        "held_removals": _held_removals(connection, "catalog_course", course["id"]),
         "feeds": feeds,
         "rejects": _rejects(connection, course["key"]),
     }
@@ -180,6 +182,20 @@ def _documents(connection: Connection, listed: Row) -> list[Row]:
             ORDER BY d.changed_at DESC""",
         id=listed["listed_by_id"],
         key=listed.get("run_key", ""),
+    )
+
+
+def _held_removals(connection: Connection, table: str, row_id: int) -> list[Row]:
+    """The loads that found a run or course gone upstream, and held its removal back: it stands until a person acts."""
+    return rows(
+        connection,
+        """SELECT l.source, l.finished_at AS held_at,
+                  format('Upstream no longer lists it. If that is meant: catalog-pipeline refresh %s --accept-removals',
+                         l.source) AS meaning
+           FROM ops.held_removal h JOIN ops.load l ON l.id = h.load_id
+           WHERE h.table_name = :table AND h.row_id = :id ORDER BY l.id""",
+        table=table,
+        id=row_id,
     )
 
 
