@@ -67,6 +67,7 @@ def _run(connection: Connection, run: Row) -> Row:
         "documents": _documents(connection, run),
         "held_removals": _held_removals(connection, "course_run", run["id"]),
         "feeds": feeds,
+        "deferred_rows": _deferred_rows(connection, association[0]["course_key"]) if association else [],
         "rejects": _rejects(connection, run["run_key"]),
     }
 
@@ -94,6 +95,7 @@ def _course(connection: Connection, course: Row) -> Row:
         "documents": _documents(connection, course),
         "held_removals": _held_removals(connection, "catalog_course", course["id"]),
         "feeds": feeds,
+        "deferred_rows": _deferred_rows(connection, course["key"]),
         "rejects": _rejects(connection, course["key"]),
     }
 
@@ -237,6 +239,22 @@ def _said_by_feeds(connection: Connection, run: Row, owners: dict[str, str]) -> 
         for field, owner in owners.items()
         if owner != NOBODY and field in row["said"] and row["said"][field] != run[field]
     ]
+
+
+def _deferred_rows(connection: Connection, course_key: str) -> list[Row]:
+    """The rows of other feeds about a course that wait for its owner to let go of it, and what they say of their runs.
+
+    They are written nowhere.
+    """
+    return rows(
+        connection,
+        f"""SELECT f.source || '/' || f.product_type || '/' || f.name AS feed, r.row, r.reason, r.variant_id,
+                   (SELECT string_agg(key || ' ' || value, ', ' ORDER BY key) FROM jsonb_each_text(r.said)) AS says
+            FROM ops.feed_row r JOIN ops.feed f ON f.id = r.feed_id JOIN {CURRENT_FEEDS} c ON c.id = f.id
+            WHERE r.outcome = 'deferred' AND r.said IS NOT NULL AND {folded("r.course_key")} = {WANTED}
+            ORDER BY f.id DESC, r.row LIMIT 10""",
+        key=course_key,
+    )
 
 
 def _rejects(connection: Connection, key: str) -> list[Row]:
