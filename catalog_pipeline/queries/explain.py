@@ -230,7 +230,8 @@ def _said_by_feeds(connection: Connection, run: Row, owners: dict[str, str]) -> 
         connection,
         f"""SELECT f.source || '/' || f.product_type || '/' || f.name AS feed, r.said
             FROM ops.feed_row r JOIN ops.feed f ON f.id = r.feed_id JOIN {CURRENT_FEEDS} c ON c.id = f.id
-            WHERE r.course_run_id = :id AND r.said IS NOT NULL ORDER BY f.id DESC, r.row""",
+            WHERE r.course_run_id = :id AND r.outcome <> 'deferred' AND r.said IS NOT NULL
+            ORDER BY f.id DESC, r.row""",
         id=run["id"],
     )
     return [
