@@ -127,14 +127,14 @@ ROWS = """
 
 def _failure(load: EnterpriseLoad) -> str | None:
     """Why a load failed, was refused or held removals back."""
-    return None if load.report.outcome == "applied" else load.report.detail
+    return None if load.outcome == "applied" else load.detail
 
 
 def _fail_for(loads: Sequence[EnterpriseLoad]) -> None:
     """Fail the step with all that went wrong, when all other loads are done."""
     told = [failure for load in loads if (failure := _failure(load))]
     if told:
-        errors = [load.error for load in loads if load.error]
+        errors = [error for load in loads for error in load.errors]
         raise dg.Failure(
             "\n".join(told),
             metadata={"exit_code": max(int(load.exit_code) for load in loads)},

@@ -92,9 +92,7 @@ def test_schedules_and_sensors_run_from_the_start_only_where_that_is_asked(autom
         for automated in (*(built.sensors or ()), *(built.schedules or ()))
         if automated.default_status in (DefaultScheduleStatus.RUNNING, DefaultSensorStatus.RUNNING)
     }
-    assert started == (
-        {"nightly", "night", "new_runs", "outside_writes", "feed_files", "outbox"} if automation else set()
-    )
+    assert started == ({"nightly", *(sensor.name for sensor in SENSORS)} if automation else set())
 
 
 def test_a_running_sensor_differs_from_the_stopped_one_by_its_status_alone() -> None:

@@ -1,8 +1,9 @@
-"""`catalog-pipeline enterprise`: customers, their catalogs and content, and what pays for them."""
+"""`catalog-pipeline enterprise`: what is known of customers and their catalogs, and what no upstream serves."""
 
 from __future__ import annotations
 
 import getpass
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -11,7 +12,7 @@ import typer
 
 from catalog_pipeline.cli.shared import AsJson, AsWide, DryRun, database
 
-app = typer.Typer(no_args_is_help=True, help="Enterprise customers, their catalogs and content, and what pays.")
+app = typer.Typer(no_args_is_help=True, help="Enterprise customers, their catalogs, and what these have.")
 
 InCatalog = Annotated[UUID | None, typer.Option("--catalog", help="Only of this catalog, by its uuid.")]
 
@@ -63,14 +64,16 @@ def import_(
 
     A kind is customer, catalog, subsidy, policy, configuration or learner.
     A field that a record lacks keeps what stands. Wrong records are
-    rejected, and all others are written.
+    rejected, and all others are written. Then the expirations that this may
+    have moved are rebuilt.
 
     Example: catalog-pipeline enterprise import customers.jsonl --dry-run
     """
     from catalog_pipeline.cli.import_output import print_import
+    from catalog_pipeline.cli.rebuilding import rebuilding
     from catalog_pipeline.enterprise.importing import import_records
 
-    with database() as (_, engine):
+    with database() as (_, engine), nullcontext() if dry_run else rebuilding(engine):
         report = import_records(engine, file, actor=f"cli:{getpass.getuser()}", dry_run=dry_run)
     print_import(report, dry_run=dry_run, as_json=as_json)
     raise SystemExit(int(report.exit_code))

@@ -138,8 +138,8 @@ def test_a_list_that_stays_short_is_refused_and_changes_nothing(
     page = {"count": 2, "next": None, "results": [content_course("A+1", title="Other")]}
     catalogs.answer = lambda _: Response(orjson.dumps(page))
     load = replica.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("refused", 4)
-    assert "counts 2 documents, and lists fewer" in str(load.report.detail)
+    assert (load.outcome, int(load.exit_code)) == ("refused", 4)
+    assert "counts 2 documents, and lists fewer" in str(load.detail)
     assert [row for row in replica.versions() if row[0] != "catalog.enterprise_catalog"] == versions
     assert replica.outcome() == ("refused", True)
 
@@ -237,8 +237,8 @@ def test_too_many_removals_are_held_for_that_catalog_and_accepted(
     replica.settings = replica.settings.model_copy(update={"removal_floor": 1, "removal_share": 0.2})
     catalogs.listed[CATALOG] = [content_course("A+0", title="New"), *courses[1:3]]
     load = replica.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("held", 4)
-    assert f"refresh enterprise --catalog {CATALOG} --accept-removals" in str(load.report.detail)
+    assert (load.outcome, int(load.exit_code)) == ("held", 4)
+    assert f"refresh enterprise --catalog {CATALOG} --accept-removals" in str(load.detail)
     assert replica.value("SELECT count(*) FROM ops.held_removal") == 5
     statuses = "SELECT count(*) FROM catalog.content_metadata WHERE status = 'found'"
     assert replica.value(statuses) == 16
@@ -246,10 +246,10 @@ def test_too_many_removals_are_held_for_that_catalog_and_accepted(
     assert replica.outcome()[0] == "held"
     # The other catalog is loaded all the same, and holds nothing.
     replica.loaded(other)
-    assert replica.load().report.outcome == "held"
+    assert replica.load().outcome == "held"
     catalogs.listed[CATALOG] = courses[:4]
     accepted = replica.load(accept_removals=True)
-    assert accepted.report.outcome == "applied"
+    assert accepted.outcome == "applied"
     assert replica.value(statuses) == 12
     assert replica.value("SELECT count(*) FROM ops.held_removal") == 0
     assert replica.outcome()[0] == "applied"
@@ -259,7 +259,7 @@ def test_a_catalog_that_comes_back_empty_is_held(replica: Enterprise, catalogs: 
     catalogs.listed[CATALOG] = [content_course("A+1")]
     replica.loaded()
     catalogs.listed[CATALOG] = []
-    assert replica.load().report.outcome == "held"
+    assert replica.load().outcome == "held"
     assert replica.content() == [("A+1", "found", True)]
     catalogs.listed[CATALOG] = [content_course("A+1")]
     replica.loaded()
@@ -289,11 +289,11 @@ def test_a_catalog_that_cannot_be_read_fails_and_its_rows_stand(
     versions = [row for row in replica.versions() if row[0] != "catalog.enterprise_catalog"]
     catalogs.answer = lambda _: NOT_A_LIST[answer]
     load = replica.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("failed", 5)
+    assert (load.outcome, int(load.exit_code)) == ("failed", 5)
     assert [row for row in replica.versions() if row[0] != "catalog.enterprise_catalog"] == versions
     assert replica.outcome() == ("failed", True)
     detail = replica.value("SELECT last_detail FROM catalog.enterprise_catalog")
-    assert detail == str(load.error)
+    assert detail == str(load.detail)
     catalogs.answer = lambda _: None
     replica.loaded()
     assert replica.value("SELECT last_detail FROM catalog.enterprise_catalog") is None
@@ -306,15 +306,15 @@ def test_pages_without_end_fail(replica: Enterprise, catalogs: EnterpriseCatalog
 
     catalogs.answer = endless
     load = replica.load()
-    assert load.report.outcome == "failed"
-    assert "the list has no end" in str(load.report.detail)
+    assert load.outcome == "failed"
+    assert "the list has no end" in str(load.detail)
 
 
 def test_keys_that_cannot_be_read_fail_the_whole_catalog(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1")]
     replica.add_assignment("A+2")
     catalogs.answer = lambda request: Response("", 503) if request.args.get("content_keys") else None
-    assert replica.load().report.outcome == "failed"
+    assert replica.load().outcome == "failed"
     assert replica.content() == []
 
 
@@ -449,6 +449,6 @@ def test_another_address_is_refused_and_touches_nothing(replica: Enterprise, cat
     assert elsewhere != catalogs.url
     replica.settings = replica.settings.model_copy(update={"enterprise_catalog_url": elsewhere})
     load = replica.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("refused", 4)
-    assert "upstream switch enterprise_catalog --moved" in str(load.error)
+    assert (load.outcome, int(load.exit_code)) == ("refused", 4)
+    assert "upstream switch enterprise_catalog --moved" in str(load.detail)
     assert replica.versions() == versions

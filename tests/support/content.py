@@ -81,6 +81,7 @@ class EnterpriseCatalogs:
         self.asked: list[Request] = []
         self.answer: Callable[[Request], Response | None] = lambda _: None
         server.expect_request("/oauth2/access_token").respond_with_json({"access_token": "t", "expires_in": 3600})
+        server.expect_request("/api/v1/enterprise-catalogs/").respond_with_handler(self._list)
         for uuid in (CATALOG, uuid_of("another catalog")):
             path = f"/api/v2/enterprise-catalogs/{uuid}/get_content_metadata/"
             server.expect_request(path).respond_with_handler(self._handler(uuid))
@@ -89,6 +90,11 @@ class EnterpriseCatalogs:
     def keys(self) -> list[list[str]]:
         """The keys that were asked for, call by call."""
         return [keys for request in self.asked if (keys := request.args.getlist("content_keys"))]
+
+    def _list(self, _: Request) -> Response:
+        found = [{"uuid": one, "title": "A catalog", "enterprise_customer": CUSTOMER} for one in self.listed]
+        body = {"count": len(found), "next": None, "previous": None, "results": found}
+        return Response(orjson.dumps(body), content_type="application/json")
 
     def _handler(self, uuid: str) -> Callable[[Request], Response]:
         def respond(request: Request) -> Response:
@@ -173,8 +179,7 @@ class Enterprise(Catalog):
     def loaded(self, uuid: str = CATALOG, **options: Any) -> LoadReport:
         """The report of a load that was applied."""
         load = self.load(uuid, **options)
-        assert load.error is None, load.error
-        assert load.report.outcome == "applied", load.report.detail
+        assert load.outcome == "applied", load.detail
         return load.report
 
     def fetch(self, *keys: str, uuid: str = CATALOG) -> LoadReport:
