@@ -11,7 +11,7 @@ import typer
 
 from catalog_pipeline.cli.shared import AsJson, AsWide, DryRun, database
 
-app = typer.Typer(no_args_is_help=True, help="Enterprise customers, their catalogs and content, and what pays.")
+app = typer.Typer(no_args_is_help=True, help="Enterprise customers, their catalogs and content.")
 
 InCatalog = Annotated[UUID | None, typer.Option("--catalog", help="Only of this catalog, by its uuid.")]
 

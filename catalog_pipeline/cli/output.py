@@ -63,12 +63,13 @@ def print_refreshes(
 ) -> None:
     """Print each crawl, then the rows of each table by outcome; what failed, a line each on stderr."""
     loaded = enterprise.loads if enterprise else []
-    for error in (*(failure.error for failure in failed), *(load.error for load in loaded if load.error)):
+    for error in (*(failure.error for failure in failed), *(error for load in loaded for error in load.errors)):
         complain(f"error: {error}")
     crawls = [_crawl(crawl) for one in done for crawl in one.crawls]
     crawls += [{**_crawl(crawl), "catalog": load.catalog} for load in loaded for crawl in load.crawls]
     loads = [_load(one.report) for one in done]
-    loads += [{**_load(load.report), "catalog": load.catalog} for load in loaded]
+    ended = [{"catalog": load.catalog, "outcome": load.outcome, "detail": load.detail} for load in loaded]
+    loads += [{**_load(load.report), **told} for load, told in zip(loaded, ended, strict=True)]
     if as_json:
         failures = [{"source": one.source, "error": str(one.error)} for one in failed]
         rebuilt = {"rebuild": enterprise.rebuild} if enterprise else {}
