@@ -123,7 +123,7 @@ def show(
 
     Why it expires when it does: catalog-pipeline explain U.
 
-    Example: catalog-pipeline assignments show 6f1f5f0e-0000-4000-8000-00000000ca7a
+    Example: catalog-pipeline assignments show 6f1f5f0e00004000800000000000ca7a
     """
     from catalog_pipeline.assignments.reading import show_assignment
     from catalog_pipeline.cli.assignments_output import print_assignment
