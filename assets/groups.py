@@ -3,6 +3,7 @@
 UPSTREAM = "upstream"
 DISCOVERY = "discovery"
 LMS = "lms"
+ENTERPRISE = "enterprise"
 CONTENT = "enterprise_content"
 FEEDS = "partner_feeds"
 GO_LIVE = "go_live"

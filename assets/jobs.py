@@ -26,6 +26,11 @@ refresh_lms = dg.define_asset_job(
     AssetSelection.groups(groups.LMS),
     description="Crawl the LMS's course list and publish what discovery does not list.",
 )
+replicate_records = dg.define_asset_job(
+    "replicate_enterprise_records",
+    AssetSelection.groups(groups.ENTERPRISE),
+    description="Read what the enterprise services list, their content apart.",
+)
 replicate_content = dg.define_asset_job(
     "replicate_content",
     AssetSelection.groups(groups.CONTENT),
@@ -67,6 +72,7 @@ JOBS = [
     refresh_discovery,
     refresh_lms,
     refresh_enterprise_job,
+    replicate_records,
     replicate_content,
     ingest_feed,
     ingest_feeds,

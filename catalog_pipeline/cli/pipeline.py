@@ -103,11 +103,13 @@ def _refresh_enterprise(
     engine: Engine, found: Upstreams, catalogs: list[UUID], options: dict[str, bool]
 ) -> EnterpriseRefresh:
     """Refresh, then rebuild the expirations of the assignments that this changes."""
-    from catalog_pipeline.cli.rebuilding import rebuilding
+    from datetime import UTC, datetime
+
+    from catalog_pipeline.assignments.expirations import rebuild_since_last
     from catalog_pipeline.replication.enterprise_refresh import EnterpriseRefresh, refresh_enterprise
 
-    with rebuilding(engine) as rebuilt:
-        loads = refresh_enterprise(engine, found, [str(uuid) for uuid in catalogs], **options)
+    loads = refresh_enterprise(engine, found, [str(uuid) for uuid in catalogs], **options)
+    rebuilt = rebuild_since_last(engine, as_of=datetime.now(UTC))
     return EnterpriseRefresh(loads, {"rebuilt": rebuilt.rebuilt, "moved": rebuilt.moved})
 
 

@@ -6,8 +6,8 @@ from support.command import Command
 from support.content import (
     CATALOG,
     CUSTOMER,
-    Enterprise,
     EnterpriseCatalogs,
+    Replica,
     content_course,
     content_run,
     program_document,
@@ -19,7 +19,7 @@ R1 = "course-v1:A+1+R1"
 
 
 @pytest.fixture
-def pointed(command: Command, replica: Enterprise, catalogs: EnterpriseCatalogs) -> Command:
+def pointed(command: Command, replica: Replica, catalogs: EnterpriseCatalogs) -> Command:
     """A command whose enterprise-catalog is the test's; it has two catalogs."""
     command.env["CATALOG_ENTERPRISE_CATALOG_URL"] = catalogs.url
     command.env["CATALOG_REQUEST_RETRIES"] = "0"
@@ -31,19 +31,19 @@ def pointed(command: Command, replica: Enterprise, catalogs: EnterpriseCatalogs)
     return command
 
 
-def test_a_refresh_reports_each_catalog_and_what_was_rebuilt(pointed: Command, replica: Enterprise) -> None:
+def test_a_refresh_reports_each_catalog_and_what_was_rebuilt(pointed: Command, replica: Replica) -> None:
     replica.add_assignment("A+1")
     told = pointed.json("refresh", "enterprise")
     loads = {load["catalog"]: load for load in told["loads"]}
     assert {load["outcome"] for load in loads.values()} == {"applied"}
+    assert list(loads) == [None, *sorted([CATALOG, uuid_of("another catalog")])]
     assert loads[CATALOG]["source"] == f"enterprise:{CATALOG}"
     assert loads[CATALOG]["counts"]["catalog.content_metadata"] == {"created": 2}
     assert told["rebuild"] == {"rebuilt": 1, "moved": 0}
-    assert {crawl["kind"] for crawl in told["crawls"]} == {"catalog", "content"}
-    assert (loads[None]["source"], loads[None]["counts"]["catalog.enterprise_catalog"]) == (
-        "enterprise",
-        {"updated": 2},
-    )
+    assert {crawl["kind"]: crawl["catalog"] for crawl in told["crawls"]} == {
+        "catalog": None,
+        "content": uuid_of("another catalog"),
+    }
     again = pointed.json("refresh", "enterprise", "--catalog", CATALOG)
     assert [load["catalog"] for load in again["loads"]] == [CATALOG]
     assert again["rebuild"] == {"rebuilt": 0, "moved": 0}

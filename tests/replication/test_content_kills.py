@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event
-from support.content import CATALOG, Enterprise, EnterpriseCatalogs, content_course, content_run, run_document
+from support.content import CATALOG, EnterpriseCatalogs, Replica, content_course, content_run, run_document
 
 from catalog_pipeline.loading.pending import PENDING
 
@@ -42,14 +42,14 @@ class Killer:
             raise KilledError
 
 
-def seen(replica: Enterprise) -> list[list[tuple[Any, ...]]]:
+def seen(replica: Replica) -> list[list[tuple[Any, ...]]]:
     """What readers see of the content."""
     content = "content_key, title, status, listed, content_hash, advertised_run_key, start"
     runs = "run_key, start, status, missing_since IS NULL, content_metadata_id IS NULL"
     return [replica.content(content), replica.runs(runs), replica.rejects()]
 
 
-def killed(replica: Enterprise, at: int) -> bool:
+def killed(replica: Replica, at: int) -> bool:
     """Whether a load had that many statements, and was killed before the last of them."""
     killer = Killer(at)
     event.listen(replica.engine, "before_cursor_execute", killer)
@@ -66,7 +66,7 @@ def killed(replica: Enterprise, at: int) -> bool:
 
 @pytest.mark.parametrize("first", range(4))
 def test_a_load_that_is_killed_between_any_two_statements_is_healed_by_the_next(
-    replica: Enterprise, catalogs: EnterpriseCatalogs, first: int
+    replica: Replica, catalogs: EnterpriseCatalogs, first: int
 ) -> None:
     for key in ("A+3", "A+4", "A+9"):
         replica.add_assignment(key)

@@ -92,9 +92,9 @@ class EnterpriseCatalogs:
         return [keys for request in self.asked if (keys := request.args.getlist("content_keys"))]
 
     def _list(self, _: Request) -> Response:
-        found = [{"uuid": one, "title": "A catalog", "enterprise_customer": CUSTOMER} for one in self.listed]
-        body = {"count": len(found), "next": None, "previous": None, "results": found}
-        return Response(orjson.dumps(body), content_type="application/json")
+        listed = [{"uuid": uuid, "title": "A catalog", "enterprise_customer": CUSTOMER} for uuid in self.listed]
+        page = {"count": len(listed), "next": None, "previous": None, "results": listed}
+        return Response(orjson.dumps(page), content_type="application/json")
 
     def _handler(self, uuid: str) -> Callable[[Request], Response]:
         def respond(request: Request) -> Response:
@@ -132,7 +132,7 @@ class EnterpriseCatalogs:
         return not keys.isdisjoint({name.lower() for name in names if name})
 
 
-class Enterprise(Catalog):
+class Replica(Catalog):
     """The catalog under test, with enterprise-catalog as its upstream."""
 
     def __init__(self, engine: Engine, settings: Settings, catalogs: EnterpriseCatalogs) -> None:
@@ -204,5 +204,5 @@ def catalogs(httpserver: HTTPServer) -> EnterpriseCatalogs:
 
 
 @pytest.fixture
-def replica(engine: Engine, settings: Settings, catalogs: EnterpriseCatalogs) -> Enterprise:
-    return Enterprise(engine, settings, catalogs)
+def replica(engine: Engine, settings: Settings, catalogs: EnterpriseCatalogs) -> Replica:
+    return Replica(engine, settings, catalogs)
