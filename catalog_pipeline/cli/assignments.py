@@ -58,7 +58,7 @@ def adopt(
     on them. Switch off the jobs of enterprise-access for them first, or
     learners get two mails. There is no way back.
 
-    Example: catalog-pipeline assignments adopt 3f2b8a52-0c1d-4e6f-9a7b-5d4c3b2a1908
+    Example: catalog-pipeline assignments adopt 3f2b8a520c1d4e6f9a7b5d4c3b2a1908
     """
     from dataclasses import asdict
 
