@@ -113,7 +113,7 @@ def replicate_records(
 ) -> Iterator[MaterializeResult]:
     """Read the lists of catalogs, subsidies, policies, configurations and assignments, and publish them."""
     with failures_say_why():
-        load = load_records(database.engine, upstreams.opened, full=False, accept_removals=config.accept_removals)
+        load = load_records(database.engine, upstreams.opened, accept_removals=config.accept_removals)
     metadata = table_metadata(database.engine, load.report)
     for table in RECORDS:
         name = f"catalog.{table}"

@@ -19,6 +19,17 @@ Configuration = Annotated[
     UUID | None,
     typer.Option("--configuration", parser=parse_uuid, metavar="U", help="Only those of this configuration."),
 ]
+States = Annotated[list[str] | None, typer.Option("--state", help="Only those in one of these states.")]
+LearnerStates = Annotated[
+    list[str] | None, typer.Option("--learner-state", help="Only notifying, waiting, expired or failed ones.")
+]
+Email = Annotated[str | None, typer.Option("--email", help="Only those of this address.")]
+Learner = Annotated[int | None, typer.Option("--learner", metavar="ID", help="Only those of this learner of the LMS.")]
+ContentKey = Annotated[str | None, typer.Option("--content", metavar="KEY", help="Only those of this course or run.")]
+Search = Annotated[
+    str | None,
+    typer.Option("--search", metavar="TEXT", help="Only those with this in title, address, key or partner."),
+]
 
 
 @app.command("import")
@@ -76,16 +87,12 @@ def adopt(
 @app.command("list")
 def list_(
     configuration: Configuration = None,
-    states: Annotated[list[str] | None, typer.Option("--state", help="Only those in one of these states.")] = None,
-    learner_states: Annotated[
-        list[str] | None, typer.Option("--learner-state", help="Only notifying, waiting, expired or failed ones.")
-    ] = None,
-    email: Annotated[str | None, typer.Option(help="Only those of this address.")] = None,
-    learner: Annotated[int | None, typer.Option(metavar="ID", help="Only those of this learner of the LMS.")] = None,
-    content: Annotated[str | None, typer.Option(metavar="KEY", help="Only those of this course or run.")] = None,
-    search: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only those with this in title, address, key or partner.")
-    ] = None,
+    states: States = None,
+    learner_states: LearnerStates = None,
+    email: Email = None,
+    learner: Learner = None,
+    content: ContentKey = None,
+    search: Search = None,
     sort: Annotated[
         str,
         typer.Option(

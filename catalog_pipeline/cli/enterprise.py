@@ -1,4 +1,4 @@
-"""`catalog-pipeline enterprise`: what is known of customers and their catalogs, and what no upstream serves."""
+"""`catalog-pipeline enterprise`: customers, their catalogs and content, and what pays for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from catalog_pipeline.cli.shared import AsJson, AsWide, DryRun, database
 
-app = typer.Typer(no_args_is_help=True, help="Enterprise customers, their catalogs, and what these have.")
+app = typer.Typer(no_args_is_help=True, help="Enterprise customers, their catalogs and content.")
 
 InCatalog = Annotated[UUID | None, typer.Option("--catalog", help="Only of this catalog, by its uuid.")]
 
@@ -64,8 +64,7 @@ def import_(
 
     A kind is customer, catalog, subsidy, policy, configuration or learner.
     A field that a record lacks keeps what stands. Wrong records are
-    rejected, and all others are written. Then the expirations that this may
-    have moved are rebuilt.
+    rejected, and all others are written.
 
     Example: catalog-pipeline enterprise import customers.jsonl --dry-run
     """

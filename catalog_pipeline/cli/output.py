@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog_pipeline.cli.console import complain, print_csv, print_fields, print_json, print_table, say, to_the_minute
 from catalog_pipeline.database.rows import Row
-from catalog_pipeline.models.ops import ROW_OUTCOMES
+from catalog_pipeline.models.vocabulary import ROW_OUTCOMES
 
 if TYPE_CHECKING:  # what the verbs that only ask need not load
     import pandas as pd
