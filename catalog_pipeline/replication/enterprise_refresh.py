@@ -41,7 +41,7 @@ def refresh_enterprise(
 
 
 def refresh_content(
-    engine: Engine, upstreams: Upstreams, catalogs: Sequence[str], *, full: bool, accept_removals: bool
+    engine: Engine, upstreams: Upstreams, catalogs: Sequence[str] = (), *, full: bool, accept_removals: bool
 ) -> list[EnterpriseLoad]:
     """Load the content of catalogs, or of all that upstream lists. Raises as `refresh_enterprise` does."""
     upstreams.client(CATALOG_SERVICE)
