@@ -11,14 +11,24 @@ from assets import groups
 from assets.catalog import OWNERS, PublishConfig
 from assets.failures import failures_say_why
 from assets.landing import RETRY
-from assets.tables import column_schema, rejects_preview
+from assets.tables import column_schema, rejects_preview, table_metadata
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import CatalogError, UnreachableError, UpstreamRefusedError
+from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.replication.content import EnterpriseLoad
+from catalog_pipeline.replication.enterprise import load_records
 from catalog_pipeline.replication.enterprise_refresh import refresh_content, refresh_enterprise
 from resources.database import CatalogDatabase
 from resources.upstreams import UpstreamClients
 
+SERVICES = (
+    ("enterprise_catalog", "enterprise_catalogs"),
+    ("subsidy", "subsidies"),
+    ("enterprise_access", "policies"),
+    ("enterprise_access", "configurations"),
+    ("enterprise_access", "assignments"),
+)
+"""The lists that are read, content apart."""
 CATALOGS = dg.DynamicPartitionsDefinition(name="enterprise_catalogs")
 CONTENT = {
     "content_metadata": "Courses, programs and pathways of enterprise catalogs: a dated copy for each catalog.",
@@ -33,13 +43,27 @@ class ContentConfig(PublishConfig):
     """Ask for all that stands, also for what only a key ever brought and no assignment needs any more."""
 
 
-def _spec(table: str, description: str) -> dg.AssetSpec:
+RECORDS = {
+    "enterprise_customer": "Organizations that pay for their learners; upstreams mention them, and files name them.",
+    "enterprise_catalog": "The catalogs of customers, and when the content of each was last read.",
+    "enterprise_learner": "The learners that are linked to customers: imported, for no service lists them.",
+    "subsidy": "The money that customers have set aside, and when it expires.",
+    "access_policy": "On which terms a subsidy pays for the content of a catalog.",
+    "assignment_configuration": "What assignments belong to, and who changes them: we, or enterprise-access.",
+    "content_assignment": "Assignments of courses and runs to learners; those of enterprise-access are replicated.",
+    "assignment_action": "What was done with each assignment: mails, acceptances, acknowledgements.",
+    "assignment_transition": "The changes of an assignment's state that there are.",
+}
+"""The tables of all but content."""
+
+
+def _spec(table: str, description: str, deps: list[list[str]], group: str) -> dg.AssetSpec:
     name = f"catalog.{table}"
     return dg.AssetSpec(
         ["catalog", table],
-        deps=[["enterprise_catalog", "content"]],
+        deps=deps,
         description=description,
-        group_name=groups.CONTENT,
+        group_name=group,
         owners=OWNERS,
         kinds={"postgres", "pandera"},
         code_version="1",
@@ -49,7 +73,10 @@ def _spec(table: str, description: str) -> dg.AssetSpec:
 
 @dg.multi_asset(
     name="replicate_catalogs",
-    specs=[_spec(table, description) for table, description in CONTENT.items()],
+    specs=[
+        _spec(table, description, [["enterprise_catalog", "content"]], groups.CONTENT)
+        for table, description in CONTENT.items()
+    ],
     partitions_def=CATALOGS,
     backfill_policy=dg.BackfillPolicy.single_run(),
     retry_policy=RETRY,
@@ -72,6 +99,30 @@ def replicate_catalogs(
         yield MaterializeResult(asset_key=["catalog", table])
 
 
+@dg.multi_asset(
+    name="replicate_records",
+    specs=[
+        _spec(table, description, [list(key) for key in SERVICES], groups.ENTERPRISE)
+        for table, description in RECORDS.items()
+    ],
+    retry_policy=RETRY,
+    can_subset=False,  # one transaction fills them all
+)
+def replicate_records(
+    config: PublishConfig, database: CatalogDatabase, upstreams: UpstreamClients
+) -> Iterator[MaterializeResult]:
+    """Read the lists of catalogs, subsidies, policies, configurations and assignments, and publish them."""
+    with failures_say_why():
+        load = load_records(database.engine, upstreams.opened, accept_removals=config.accept_removals)
+    metadata = table_metadata(database.engine, load.report)
+    for table in RECORDS:
+        name = f"catalog.{table}"
+        yield MaterializeResult(
+            asset_key=["catalog", table], metadata={**metadata[name], **rejects_preview(database.engine, name)}
+        )
+    _fail_for([load])
+
+
 @dg.op(out=dg.Out(dg.Nothing))
 def refresh_enterprise_services(
     context: OpExecutionContext, config: PublishConfig, database: CatalogDatabase, upstreams: UpstreamClients
@@ -82,6 +133,7 @@ def refresh_enterprise_services(
     catalogs = [load.catalog for load in loads if load.catalog]
     context.instance.add_dynamic_partitions(str(CATALOGS.name), catalogs)
     _log_content(context, database, loads)
+    _log_records(context, database, loads[0].report)
     context.add_output_metadata({"catalogs": len(catalogs)})
     _fail_for(loads)
 
@@ -102,6 +154,15 @@ def _log_content(
         for table in CONTENT if load.catalog and not _failure(load) else ():
             metadata = _content_metadata(database, load, table)
             context.log_event(dg.AssetMaterialization(["catalog", table], partition=load.catalog, metadata=metadata))
+
+
+def _log_records(context: OpExecutionContext, database: CatalogDatabase, report: LoadReport) -> None:
+    """Log a materialization of each table of all but content."""
+    for name, metadata in table_metadata(database.engine, report).items():
+        schema, table = name.split(".")
+        if table in RECORDS:
+            told = {**metadata, **rejects_preview(database.engine, name)}
+            context.log_event(dg.AssetMaterialization([schema, table], metadata=told))
 
 
 def _content_metadata(database: CatalogDatabase, load: EnterpriseLoad, table: str) -> dict[str, Any]:
@@ -127,14 +188,14 @@ ROWS = """
 
 def _failure(load: EnterpriseLoad) -> str | None:
     """Why a load failed, was refused or held removals back."""
-    return None if load.report.outcome == "applied" else load.report.detail
+    return None if load.outcome == "applied" else load.detail
 
 
 def _fail_for(loads: Sequence[EnterpriseLoad]) -> None:
     """Fail the step with all that went wrong, when all other loads are done."""
     told = [failure for load in loads if (failure := _failure(load))]
     if told:
-        errors = [load.error for load in loads if load.error]
+        errors = [error for load in loads for error in load.errors]
         raise dg.Failure(
             "\n".join(told),
             metadata={"exit_code": max(int(load.exit_code) for load in loads)},

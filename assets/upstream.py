@@ -20,6 +20,17 @@ UPSTREAM = [
         ["enterprise_catalog", "content"],
         "enterprise-catalog's `/api/v2/enterprise-catalogs/<uuid>/get_content_metadata/`: what each catalog has.",
     ),
+    _upstream(["enterprise_catalog", "enterprise_catalogs"], "enterprise-catalog's `/api/v1/enterprise-catalogs/`."),
+    _upstream(["subsidy", "subsidies"], "enterprise-subsidy's `/api/v1/subsidies/`, by customer."),
+    _upstream(
+        ["enterprise_access", "policies"],
+        "enterprise-access's `/api/v1/subsidy-access-policies/`, by customer.",
+    ),
+    _upstream(["enterprise_access", "configurations"], "enterprise-access's `/api/v1/assignment-configurations/`."),
+    _upstream(
+        ["enterprise_access", "assignments"],
+        "enterprise-access's `/api/v1/assignment-configurations/<uuid>/admin/assignments/`, of those not adopted.",
+    ),
     _upstream(
         ["partner", "files"],
         "The folder `CATALOG_PARTNER_FEEDS`: `<source>/<course type>/<name>.csv`, and the like.",

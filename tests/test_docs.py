@@ -35,7 +35,8 @@ def paragraphs(verb: TyperCommand) -> list[str]:
 
 
 def examples(verb: TyperCommand) -> list[str]:
-    return re.findall(r"^\s*Example: (.+)$", verb.help or "", flags=re.MULTILINE)
+    joined = re.sub(r"\\\n\s*", "", verb.help or "")
+    return re.findall(r"^\s*Example: (.+)$", joined, flags=re.MULTILINE)
 
 
 def shell_commands(page: Path) -> Iterator[str]:
@@ -65,7 +66,7 @@ def test_what_is_generated_is_as_make_docs_writes_it() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("group", ["", "associations", "mail", "partner", "sample"])
+@pytest.mark.parametrize("group", ["", "assignments", "associations", "enterprise", "mail", "partner", "sample"])
 def test_help_lists_one_line_a_verb_in_80_columns(group: str) -> None:
     done = CliRunner().invoke(app, [*group.split(), "--help"], env={"COLUMNS": "80", "TERMINAL_WIDTH": "80"})
     listed = done.output.split("─ Commands ─", 1)[1].splitlines()[1:-1]

@@ -15,6 +15,7 @@ from catalog_pipeline.assignments import mails
 from catalog_pipeline.assignments.asked import writing
 from catalog_pipeline.assignments.expirations import rebuild
 from catalog_pipeline.assignments.held_content import HeldContent, current, priced
+from catalog_pipeline.assignments.reading import show_assignments
 from catalog_pipeline.database.bulk import analyze
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.keys import folded
@@ -243,7 +244,7 @@ def _count(publication: Publication, outcomes: Sequence[str]) -> None:
 
 
 def _report(connection: Connection, outcomes: Sequence[Row]) -> Allocation:
-    shown = [{"id": row["id"]} for row in outcomes]
+    shown = show_assignments(connection, [row["id"] for row in outcomes])
     done = Allocation()
     for row, assignment in zip(outcomes, shown, strict=True):
         getattr(done, LISTS[row["outcome"]]).append(assignment)

@@ -3,11 +3,13 @@
 Reads the replica alone. What one learner has spent is not replicated, and so is null.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from catalog_pipeline.assignments.reading import credit_assignments
+from catalog_pipeline.assignments.reading import show_assignments
+from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import UsageError
 
@@ -35,6 +37,28 @@ OPEN = """
     ORDER BY coalesce(p.made_at, p.created_at) DESC, p.id DESC"""
 
 
+THEIRS = f"""
+    SELECT a.id, a.assignment_configuration_id AS configuration_id, m.course_type, m.partners,
+           m.id IS NOT NULL AS is_held,
+           coalesce(r.start_raw, v.start_raw) AS start_date, coalesce(r.end_raw, v.end_raw) AS end_date,
+           coalesce(r.enroll_by, v.enroll_by) AS enroll_by_date, coalesce(r.price, v.price, m.price) AS content_price,
+           CASE WHEN a.state IN ('expired', 'cancelled') THEN EXISTS (
+               SELECT FROM catalog.assignment_action d
+               WHERE d.content_assignment_id = a.id AND d.action_type = a.state || '_acknowledged'
+                 AND d.completed_at >= CASE a.state WHEN 'expired' THEN a.expired_at ELSE a.cancelled_at END)
+           END AS learner_acknowledged
+    FROM catalog.content_assignment a
+    LEFT JOIN catalog.content_metadata m ON m.id = a.content_metadata_id AND m.content_type IS NOT NULL
+    LEFT JOIN catalog.content_run r ON r.id = a.content_run_id AND r.missing_since IS NULL
+    LEFT JOIN catalog.content_run v ON v.enterprise_catalog_id = m.enterprise_catalog_id
+        AND a.preferred_course_run_key IS NULL AND {folded("v.run_key")} = {folded("m.advertised_run_key")}
+    WHERE a.assignment_configuration_id = ANY(:configurations) AND a.lms_user_id = :learner
+    ORDER BY a.allocated_at, a.uuid"""
+CONTENT = ("start_date", "end_date", "enroll_by_date", "content_price", "course_type", "partners")
+LEFT_OUT = ("content", "content_status", "owner", "expiration", "recent_action", "learner_state", "error_reason")
+"""What only administrators read of an assignment."""
+
+
 def credits_available(connection: Connection, customer: UUID, learner: int) -> list[Row]:
     """The policies of the customer that the learner may use, newest first, each with the learner's assignments.
 
@@ -43,12 +67,10 @@ def credits_available(connection: Connection, customer: UUID, learner: int) -> l
     """
     known = "SELECT id FROM catalog.enterprise_customer WHERE uuid = :customer"
     if not rows(connection, known, customer=customer):
-        raise UsageError(
-            f"There is no enterprise customer {customer}: `catalog-pipeline refresh enterprise` reads them."
-        )
+        raise UsageError(f"There is no enterprise customer {customer}.")
     found = rows(connection, OPEN, customer=customer, learner=learner)
     configurations = [policy["configuration_id"] for policy in found if policy["access_method"] == "assigned"]
-    theirs = credit_assignments(connection, configurations, learner)
+    theirs = _unacknowledged(connection, configurations, learner)
     return [
         _item(policy, theirs.get(policy["configuration_id"], []))
         for policy in found
@@ -56,10 +78,30 @@ def credits_available(connection: Connection, customer: UUID, learner: int) -> l
     ]
 
 
-def _item(policy: Row, assignments: list[Row]) -> Row:
-    shown = {name: value for name, value in policy.items() if name not in ("id", "configuration_id")}
+def _unacknowledged(connection: Connection, configurations: Sequence[int], learner: int) -> dict[int, list[Row]]:
+    """The learner's assignments that were not acknowledged, by configuration."""
+    found = rows(connection, THEIRS, configurations=list(configurations), learner=learner)
+    found = [row for row in found if not row["learner_acknowledged"]]
+    by_configuration: dict[int, list[Row]] = {}
+    shown = show_assignments(connection, [row["id"] for row in found])
+    for row, assignment in zip(found, shown, strict=True):
+        by_configuration.setdefault(row["configuration_id"], []).append(_shown(assignment, row))
+    return by_configuration
+
+
+def _shown(assignment: Row, row: Row) -> Row:
+    acknowledged = row["learner_acknowledged"]
     return {
-        **shown,
+        **{name: value for name, value in assignment.items() if name not in LEFT_OUT},
+        "actions": [{**action, "learner_acknowledged": acknowledged} for action in assignment["actions"]],
+        "content_metadata": {name: row[name] for name in CONTENT} if row["is_held"] else None,
+        "learner_acknowledged": acknowledged,
+    }
+
+
+def _item(policy: Row, assignments: list[Row]) -> Row:
+    return {
+        **{name: value for name, value in policy.items() if name not in ("id", "configuration_id")},
         "remaining_balance_per_user": None,
         "learner_content_assignments": assignments if policy["access_method"] == "assigned" else [],
     }

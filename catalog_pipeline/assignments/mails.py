@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -16,6 +17,7 @@ from sqlalchemy import Connection, text
 from catalog_pipeline.assignments.texts import TEXTS, MailText
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import Row, rows
+from catalog_pipeline.errors import UsageError
 from catalog_pipeline.notifications.composing import compose, render
 from catalog_pipeline.notifications.outbox import enqueue_copies
 from catalog_pipeline.rules.assignment_mails import Course, Customer, Kind, properties
@@ -74,6 +76,7 @@ class AssignmentMail:
 
     assignment_id: int
     uuid: UUID
+    kind: str
     recipient: str
     properties: dict[str, str]
     content: MailText
@@ -90,6 +93,11 @@ class AssignmentMail:
     def html(self) -> str:
         """The body as HTML."""
         return render(TEMPLATE, self.content, "html")
+
+    def as_json(self) -> dict[str, Any]:
+        """The mail as `assignments preview --json` shows it."""
+        told = {"uuid": self.uuid, "kind": self.kind, "subject": self.content.subject, "properties": self.properties}
+        return {**told, "text": self.text, "html": self.html}
 
 
 def queue(
@@ -126,6 +134,22 @@ def written(
     return [_mail(kind, fact, as_of, settings) for fact in facts]
 
 
+def preview(
+    connection: Connection, kind: str, uuids: Sequence[UUID], *, as_of: datetime, settings: Settings
+) -> list[AssignmentMail]:
+    """The mails that would be sent about some assignments, whatever their state. Nothing is written.
+
+    Raises UsageError for an unknown kind, or where there is no such assignment.
+    """
+    if kind not in MAIL_KINDS:
+        raise UsageError(f"{kind!r} is no kind of mail: there are {', '.join(MAIL_KINDS)}.")
+    known = "SELECT id, uuid FROM catalog.content_assignment WHERE uuid = ANY(:uuids)"
+    ids = {row["uuid"]: row["id"] for row in rows(connection, known, uuids=list(uuids))}
+    if unknown := [str(uuid) for uuid in uuids if uuid not in ids]:
+        raise UsageError(f"There is no assignment {', '.join(unknown)}.")
+    return written(connection, kind, [ids[uuid] for uuid in uuids], as_of=as_of, settings=settings)
+
+
 def _mail(kind: Kind, fact: Row, as_of: datetime, settings: Settings) -> AssignmentMail:
     partners = [partner["name"] for partner in fact["partners"] or () if partner.get("name")]
     course = Course(
@@ -144,6 +168,7 @@ def _mail(kind: Kind, fact: Row, as_of: datetime, settings: Settings) -> Assignm
     return AssignmentMail(
         fact["id"],
         fact["uuid"],
+        MAIL_KINDS[kind],
         fact["learner_email"],
         told,
         content,

@@ -16,7 +16,7 @@ from catalog_pipeline.settings import Settings
 
 DECIDED = f"""
     SELECT a.uuid, a.id, CASE
-        WHEN a.id IS NULL OR :configuration IS NOT NULL AND g.id IS DISTINCT FROM :configuration THEN 'unknown'
+        WHEN a.id IS NULL OR g.id <> CAST(:configuration AS bigint) THEN 'unknown'
         WHEN g.owner = 'enterprise_access' THEN 'owned_elsewhere'
         WHEN a.state <> 'accepted' THEN 'not_accepted'
         WHEN coalesce(a.preferred_course_run_key, '') = '' THEN 'no_run'
@@ -63,57 +63,55 @@ class Nudges:
         return ExitCode.SOME_ROWS_LEFT if self.named and self.not_nudged else ExitCode.DONE
 
 
-def nudge_all(engine: Engine, *, days: int, as_of: datetime, settings: Settings, actor: str, dry_run: bool) -> Nudges:
-    """Nudge the learners of all accepted assignments whose run begins in `days` days, by UTC's calendar.
+@dataclass(frozen=True)
+class Ask:
+    """How learners are nudged: so many days before their run begins, by UTC's calendar, counted from `as_of`."""
+
+    days: int
+    as_of: datetime
+    settings: Settings
+    actor: str
+    dry_run: bool = False
+
+    @property
+    def due(self) -> date:
+        """The day on which the runs begin."""
+        return self.as_of.astimezone(UTC).date() + timedelta(days=self.days)
+
+
+def nudge_all(engine: Engine, asked: Ask) -> Nudges:
+    """Nudge the learners of all accepted assignments whose run begins on the day.
 
     Days on which this did not run since it last did are caught up, so many as CATALOG_NUDGE_CATCH_UP says.
     """
-    verb = f"nudge:{days}"
-    with writing(engine, verb, as_of, actor, dry_run=dry_run) as publication:
-        connection, today = publication.connection, as_of.astimezone(UTC).date()
-        last_day = rows(connection, LAST_DAY, source=f"assignments:{verb}", load_id=publication.report.load_id)[0][
-            "day"
-        ]
-        missed = max(0, (today - last_day).days - 1) if last_day else 0
-        first = today + timedelta(days=days - min(missed, settings.nudge_catch_up))
-        found = rows(connection, OF_JOB, configuration=None, first=first, last=today + timedelta(days=days))
-        return _nudge(connection, found, as_of, settings)
+    with writing(engine, f"nudge:{asked.days}", asked.as_of, asked.actor, dry_run=asked.dry_run) as publication:
+        report = publication.report
+        last = publication.scalar(LAST_DAY, source=report.source, load_id=report.load_id)
+        missed = (asked.due - timedelta(days=asked.days) - last).days - 1 if last else 0
+        first = asked.due - timedelta(days=min(max(missed, 0), asked.settings.nudge_catch_up))
+        found = rows(publication.connection, OF_JOB, configuration=None, first=first, last=asked.due)
+        return _nudge(publication.connection, found, asked)
 
 
-def nudge(
-    engine: Engine,
-    uuids: Sequence[UUID],
-    *,
-    of: UUID,
-    days: int,
-    as_of: datetime,
-    settings: Settings,
-    actor: str,
-    dry_run: bool,
-) -> Nudges:
-    """Nudge the learners of some assignments of the configuration `of`, if their run begins in `days` days.
+def nudge(engine: Engine, uuids: Sequence[UUID], of: UUID, asked: Ask) -> Nudges:
+    """Nudge the learners of some assignments of the configuration `of`, if their run begins on the day.
 
     Raises UsageError where there is no such configuration, LoadRefusedError where it is not active.
     """
-    with writing(engine, "nudge", as_of, actor, dry_run=dry_run) as publication:
+    with writing(engine, "nudge", asked.as_of, asked.actor, dry_run=asked.dry_run) as publication:
         connection = publication.connection
         found = configuration(connection, of)
         if not found["active"]:
             raise LoadRefusedError(f"The configuration {of} is not active: its learners are not nudged.")
         ask(connection, uuids)
-        due = _day(as_of) + timedelta(days=days)
-        decided = rows(connection, NAMED, configuration=found["id"], first=due, last=due)
-        done = _nudge(connection, decided, as_of, settings)
+        decided = rows(connection, NAMED, configuration=found["id"], first=asked.due, last=asked.due)
+        done = _nudge(connection, decided, asked)
     done.named = True
     return done
 
 
-def _nudge(connection: Connection, found: Sequence[Row], as_of: datetime, settings: Settings) -> Nudges:
+def _nudge(connection: Connection, found: Sequence[Row], asked: Ask) -> Nudges:
     due = [row for row in found if row["outcome"] == "nudged"]
-    mails.queue(connection, "nudge", [row["id"] for row in due], as_of=as_of, settings=settings)
+    mails.queue(connection, "nudge", [row["id"] for row in due], as_of=asked.as_of, settings=asked.settings)
     left = [{"uuid": row["uuid"], "reason": row["outcome"]} for row in found if row["outcome"] != "nudged"]
     return Nudges([row["uuid"] for row in due], left)
-
-
-def _day(moment: datetime) -> date:
-    return moment.astimezone(UTC).date()

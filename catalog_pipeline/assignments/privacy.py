@@ -27,9 +27,8 @@ RETIRE = """
     UPDATE catalog.content_assignment a
     SET learner_email = 'retired_user' || encode(uuid_send(gen_random_uuid()), 'hex')::char(16) || '@retired.invalid'
     FROM clearing c WHERE c.id = a.id"""
-CLEAR_MAILS = """
-    UPDATE ops.outbox o SET recipients = '{}', delivered = '{}', content = NULL, due_at = NULL, last_error = NULL
-    FROM catalog.assignment_action d JOIN clearing c ON c.id = d.content_assignment_id
+DELETE_MAILS = """
+    DELETE FROM ops.outbox o USING catalog.assignment_action d JOIN clearing c ON c.id = d.content_assignment_id
     WHERE d.outbox_id = o.id"""
 FORGET_DOCUMENTS = """
     DELETE FROM landing.document d USING clearing c
@@ -46,12 +45,13 @@ class Clearing:
 def clear_personal_data(engine: Engine, *, as_of: datetime, actor: str, dry_run: bool = False) -> Clearing:
     """Clear the address of each assignment that expired after ninety days and whose learner was told so.
 
-    A mail of theirs that was not sent yet is not sent any more. The customer's own list of learners is left alone.
+    Their mails are deleted, sent or not; the actions stay. The customer's own list of
+    learners is left alone.
     """
     with writing(engine, "clear-pii", as_of, actor, dry_run=dry_run) as publication:
         publication.execute(CLEARABLE, retired=RETIRED)
         found = rows(publication.connection, "SELECT uuid FROM clearing ORDER BY id")
-        for statement in (CLEAR_MAILS, FORGET_DOCUMENTS):
+        for statement in (DELETE_MAILS, FORGET_DOCUMENTS):
             publication.execute(statement)
         publication.count("catalog.content_assignment", {"updated": publication.execute(RETIRE)})
     return Clearing([row["uuid"] for row in found])

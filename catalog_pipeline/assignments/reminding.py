@@ -11,6 +11,8 @@ from catalog_pipeline.assignments.asked import Answers, answers, ask, writing
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.settings import Settings
 
+REMINDABLE, CANCELABLE = ("allocated",), ("allocated", "errored")
+"""The states in which an assignment can be reminded of, or taken back."""
 REMINDED = """
     CASE WHEN w.state <> 'allocated' THEN 'not_remindable'
          -- Once a day by UTC. A mail that was refused does not count.

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from catalog_pipeline.cli import (
-    assignments,
+    assigning,
     associations,
     enterprise,
     mail,
@@ -41,11 +41,11 @@ app.add_typer(pipeline.app)
 app.add_typer(questions.app)
 app.add_typer(query.app)
 app.add_typer(associations.app, name="associations")
-app.add_typer(assignments.app, name="assignments")
+app.add_typer(assigning.app, name="assignments")
+app.add_typer(enterprise.app, name="enterprise")
 app.add_typer(marts.app, name="marts")
 app.add_typer(site.app, name="site")
 app.add_typer(partner.app, name="partner")
-app.add_typer(enterprise.app, name="enterprise")
 app.add_typer(mail.app, name="mail")
 app.add_typer(upstream.app, name="upstream")
 app.add_typer(retention.app, name="retention")

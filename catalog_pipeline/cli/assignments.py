@@ -19,6 +19,17 @@ Configuration = Annotated[
     UUID | None,
     typer.Option("--configuration", parser=parse_uuid, metavar="U", help="Only those of this configuration."),
 ]
+States = Annotated[list[str] | None, typer.Option("--state", help="Only those in one of these states.")]
+LearnerStates = Annotated[
+    list[str] | None, typer.Option("--learner-state", help="Only notifying, waiting, expired or failed ones.")
+]
+Email = Annotated[str | None, typer.Option("--email", help="Only those of this address.")]
+Learner = Annotated[int | None, typer.Option("--learner", metavar="ID", help="Only those of this learner of the LMS.")]
+ContentKey = Annotated[str | None, typer.Option("--content", metavar="KEY", help="Only those of this course or run.")]
+Search = Annotated[
+    str | None,
+    typer.Option("--search", metavar="TEXT", help="Only those with this in title, address, key or partner."),
+]
 
 
 @app.command("import")
@@ -47,19 +58,41 @@ def import_(
     raise SystemExit(int(report.exit_code))
 
 
+@app.command()
+def adopt(
+    configuration: Annotated[UUID, typer.Argument(parser=parse_uuid, metavar="U", help="The configuration's uuid.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take over a configuration's assignments from enterprise-access, for good.
+
+    They are no longer replicated, and the verbs that change assignments work
+    on them. Switch off the jobs of enterprise-access for them first, or
+    learners get two mails. There is no way back.
+
+    Example: catalog-pipeline assignments adopt 3f2b8a52-0c1d-4e6f-9a7b-5d4c3b2a1908
+    """
+    from dataclasses import asdict
+
+    from catalog_pipeline.assignments.adopting import adopt as adopt_configuration
+    from catalog_pipeline.cli.console import print_json, say
+
+    with database() as (_, engine):
+        adopted = adopt_configuration(engine, configuration, actor=f"cli:{getpass.getuser()}")
+    if as_json:
+        print_json(asdict(adopted))
+    else:
+        say(f"Configuration {adopted.configuration} is ours, with {adopted.assignments:,} assignments.")
+
+
 @app.command("list")
 def list_(
     configuration: Configuration = None,
-    states: Annotated[list[str] | None, typer.Option("--state", help="Only those in one of these states.")] = None,
-    learner_states: Annotated[
-        list[str] | None, typer.Option("--learner-state", help="Only notifying, waiting, expired or failed ones.")
-    ] = None,
-    email: Annotated[str | None, typer.Option(help="Only those of this address.")] = None,
-    learner: Annotated[int | None, typer.Option(metavar="ID", help="Only those of this learner of the LMS.")] = None,
-    content: Annotated[str | None, typer.Option(metavar="KEY", help="Only those of this course or run.")] = None,
-    search: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Only those with this in title, address, key or partner.")
-    ] = None,
+    states: States = None,
+    learner_states: LearnerStates = None,
+    email: Email = None,
+    learner: Learner = None,
+    content: ContentKey = None,
+    search: Search = None,
     sort: Annotated[
         str,
         typer.Option(
@@ -97,7 +130,7 @@ def show(
 
     Why it expires when it does: catalog-pipeline explain U.
 
-    Example: catalog-pipeline assignments show 6f1f5f0e-0000-4000-8000-00000000ca7a
+    Example: catalog-pipeline assignments show 6f1f5f0e00004000800000000000ca7a
     """
     from catalog_pipeline.assignments.reading import show_assignment
     from catalog_pipeline.cli.assignments_output import print_assignment

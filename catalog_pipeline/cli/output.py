@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog_pipeline.cli.console import complain, print_csv, print_fields, print_json, print_table, say, to_the_minute
 from catalog_pipeline.database.rows import Row
-from catalog_pipeline.models.ops import ROW_OUTCOMES
+from catalog_pipeline.models.vocabulary import ROW_OUTCOMES
 
 if TYPE_CHECKING:  # what the verbs that only ask need not load
     import pandas as pd
@@ -63,12 +63,13 @@ def print_refreshes(
 ) -> None:
     """Print each crawl, then the rows of each table by outcome; what failed, a line each on stderr."""
     loaded = enterprise.loads if enterprise else []
-    for error in (*(failure.error for failure in failed), *(load.error for load in loaded if load.error)):
+    for error in (*(failure.error for failure in failed), *(error for load in loaded for error in load.errors)):
         complain(f"error: {error}")
     crawls = [_crawl(crawl) for one in done for crawl in one.crawls]
     crawls += [{**_crawl(crawl), "catalog": load.catalog} for load in loaded for crawl in load.crawls]
     loads = [_load(one.report) for one in done]
-    loads += [{**_load(load.report), "catalog": load.catalog} for load in loaded]
+    ended = [{"catalog": load.catalog, "outcome": load.outcome, "detail": load.detail} for load in loaded]
+    loads += [{**_load(load.report), **told} for load, told in zip(loaded, ended, strict=True)]
     if as_json:
         failures = [{"source": one.source, "error": str(one.error)} for one in failed]
         rebuilt = {"rebuild": enterprise.rebuild} if enterprise else {}
@@ -265,21 +266,20 @@ def print_explanation(explanation: Row, *, as_json: bool) -> None:
     for name, found in explanation.items():
         title = name.replace("_", " ").capitalize()
         if isinstance(found, dict):
-            print_fields({field: value for field, value in found.items() if not _is_table(value)}, title)
+            print_fields({field: value for field, value in found.items() if not isinstance(value, dict | list)}, title)
         elif isinstance(found, str):
             say(title, "bold italic")
             say(found)
         elif found:
-            print_table(
-                [{name: to_the_minute(value) for name, value in row.items()} for row in found], title, essential=3
-            )
+            print_table([_to_the_minute(row) for row in found], title, essential=3)
         else:
             say(f"{title}: none.")
         say()
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, list) and any(isinstance(one, dict) for one in value)
+def _to_the_minute(row: Row) -> Row:
+    """A row with instants as tables show them, but for `raw`: that is shown as upstream writes it."""
+    return {name: value if name == "raw" else to_the_minute(value) for name, value in row.items()}
 
 
 def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:

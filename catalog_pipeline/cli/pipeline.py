@@ -105,17 +105,11 @@ def _refresh_enterprise(
     """Refresh, then rebuild the expirations of the assignments that this changes."""
     from datetime import UTC, datetime
 
-    from catalog_pipeline.assignments.expirations import rebuild
-    from catalog_pipeline.database.engine import connected
-    from catalog_pipeline.database.events import Range, ahead
+    from catalog_pipeline.assignments.expirations import rebuild_since_last
     from catalog_pipeline.replication.enterprise_refresh import EnterpriseRefresh, refresh_enterprise
 
-    with connected(engine) as connection:
-        after = ahead(connection)
     loads = refresh_enterprise(engine, found, [str(uuid) for uuid in catalogs], **options)
-    with connected(engine) as connection:
-        changed = Range(after, ahead(connection))
-    rebuilt = rebuild(engine, changed, as_of=datetime.now(UTC))
+    rebuilt = rebuild_since_last(engine, as_of=datetime.now(UTC))
     return EnterpriseRefresh(loads, {"rebuilt": rebuilt.rebuilt, "moved": rebuilt.moved})
 
 

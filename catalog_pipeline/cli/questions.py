@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
 
-from catalog_pipeline.cli.shared import AsCsv, AsJson, AsWide, database, load_settings, read_text
+from catalog_pipeline.cli.shared import AsCsv, AsJson, AsWide, database, load_settings, parse_uuid, read_text
 from catalog_pipeline.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -184,3 +185,25 @@ def _parse_lines(content: str) -> list[Row]:
     given = pd.Series(lines, dtype=TEXT)
     parsed = parse_keys(given).assign(input=given).reindex(columns=KEY_COLUMNS).astype(object)
     return parsed.where(parsed.notna(), None).to_dict("records")
+
+
+@app.command("credits-available")
+def credits_available(
+    customer: Annotated[UUID, typer.Option(parser=parse_uuid, metavar="U", help="The enterprise customer.")],
+    learner: Annotated[int, typer.Option(metavar="ID", help="The learner's id in the LMS.")],
+    wide: AsWide = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a learner may spend of a customer's policies.
+
+    What the learner has spent so far is not replicated.
+
+    Example: catalog-pipeline credits-available --learner 7 \\
+        --customer 0a0a0a0a-1111-4222-8333-444444444444
+    """
+    from catalog_pipeline.assignments.credits import credits_available as find_credits
+    from catalog_pipeline.cli.assigning_output import print_credits
+    from catalog_pipeline.database.engine import connected
+
+    with database() as (_, engine), connected(engine) as connection:
+        print_credits(find_credits(connection, customer, learner), as_json=as_json)

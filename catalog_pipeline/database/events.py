@@ -97,11 +97,6 @@ class Range:
         return {"after": str(self.after), "upto": str(self.upto)}
 
 
-def ahead(connection: Connection) -> int:
-    """The first transaction that has not begun: the events of whatever begins from now on are in a Range after it."""
-    return connection.execute(text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")).scalar_one()
-
-
 @dataclass(frozen=True)
 class Reading:
     """What came after a cursor: the query's rows, their range, and the cursor for the next reading."""

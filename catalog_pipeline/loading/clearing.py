@@ -10,7 +10,8 @@ from catalog_pipeline.database import locks
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.publication import PUBLISH_LOCK
-from catalog_pipeline.models import metadata
+from catalog_pipeline.models.tables import metadata
+from catalog_pipeline.sample.customers import build_customers
 from catalog_pipeline.sample.feeds import FeedFile, feed_files
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.upstreams import SAMPLE_ADDRESS, sample_day
@@ -29,8 +30,13 @@ OTHERS = {
         SELECT DISTINCT entity || ' ' || key FROM ops.change_event
         WHERE action = 'created' AND actor NOT LIKE 'load:%' AND actor NOT LIKE 'migration:%'
           AND entity IN ('organization', 'catalog_course', 'course_run', 'program') ORDER BY 1""",
+    "enterprise customers that are not the sample's: {}": """
+        SELECT coalesce(name, uuid::text) FROM catalog.enterprise_customer WHERE uuid::text <> ALL(:customers)
+        ORDER BY 1""",
 }
 """What is not the sample's, in words, and SQL that names it."""
+KEPT = ("catalog.assignment_transition",)
+"""Tables whose rows came with the schema."""
 
 
 class NotOnlySampleError(LoadRefusedError):
@@ -55,13 +61,18 @@ def clear_sample(engine: Engine, settings: Settings) -> Cleared:
     delivered = list(feed_files(settings.sample_courses, settings.sample_seed, sample_day(settings) + 1))
     with connected(engine) as connection:
         locks.take(connection, PUBLISH_LOCK)
-        _refuse_others(connection, delivered)
+        _refuse_others(connection, settings, delivered)
         counts = {table: _empty(connection, table) for table in _tables(connection)}
     return Cleared({table: n for table, n in counts.items() if n}, _remove(settings, delivered))
 
 
-def _refuse_others(connection: Connection, delivered: list[FeedFile]) -> None:
-    known = {"sample": SAMPLE_ADDRESS, "hashes": [sha256(feed.data).hexdigest() for feed in delivered]}
+def _refuse_others(connection: Connection, settings: Settings, delivered: list[FeedFile]) -> None:
+    customers = build_customers(settings.sample_courses, settings.sample_seed).customers
+    known = {
+        "sample": SAMPLE_ADDRESS,
+        "hashes": [sha256(feed.data).hexdigest() for feed in delivered],
+        "customers": [customer.uuid for customer in customers],
+    }
     found = []
     for told, query in OTHERS.items():
         names = list(
@@ -78,7 +89,11 @@ def _refuse_others(connection: Connection, delivered: list[FeedFile]) -> None:
 
 def _tables(connection: Connection) -> list[str]:
     """The tables to empty: those that refer to others first, the history of changes last."""
-    own = [table.fullname for table in reversed(metadata.sorted_tables) if table.fullname != "ops.change_event"]
+    own = [
+        table.fullname
+        for table in reversed(metadata.sorted_tables)
+        if table.fullname not in ("ops.change_event", *KEPT)
+    ]
     marts = connection.execute(
         text("SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = 'marts'")
     )

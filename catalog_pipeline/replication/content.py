@@ -42,14 +42,27 @@ class EnterpriseLoad:
 
     catalog: str | None
     report: LoadReport
-    crawls: tuple[Crawl, ...] = ()
-    error: CatalogError | None = None
-    """Why it was refused or failed."""
+    crawls: Sequence[Crawl] = ()
+    errors: Sequence[CatalogError] = ()
+    """Why lists could not be read, or why the load was refused."""
+
+    @property
+    def outcome(self) -> str:
+        """applied or held; refused or failed where a list was, though all else was published."""
+        if not self.errors:
+            return self.report.outcome
+        return "refused" if all(isinstance(error, LoadRefusedError) for error in self.errors) else "failed"
+
+    @property
+    def detail(self) -> str | None:
+        """Why it did not end as applied."""
+        told = dict.fromkeys([*(str(error) for error in self.errors), *filter(None, [self.report.detail])])
+        return " ".join(told) or None
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit status for this outcome."""
-        return self.error.exit_code if self.error else self.report.exit_code
+        """The exit status for this outcome: the largest of all errors'."""
+        return max(self.report.exit_code, *(error.exit_code for error in self.errors), ExitCode.DONE)
 
 
 def find_catalogs(engine: Engine | Connection, uuids: Sequence[UUID | str] = ()) -> list[ContentCatalog]:
@@ -89,12 +102,11 @@ def load_catalog(
     except DatabaseError:
         raise
     except CatalogError as error:
-        outcome = "refused" if isinstance(error, LoadRefusedError) else "failed"
+        load = EnterpriseLoad(catalog.uuid, LoadReport(_source(catalog), 0), errors=[error])
         # At another address nothing is touched: this may be a copy of the database.
         if not isinstance(error, UpstreamChangedError):
-            _record_outcome(engine, catalog, outcome, str(error))
-        report = LoadReport(_source(catalog), 0, outcome, str(error))
-        return EnterpriseLoad(catalog.uuid, report, error=error)
+            _record_outcome(engine, catalog, load)
+        return load
 
 
 def fetch_by_key(engine: Engine, upstreams: Upstreams, catalog_uuid: UUID | str, keys: Sequence[str]) -> LoadReport:
@@ -137,11 +149,11 @@ def _source(catalog: ContentCatalog) -> str:
     return f"{SOURCE}:{catalog.uuid}"
 
 
-def _record_outcome(engine: Engine, catalog: ContentCatalog, outcome: str, detail: str) -> None:
+def _record_outcome(engine: Engine, catalog: ContentCatalog, load: EnterpriseLoad) -> None:
     with connected(engine) as connection:
         connection.execute(
             text("UPDATE catalog.enterprise_catalog SET last_outcome = :outcome, last_detail = :detail WHERE id = :id"),
-            {"outcome": outcome, "detail": detail, "id": catalog.id},
+            {"outcome": load.outcome, "detail": load.detail, "id": catalog.id},
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 
 from catalog_pipeline.replication.content import EnterpriseLoad, find_catalogs, load_catalog
+from catalog_pipeline.replication.enterprise import load_records
 from catalog_pipeline.sources.enterprise import CATALOG_SERVICE, SOURCE
 from catalog_pipeline.sources.upstreams import Upstreams
 
@@ -29,12 +30,13 @@ def refresh_enterprise(
 ) -> list[EnterpriseLoad]:
     """Load all, or the content of the named catalogs alone. One load that fails or is held stops no other.
 
-    Raises UsageError where a catalog is not known, or the service is not configured; DatabaseError.
+    Raises UsageError where a catalog is not known, or no service is configured; DatabaseError.
     """
-    loads: list[EnterpriseLoad] = []
-    reads_content = CATALOG_SERVICE in upstreams.urls or SOURCE not in upstreams.configured()
-    if catalogs or reads_content:  # where no service is configured, that is told
-        loads += refresh_content(engine, upstreams, catalogs, full=full, accept_removals=accept_removals)
+    if catalogs or SOURCE not in upstreams.configured():  # where no service is configured, that is told
+        return refresh_content(engine, upstreams, catalogs, full=full, accept_removals=accept_removals)
+    loads = [load_records(engine, upstreams, full=full, accept_removals=accept_removals)]
+    if CATALOG_SERVICE in upstreams.urls:
+        loads += refresh_content(engine, upstreams, full=full, accept_removals=accept_removals)
     return loads
 
 

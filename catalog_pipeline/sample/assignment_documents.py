@@ -1,8 +1,9 @@
 """Assignments as enterprise-access sends them to an admin, with what it derives at each read.
 
 The expiration is derived as upstream does it, so it is wrong where upstream is: a preferred run that its course no
-longer has means no deadline at all. Where upstream's behaviour is not known for certain: an assignment without a
-policy expires by its 90 days alone.
+longer has means no deadline at all. The documents have no `allocated_at`, no preferred run and no credit request, which
+upstream keeps to itself. Where upstream's behaviour is not known for certain: an assignment without a policy expires by
+its 90 days alone. Search, and orders other than the default one, are left out.
 """
 
 from collections import Counter

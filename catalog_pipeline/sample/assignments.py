@@ -16,8 +16,8 @@ STATES = {"allocated": 46, "accepted": 20, "cancelled": 10, "expired": 9, "error
 FIRST = 16
 """How many assignments of a configuration are live and fresh, so that a deadline of some weeks comes before 90 days."""
 FIRST_STATES = ("allocated", "accepted", "allocated", "errored")
-BATCH = 8
-"""Assignments that are allocated by one call."""
+ADMINS = (1000, 1001, 1002)
+"""The LMS ids of those who assign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +76,19 @@ class Assignment:
 
 
 def draft_assignments(
-    configuration: Configuration, learners: list[Learner], targets: list[Target], count: int, seed: int
+    configuration: Configuration, learners: list[Learner], targets: list[Target], count: int
 ) -> list[Assignment]:
     """So many assignments of targets to learners; fewer where there are too few of both for different ones.
 
     The first ones are of the first targets, and in the states that count as live.
     """
-    rng = Random(f"{seed}/assignments/{configuration.uuid}")
+    rng = Random(f"assignments/{configuration.uuid}")
     taken: set[tuple[str, str]] = set()
     made: list[Assignment] = []
     for number, (target, learner) in enumerate(_pairs(targets, learners, count, rng)):
         if (learner.email, target.content_key) not in taken:
             taken.add((learner.email, target.content_key))
-            made.append(_Draft(configuration, target, learner, number, seed, rng).assignment())
+            made.append(_Draft(configuration, target, learner, number, rng).assignment())
     return made
 
 
@@ -100,14 +100,14 @@ def _pairs(targets: list[Target], learners: list[Learner], count: int, rng: Rand
 
 
 class _Draft:
-    """One assignment in the making."""
+    """One assignment in the making. Its uuids follow from that of its configuration, which the seed decides."""
 
     def __init__(
-        self, configuration: Configuration, target: Target, learner: Learner, number: int, seed: int, rng: Random
+        self, configuration: Configuration, target: Target, learner: Learner, number: int, rng: Random
     ) -> None:
         self.configuration, self.target, self.learner = configuration, target, learner
-        self.number, self.seed, self.rng = number, seed, rng
-        self.uuid = stable_uuid(seed, "assignment", configuration.uuid, number)
+        self.number, self.rng = number, rng
+        self.uuid = stable_uuid(0, "assignment", configuration.uuid, number)
         self.state = self._state()
         self.allocated = self._allocated()
         self.moments: dict[str, datetime] = {"allocated": self.allocated}
@@ -128,7 +128,15 @@ class _Draft:
     def assignment(self) -> Assignment:
         """The assignment, with the actions that brought it into its state."""
         self._invite()
-        getattr(self, f"_{self.state}", self._remind)()
+        steps = {
+            "allocated": self._remind,
+            "accepted": self._accept,
+            "cancelled": self._cancel,
+            "expired": self._expire,
+            "errored": self._fail,
+            "reversed": self._reverse,
+        }
+        steps[self.state]()
         learner = self.learner
         retired = self.state == "expired" and self.number % 3 == 0
         return Assignment(
@@ -141,13 +149,13 @@ class _Draft:
             self.moments,
             tuple(self.actions),
             self._named("transaction") if self.state in ("accepted", "reversed") else None,
-            stable_uuid(self.seed, "batch", self.configuration.uuid, self.number // BATCH),
-            1000 + self.number // BATCH % 3,
+            self._named("batch"),
+            ADMINS[self.number % len(ADMINS)],
             self._named("credit-request") if not self.target.run_based and self.number % 9 == 4 else None,
         )
 
     def _named(self, *names: object) -> str:
-        return stable_uuid(self.seed, self.uuid, *names)
+        return stable_uuid(0, self.uuid, *names)
 
     def _add(self, kind: str, after: timedelta, error: str | None = None, ended: bool = True) -> datetime:
         """Add an action so long after the one before; returns when it was completed, or failed."""
@@ -176,26 +184,26 @@ class _Draft:
         for _ in range(self.rng.choice((0, 0, 1, 2))):
             self._add("reminded", self._later(), self.rng.choice((None, None, None, "email_error")))
 
-    def _accepted(self) -> None:
+    def _accept(self) -> None:
         self._remind()
         self.moments["accepted"] = self._add("redeemed", self._later())
 
-    def _errored(self) -> None:
+    def _fail(self) -> None:
         self.moments["errored"] = self._add("redeemed", self._later(), "enrollment_error")
 
-    def _cancelled(self) -> None:
+    def _cancel(self) -> None:
         """Upstream never sets when an assignment was cancelled."""
         self._add("cancelled", self._later())
         if self.rng.random() < 0.4:
             self._add("cancelled_acknowledged", self._later())
 
-    def _expired(self) -> None:
+    def _expire(self) -> None:
         moment = self.allocated + timedelta(days=90)
         self.moments["expired"] = self._add("expired", moment - self.actions[-1].created)
         if self.rng.random() < 0.4:
             self._add("expired_acknowledged", self._later())
 
-    def _reversed(self) -> None:
+    def _reverse(self) -> None:
         self.moments["accepted"] = self._add("redeemed", self._later())
         self.moments["reversed"] = self._add("reversed", self._later())
 

@@ -38,10 +38,10 @@ class Customer:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Selection:
-    """What a catalog's query finds: a share of the courses in per cent, all executive education, or a few for sure.
+    """What a catalog's query finds: a share of the courses in per cent, and all executive education if `executive`.
 
-    `runs` tells whether courseruns are in it as rows of their own, `restricted` whether the query allows the runs
-    restricted to enterprises.
+    `watched`: also the awkward courses, and those that the first days change. `runs`: some runs are rows of their own.
+    `restricted`: runs that are restricted to enterprises are allowed.
     """
 
     share: int = 0

@@ -55,7 +55,7 @@ def build_enterprise(courses: int, seed: int) -> Enterprise:
         targets = _targets(enterprise, configuration, catalog, first)
         count = max(1, round(courses * ASSIGNMENTS_A_COURSE * configuration.share / 100)) if courses else 0
         learners = enterprise.customers.learners_of(configuration.customer)
-        enterprise.assignments += draft_assignments(configuration, learners, targets, count, seed)
+        enterprise.assignments += draft_assignments(configuration, learners, targets, count)
     return enterprise
 
 

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterInstance, DagsterRunStatus, build_sensor_context
 from support.catalog import uuid_of
-from support.content import CATALOG, Enterprise, EnterpriseCatalogs, content_course, content_run
+from support.content import CATALOG, EnterpriseCatalogs, Replica, content_course, content_run
 from werkzeug import Response
 
 from assets import jobs
@@ -21,9 +21,9 @@ CONTENT, RUNS = dg.AssetKey(["catalog", "content_metadata"]), dg.AssetKey(["cata
 
 
 @pytest.fixture
-def enterprise_defs(deployed: Settings, enterprise: Enterprise, catalogs: EnterpriseCatalogs) -> dg.Definitions:
+def enterprise_defs(deployed: Settings, replica: Replica, catalogs: EnterpriseCatalogs) -> dg.Definitions:
     """The code location of a pipeline with two catalogs, read from the test's enterprise-catalog."""
-    enterprise.add_catalog(OTHER)
+    replica.add_catalog(OTHER)
     catalogs.listed = {
         CATALOG: [content_course("A+1", content_run("course-v1:A+1+R1")), {"content_type": "course"}],
         OTHER: [content_course("A+1")],
@@ -39,7 +39,7 @@ def partitioned(instance: DagsterInstance) -> DagsterInstance:
 
 
 def test_a_partition_is_read_and_tells_what_it_holds(
-    enterprise_defs: dg.Definitions, partitioned: DagsterInstance, enterprise: Enterprise
+    enterprise_defs: dg.Definitions, partitioned: DagsterInstance, replica: Replica
 ) -> None:
     job = enterprise_defs.resolve_job_def(jobs.replicate_content.name)
     assert job.execute_in_process(instance=partitioned, partition_key=CATALOG).success
@@ -50,7 +50,7 @@ def test_a_partition_is_read_and_tells_what_it_holds(
     told = {name: value.value for name, value in event.asset_materialization.metadata.items()}
     assert (told["dagster/partition_row_count"], told["created"], told["documents_read"]) == (1, 1, 2)
     assert told["rejects"] == 1
-    assert enterprise.rows("SELECT count(*) FROM catalog.content_run") == [(1,)]
+    assert replica.rows("SELECT count(*) FROM catalog.content_run") == [(1,)]
 
 
 def test_a_backfill_of_several_is_one_run_and_one_that_fails_stops_no_other(
@@ -81,7 +81,7 @@ def test_the_nights_stage_reads_every_catalog_and_adds_the_partitions(
 
 
 def test_the_sensor_keeps_the_partitions_in_step(
-    deployed: Settings, enterprise: Enterprise, instance: DagsterInstance
+    deployed: Settings, replica: Replica, instance: DagsterInstance
 ) -> None:
     instance.add_dynamic_partitions(str(CATALOGS.name), [OTHER])
 
@@ -95,26 +95,26 @@ def test_the_sensor_keeps_the_partitions_in_step(
     instance.add_dynamic_partitions(str(CATALOGS.name), [CATALOG])
     instance.delete_dynamic_partition(str(CATALOGS.name), OTHER)
     assert tick() == []
-    enterprise.execute("UPDATE catalog.enterprise_catalog SET missing_since = now()")
+    replica.execute("UPDATE catalog.enterprise_catalog SET missing_since = now()")
     assert tick() == ["DeleteDynamicPartitionsRequest"]
 
 
 @pytest.mark.parametrize("state", ["allocated", "expired"])
 def test_live_assignments_without_content_and_stale_catalogs_are_told(
-    enterprise: Enterprise, catalogs: EnterpriseCatalogs, state: str
+    replica: Replica, catalogs: EnterpriseCatalogs, state: str
 ) -> None:
     checks = {check.name: check for check in CHECKS}
-    enterprise.add_assignment("A+1", state)
+    replica.add_assignment("A+1", state)
 
     def at_fault() -> list[int]:
-        with connected(enterprise.engine) as connection:
+        with connected(replica.engine) as connection:
             return [checks[name].run(connection) for name in ("live_assignments_have_content", "catalogs_are_fresh")]
 
     assert at_fault() == [int(state == "allocated"), 1]
-    enterprise.loaded()
+    replica.loaded()
     assert at_fault() == [int(state == "allocated"), 0]
     catalogs.listed[CATALOG] = [content_course("a+1")]
-    enterprise.loaded()
+    replica.loaded()
     assert at_fault() == [0, 0]
-    enterprise.execute("UPDATE catalog.enterprise_catalog SET fetched_at = now() - interval '25 hours'")
+    replica.execute("UPDATE catalog.enterprise_catalog SET fetched_at = now() - interval '25 hours'")
     assert at_fault() == [0, 1]

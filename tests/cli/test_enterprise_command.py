@@ -6,8 +6,8 @@ from support.command import Command
 from support.content import (
     CATALOG,
     CUSTOMER,
-    Enterprise,
     EnterpriseCatalogs,
+    Replica,
     content_course,
     content_run,
     program_document,
@@ -19,11 +19,11 @@ R1 = "course-v1:A+1+R1"
 
 
 @pytest.fixture
-def pointed(command: Command, enterprise: Enterprise, catalogs: EnterpriseCatalogs) -> Command:
+def pointed(command: Command, replica: Replica, catalogs: EnterpriseCatalogs) -> Command:
     """A command whose enterprise-catalog is the test's; it has two catalogs."""
     command.env["CATALOG_ENTERPRISE_CATALOG_URL"] = catalogs.url
     command.env["CATALOG_REQUEST_RETRIES"] = "0"
-    enterprise.add_catalog(uuid_of("another catalog"))
+    replica.add_catalog(uuid_of("another catalog"))
     catalogs.listed = {
         CATALOG: [content_course("A+1", content_run(R1)), program_document("P")],
         uuid_of("another catalog"): [content_course("A+1"), run_document("course-v1:B+1+R1", "B+1")],
@@ -31,15 +31,19 @@ def pointed(command: Command, enterprise: Enterprise, catalogs: EnterpriseCatalo
     return command
 
 
-def test_a_refresh_reports_each_catalog_and_what_was_rebuilt(pointed: Command, enterprise: Enterprise) -> None:
-    enterprise.add_assignment("A+1")
+def test_a_refresh_reports_each_catalog_and_what_was_rebuilt(pointed: Command, replica: Replica) -> None:
+    replica.add_assignment("A+1")
     told = pointed.json("refresh", "enterprise")
     loads = {load["catalog"]: load for load in told["loads"]}
     assert {load["outcome"] for load in loads.values()} == {"applied"}
+    assert list(loads) == [None, *sorted([CATALOG, uuid_of("another catalog")])]
     assert loads[CATALOG]["source"] == f"enterprise:{CATALOG}"
     assert loads[CATALOG]["counts"]["catalog.content_metadata"] == {"created": 2}
     assert told["rebuild"] == {"rebuilt": 1, "moved": 0}
-    assert {crawl["kind"] for crawl in told["crawls"]} == {"content"}
+    assert {crawl["kind"]: crawl["catalog"] for crawl in told["crawls"]} == {
+        "catalog": None,
+        "content": uuid_of("another catalog"),
+    }
     again = pointed.json("refresh", "enterprise", "--catalog", CATALOG)
     assert [load["catalog"] for load in again["loads"]] == [CATALOG]
     assert again["rebuild"] == {"rebuilt": 0, "moved": 0}
@@ -50,7 +54,7 @@ def test_a_catalog_that_fails_keeps_no_other_from_being_read(pointed: Command, c
     catalogs.answer = lambda request: Response("{}", 404) if CATALOG in request.path else None
     told = pointed.json("refresh", "enterprise", status=5)
     outcomes = {load["catalog"]: load["outcome"] for load in told["loads"]}
-    assert outcomes == {CATALOG: "failed", uuid_of("another catalog"): "applied"}
+    assert outcomes == {None: "applied", CATALOG: "failed", uuid_of("another catalog"): "applied"}
     (failed,) = [load["detail"] for load in told["loads"] if load["outcome"] == "failed"]
     assert "answered 404" in failed
     assert "answered 404" in pointed("refresh", "enterprise", status=5).stderr

@@ -181,3 +181,13 @@ def test_what_people_made_keeps_the_samples_database_from_being_cleared(catalog:
     with pytest.raises(NotOnlySampleError, match="made by hand: course_run course-v1:A"):
         clear_sample(catalog.engine, catalog.settings)
     assert catalog.value("SELECT count(*) FROM catalog.course_run") == 1
+
+
+def test_a_customer_of_ones_own_keeps_the_samples_database_from_being_cleared(catalog: Catalog) -> None:
+    transitions = catalog.value("SELECT count(*) FROM catalog.assignment_transition")
+    catalog.execute("INSERT INTO catalog.enterprise_customer (uuid, name) VALUES (gen_random_uuid(), 'Acme')")
+    with pytest.raises(NotOnlySampleError, match="enterprise customers that are not the sample's: Acme"):
+        clear_sample(catalog.engine, catalog.settings)
+    catalog.execute("DELETE FROM catalog.enterprise_customer")
+    clear_sample(catalog.engine, catalog.settings)
+    assert catalog.value("SELECT count(*) FROM catalog.assignment_transition") == transitions > 0

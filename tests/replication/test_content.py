@@ -8,8 +8,8 @@ import pytest
 from support.catalog import uuid_of
 from support.content import (
     CATALOG,
-    Enterprise,
     EnterpriseCatalogs,
+    Replica,
     content_course,
     content_run,
     program_document,
@@ -23,7 +23,7 @@ from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, PUBLISH_LOCK, 
 R1, R2 = "course-v1:A+1+R1", "course-v1:A+1+R2"
 
 
-def test_a_course_is_kept_with_its_runs_dates_and_price(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_a_course_is_kept_with_its_runs_dates_and_price(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1", content_run(R1), content_run(R2, fixed_price_usd="99.50"))]
     report = replica.loaded()
     assert report.counts["catalog.content_metadata"] == {"created": 1}
@@ -47,7 +47,7 @@ def test_a_course_is_kept_with_its_runs_dates_and_price(replica: Enterprise, cat
 
 
 def test_an_unchanged_catalog_costs_no_writes_of_content_or_landing(
-    replica: Enterprise, catalogs: EnterpriseCatalogs
+    replica: Replica, catalogs: EnterpriseCatalogs
 ) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1", content_run(R1)), program_document("P")]
     replica.loaded()
@@ -61,7 +61,7 @@ def test_an_unchanged_catalog_costs_no_writes_of_content_or_landing(
 
 
 def test_a_run_that_vanishes_from_its_document_is_missing_and_returns(
-    replica: Enterprise, catalogs: EnterpriseCatalogs
+    replica: Replica, catalogs: EnterpriseCatalogs
 ) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1", content_run(R1), content_run(R2))]
     replica.loaded()
@@ -73,9 +73,7 @@ def test_a_run_that_vanishes_from_its_document_is_missing_and_returns(
     assert replica.runs() == [(R1, True), (R2, True)]
 
 
-def test_the_run_inside_its_course_goes_before_its_own_document(
-    replica: Enterprise, catalogs: EnterpriseCatalogs
-) -> None:
+def test_the_run_inside_its_course_goes_before_its_own_document(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     alone = run_document(R2, "A+1", status="archived")
     catalogs.listed[CATALOG] = [alone, content_course("A+1", content_run(R1), content_run(R2))]
     replica.loaded()
@@ -94,7 +92,7 @@ def test_the_run_inside_its_course_goes_before_its_own_document(
 
 
 def test_a_run_without_its_course_is_linked_when_the_course_comes(
-    replica: Enterprise, catalogs: EnterpriseCatalogs
+    replica: Replica, catalogs: EnterpriseCatalogs
 ) -> None:
     catalogs.listed[CATALOG] = [run_document(R1, "a+1")]
     replica.loaded()
@@ -105,7 +103,7 @@ def test_a_run_without_its_course_is_linked_when_the_course_comes(
 
 
 def test_repeated_documents_are_folded_and_of_differing_ones_the_later_stands(
-    replica: Enterprise, catalogs: EnterpriseCatalogs
+    replica: Replica, catalogs: EnterpriseCatalogs
 ) -> None:
     new = content_course("A+1", title="New", content_last_modified="2026-01-12T04:10:55.5Z")
     old = content_course("a+1", title="Old", content_last_modified="2026-01-12 04:10:55z")
@@ -119,7 +117,7 @@ def test_repeated_documents_are_folded_and_of_differing_ones_the_later_stands(
     assert len(replica.versions()[:-1]) == len(versions)
 
 
-def test_a_list_that_is_short_is_read_once_more_as_a_whole(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_a_list_that_is_short_is_read_once_more_as_a_whole(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     one, two = content_course("A+1"), content_course("A+2")
     catalogs.listed[CATALOG] = [one, two]
     catalogs.paged[CATALOG] = [one, one]
@@ -128,9 +126,7 @@ def test_a_list_that_is_short_is_read_once_more_as_a_whole(replica: Enterprise, 
     assert replica.content("content_key, listed") == [("A+1", True), ("A+2", True)]
 
 
-def test_a_list_that_stays_short_is_refused_and_changes_nothing(
-    replica: Enterprise, catalogs: EnterpriseCatalogs
-) -> None:
+def test_a_list_that_stays_short_is_refused_and_changes_nothing(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1"), content_course("A+2")]
     replica.loaded()
     versions = [row for row in replica.versions() if row[0] != "catalog.enterprise_catalog"]
@@ -138,13 +134,13 @@ def test_a_list_that_stays_short_is_refused_and_changes_nothing(
     page = {"count": 2, "next": None, "results": [content_course("A+1", title="Other")]}
     catalogs.answer = lambda _: Response(orjson.dumps(page))
     load = replica.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("refused", 4)
-    assert "counts 2 documents, and lists fewer" in str(load.report.detail)
+    assert (load.outcome, int(load.exit_code)) == ("refused", 4)
+    assert "counts 2 documents, and lists fewer" in str(load.detail)
     assert [row for row in replica.versions() if row[0] != "catalog.enterprise_catalog"] == versions
     assert replica.outcome() == ("refused", True)
 
 
-def test_what_the_pages_lack_is_asked_for_by_key(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_what_the_pages_lack_is_asked_for_by_key(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1")]
     catalogs.hidden[CATALOG] = [content_course("A+2", content_run("course-v1:A+2+R")), content_course("A+3")]
     for number, state in enumerate(("allocated", "accepted", "errored", "cancelled", "expired", "reversed")):
@@ -165,7 +161,7 @@ def test_what_the_pages_lack_is_asked_for_by_key(replica: Enterprise, catalogs: 
     assert [row for row in replica.versions() if row[0] != "catalog.enterprise_catalog"] == versions
 
 
-def test_a_run_alone_brings_its_course(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_a_run_alone_brings_its_course(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.hidden[CATALOG] = [content_course("A+1", content_run(R1))]
     replica.add_assignment(R1)
     replica.loaded()
@@ -173,7 +169,7 @@ def test_a_run_alone_brings_its_course(replica: Enterprise, catalogs: Enterprise
     assert replica.runs() == [(R1, True)]
 
 
-def test_keys_are_asked_for_a_hundred_a_call(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_keys_are_asked_for_a_hundred_a_call(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.hidden[CATALOG] = [content_course(f"A+{number}") for number in range(150)]
     for number in range(250):
         replica.add_assignment(f"A+{number}")
@@ -184,7 +180,7 @@ def test_keys_are_asked_for_a_hundred_a_call(replica: Enterprise, catalogs: Ente
 
 
 def test_a_course_that_leaves_the_pages_is_listed_no_longer_and_keeps_standing(
-    replica: Enterprise, catalogs: EnterpriseCatalogs
+    replica: Replica, catalogs: EnterpriseCatalogs
 ) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1"), content_course("A+2")]
     replica.loaded()
@@ -200,7 +196,7 @@ def test_a_course_that_leaves_the_pages_is_listed_no_longer_and_keeps_standing(
     assert replica.content() == [("A+1", "found", True), ("A+2", "not_in_catalog", False)]
 
 
-def test_content_that_is_gone_keeps_what_it_held_and_returns(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_content_that_is_gone_keeps_what_it_held_and_returns(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     courses = [content_course("A+1", content_run(R1)), content_course("A+2")]
     catalogs.listed[CATALOG] = courses
     replica.loaded()
@@ -215,7 +211,7 @@ def test_content_that_is_gone_keeps_what_it_held_and_returns(replica: Enterprise
     assert replica.content(columns)[0] == ("A+1", "found", True, "Course A+1", Decimal("150.00"))
 
 
-def test_a_key_that_was_not_in_the_catalog_is_found_later(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_a_key_that_was_not_in_the_catalog_is_found_later(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     replica.add_assignment("a+1")
     replica.add_assignment(R2)
     replica.loaded()
@@ -226,7 +222,7 @@ def test_a_key_that_was_not_in_the_catalog_is_found_later(replica: Enterprise, c
 
 
 def test_too_many_removals_are_held_for_that_catalog_and_accepted(
-    replica: Enterprise, catalogs: EnterpriseCatalogs
+    replica: Replica, catalogs: EnterpriseCatalogs
 ) -> None:
     other = uuid_of("another catalog")
     replica.add_catalog(other)
@@ -237,8 +233,8 @@ def test_too_many_removals_are_held_for_that_catalog_and_accepted(
     replica.settings = replica.settings.model_copy(update={"removal_floor": 1, "removal_share": 0.2})
     catalogs.listed[CATALOG] = [content_course("A+0", title="New"), *courses[1:3]]
     load = replica.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("held", 4)
-    assert f"refresh enterprise --catalog {CATALOG} --accept-removals" in str(load.report.detail)
+    assert (load.outcome, int(load.exit_code)) == ("held", 4)
+    assert f"refresh enterprise --catalog {CATALOG} --accept-removals" in str(load.detail)
     assert replica.value("SELECT count(*) FROM ops.held_removal") == 5
     statuses = "SELECT count(*) FROM catalog.content_metadata WHERE status = 'found'"
     assert replica.value(statuses) == 16
@@ -246,27 +242,27 @@ def test_too_many_removals_are_held_for_that_catalog_and_accepted(
     assert replica.outcome()[0] == "held"
     # The other catalog is loaded all the same, and holds nothing.
     replica.loaded(other)
-    assert replica.load().report.outcome == "held"
+    assert replica.load().outcome == "held"
     catalogs.listed[CATALOG] = courses[:4]
     accepted = replica.load(accept_removals=True)
-    assert accepted.report.outcome == "applied"
+    assert accepted.outcome == "applied"
     assert replica.value(statuses) == 12
     assert replica.value("SELECT count(*) FROM ops.held_removal") == 0
     assert replica.outcome()[0] == "applied"
 
 
-def test_a_catalog_that_comes_back_empty_is_held(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_a_catalog_that_comes_back_empty_is_held(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1")]
     replica.loaded()
     catalogs.listed[CATALOG] = []
-    assert replica.load().report.outcome == "held"
+    assert replica.load().outcome == "held"
     assert replica.content() == [("A+1", "found", True)]
     catalogs.listed[CATALOG] = [content_course("A+1")]
     replica.loaded()
     assert replica.value("SELECT count(*) FROM ops.held_removal") == 0
 
 
-def test_a_catalog_without_content_is_applied(replica: Enterprise) -> None:
+def test_a_catalog_without_content_is_applied(replica: Replica) -> None:
     assert replica.loaded().documents == 0
     assert replica.outcome() == ("applied", True)
 
@@ -282,43 +278,43 @@ NOT_A_LIST = {
 
 @pytest.mark.parametrize("answer", NOT_A_LIST)
 def test_a_catalog_that_cannot_be_read_fails_and_its_rows_stand(
-    replica: Enterprise, catalogs: EnterpriseCatalogs, answer: str
+    replica: Replica, catalogs: EnterpriseCatalogs, answer: str
 ) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1")]
     replica.loaded()
     versions = [row for row in replica.versions() if row[0] != "catalog.enterprise_catalog"]
     catalogs.answer = lambda _: NOT_A_LIST[answer]
     load = replica.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("failed", 5)
+    assert (load.outcome, int(load.exit_code)) == ("failed", 5)
     assert [row for row in replica.versions() if row[0] != "catalog.enterprise_catalog"] == versions
     assert replica.outcome() == ("failed", True)
     detail = replica.value("SELECT last_detail FROM catalog.enterprise_catalog")
-    assert detail == str(load.error)
+    assert detail == str(load.detail)
     catalogs.answer = lambda _: None
     replica.loaded()
     assert replica.value("SELECT last_detail FROM catalog.enterprise_catalog") is None
 
 
-def test_pages_without_end_fail(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_pages_without_end_fail(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     def endless(request: Request) -> Response:
         page = {"count": 1, "next": "more", "results": [content_course(f"A+{request.args['page']}")]}
         return Response(orjson.dumps(page), content_type="application/json")
 
     catalogs.answer = endless
     load = replica.load()
-    assert load.report.outcome == "failed"
-    assert "the list has no end" in str(load.report.detail)
+    assert load.outcome == "failed"
+    assert "the list has no end" in str(load.detail)
 
 
-def test_keys_that_cannot_be_read_fail_the_whole_catalog(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_keys_that_cannot_be_read_fail_the_whole_catalog(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1")]
     replica.add_assignment("A+2")
     catalogs.answer = lambda request: Response("", 503) if request.args.get("content_keys") else None
-    assert replica.load().report.outcome == "failed"
+    assert replica.load().outcome == "failed"
     assert replica.content() == []
 
 
-def test_bad_documents_are_rejected_and_their_rows_stand(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_bad_documents_are_rejected_and_their_rows_stand(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1", content_run(R1)), content_course("A+2")]
     replica.loaded()
     nobody = {"content_type": "course", "title": "Nobody"}
@@ -346,7 +342,7 @@ def test_bad_documents_are_rejected_and_their_rows_stand(replica: Enterprise, ca
     assert replica.rejects() == []
 
 
-def test_nulls_are_nothing(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_nulls_are_nothing(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     empty = dict.fromkeys(("owners", "entitlements", "course_type", "product_source", "advertised_course_run_uuid"))
     run = content_run(R1, **dict.fromkeys(("seats", "first_enrollable_paid_seat_price", "start", "uuid", "status")))
     catalogs.listed[CATALOG] = [content_course("A+1", run) | empty, content_course("A+2") | {"course_runs": None}]
@@ -361,9 +357,7 @@ def test_nulls_are_nothing(replica: Enterprise, catalogs: EnterpriseCatalogs) ->
     ]
 
 
-def test_a_document_without_runs_is_read_by_its_normalized_maps(
-    replica: Enterprise, catalogs: EnterpriseCatalogs
-) -> None:
+def test_a_document_without_runs_is_read_by_its_normalized_maps(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     dates = {
         "start_date": "2026-03-04T00:00:00Z",
         "end_date": None,
@@ -385,9 +379,7 @@ def test_a_document_without_runs_is_read_by_its_normalized_maps(
     ]
 
 
-def test_dates_that_cannot_be_read_are_kept_as_they_are_written(
-    replica: Enterprise, catalogs: EnterpriseCatalogs
-) -> None:
+def test_dates_that_cannot_be_read_are_kept_as_they_are_written(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1", content_run(R1, enrollment_end="2026-02-25", start="soon"))]
     replica.loaded()
     assert replica.runs("start, start_raw, enroll_by, enrollment_end_raw, problems") == [
@@ -395,7 +387,7 @@ def test_dates_that_cannot_be_read_are_kept_as_they_are_written(
     ]
 
 
-def test_restricted_runs_differ_by_catalog(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_restricted_runs_differ_by_catalog(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     other = uuid_of("another catalog")
     replica.add_catalog(other)
     restricted = content_run(R2, restriction_type="custom-b2b-enterprise")
@@ -409,7 +401,7 @@ def test_restricted_runs_differ_by_catalog(replica: Enterprise, catalogs: Enterp
     ) == [(CATALOG, 1, 0), (other, 2, 1)]
 
 
-def test_a_catalog_does_not_wait_for_another_nor_for_courses(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_a_catalog_does_not_wait_for_another_nor_for_courses(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1")]
     with replica.engine.connect() as holder, holder.begin():
         for lock in (PUBLISH_LOCK, ENTERPRISE_LOCK, catalog_lock(uuid_of("another catalog"))):
@@ -417,7 +409,7 @@ def test_a_catalog_does_not_wait_for_another_nor_for_courses(replica: Enterprise
         replica.loaded()
 
 
-def test_content_is_fetched_by_key_and_becomes_fresh(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_content_is_fetched_by_key_and_becomes_fresh(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1", content_run(R1))]
     catalogs.hidden[CATALOG] = [content_course("A+2")]
     replica.loaded()
@@ -441,7 +433,7 @@ def test_content_is_fetched_by_key_and_becomes_fresh(replica: Enterprise, catalo
     assert replica.content("status")[0] == ("not_in_catalog",)
 
 
-def test_another_address_is_refused_and_touches_nothing(replica: Enterprise, catalogs: EnterpriseCatalogs) -> None:
+def test_another_address_is_refused_and_touches_nothing(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     catalogs.listed[CATALOG] = [content_course("A+1")]
     replica.loaded()
     versions = replica.versions()
@@ -449,6 +441,6 @@ def test_another_address_is_refused_and_touches_nothing(replica: Enterprise, cat
     assert elsewhere != catalogs.url
     replica.settings = replica.settings.model_copy(update={"enterprise_catalog_url": elsewhere})
     load = replica.load()
-    assert (load.report.outcome, int(load.exit_code)) == ("refused", 4)
-    assert "upstream switch enterprise_catalog --moved" in str(load.error)
+    assert (load.outcome, int(load.exit_code)) == ("refused", 4)
+    assert "upstream switch enterprise_catalog --moved" in str(load.detail)
     assert replica.versions() == versions

@@ -112,11 +112,12 @@ def test_when_it_was_allocated_is_told_in_full_in_part_or_not_at_all(files: tupl
     assert told.keys() == {(True, True, True), (False, True, True), (False, False, False)}
 
 
-def test_live_assignments_prefer_runs_whose_dates_move_on_the_next_day(files: tuple[Rows, Rows]) -> None:
+def test_live_assignments_prefer_runs_that_move_or_vanish_on_the_next_day(files: tuple[Rows, Rows]) -> None:
     _, assignments = files
-    moved = {change.key for change in build_catalog(SIZE, 1).advance() if change.kind == "date_moved"}
+    changes = build_catalog(SIZE, 1).advance()
     live = {row["preferred_course_run_key"] for row in assignments if row["state"] in ("allocated", "accepted")}
-    assert moved <= live
+    for kind in ("date_moved", "run_removed"):
+        assert {change.key for change in changes if change.kind == kind} <= live
 
 
 def test_an_empty_sample_writes_customers_and_no_assignment(tmp_path: Path) -> None:
