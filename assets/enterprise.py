@@ -16,7 +16,8 @@ from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import CatalogError, UnreachableError, UpstreamRefusedError
 from catalog_pipeline.loading.publication import LoadReport
 from catalog_pipeline.replication.content import EnterpriseLoad
-from catalog_pipeline.replication.enterprise_refresh import refresh_content, refresh_enterprise, refresh_records
+from catalog_pipeline.replication.enterprise import load_records
+from catalog_pipeline.replication.enterprise_refresh import refresh_content, refresh_enterprise
 from resources.database import CatalogDatabase
 from resources.upstreams import UpstreamClients
 
@@ -112,7 +113,7 @@ def replicate_records(
 ) -> Iterator[MaterializeResult]:
     """Read the lists of catalogs, subsidies, policies, configurations and assignments, and publish them."""
     with failures_say_why():
-        load = refresh_records(database.engine, upstreams.opened, full=False, accept_removals=config.accept_removals)
+        load = load_records(database.engine, upstreams.opened, accept_removals=config.accept_removals)
     metadata = table_metadata(database.engine, load.report)
     for table in RECORDS:
         name = f"catalog.{table}"

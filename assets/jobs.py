@@ -7,6 +7,7 @@ import dagster as dg
 from dagster import AssetSelection
 
 from assets import groups
+from assets.assignments import assignment_expiration, expiration_checks
 from assets.catalog import publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
 from assets.enterprise import refresh_enterprise_job, refresh_enterprise_services
@@ -48,6 +49,16 @@ associate_runs = dg.define_asset_job(
     AssetSelection.groups(groups.ASSOCIATIONS) | AssetSelection.checks(catalog_checks),
     description="Decide the course of every run again, and check the catalog.",
 )
+rebuild_expirations = dg.define_asset_job(
+    "rebuild_expirations",
+    AssetSelection.groups(groups.EXPIRATIONS) | AssetSelection.checks(expiration_checks),
+    description="Decide anew when every assignment expires, and check that nothing is left behind.",
+)
+expire_assignments = dg.define_asset_job(
+    "expire_assignments",
+    AssetSelection.groups(groups.EXPIRING),
+    description="Expire the allocated assignments whose date has come, and tell their learners.",
+)
 build_marts = dg.define_asset_job(
     "build_marts", AssetSelection.groups(groups.MARTS), description="Build the SQL models and run their tests."
 )
@@ -67,6 +78,8 @@ JOBS = [
     ingest_feeds,
     publish_due_runs,
     associate_runs,
+    rebuild_expirations,
+    expire_assignments,
     build_marts,
     snapshot_catalog,
     remove_old,
@@ -76,6 +89,8 @@ JOBS = [
 
 ASSOCIATING_OP = run_association.node_def.name
 """The op of `associate_runs` that takes an AssociateConfig."""
+REBUILDING_OP = assignment_expiration.node_def.name
+"""The op of `rebuild_expirations` that takes a RebuildConfig."""
 PUBLISH_DISCOVERY_OP = publish_discovery.node_def.name
 PUBLISH_LMS_OP = publish_lms.node_def.name
 REFRESH_ENTERPRISE_OP = refresh_enterprise_services.name

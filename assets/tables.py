@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.loading.publication import LoadReport
-from catalog_pipeline.models import metadata as tables
+from catalog_pipeline.models.tables import metadata as tables
 
 POSTGRES = postgresql.dialect()
 PREVIEWED = 20

@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.assignments import assignment_expiration, expiration_checks, expired_assignments
 from assets.catalog import go_live, publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
 from assets.enterprise import replicate_catalogs, replicate_records
@@ -16,6 +17,7 @@ from catalog_pipeline.settings import Settings, load_settings
 from resources.database import CatalogDatabase
 from resources.upstreams import UpstreamClients
 from sensors.enterprise_catalogs import enterprise_catalogs
+from sensors.expirations import expirations
 from sensors.feed_files import feed_files
 from sensors.new_runs import new_runs
 from sensors.nightly import night, nightly_schedule
@@ -23,7 +25,7 @@ from sensors.outbox import outbox
 from sensors.outside_writes import outside_writes
 from sensors.starting import running
 
-SENSORS = [night, new_runs, outside_writes, feed_files, enterprise_catalogs, outbox]
+SENSORS = [night, new_runs, expirations, outside_writes, feed_files, enterprise_catalogs, outbox]
 
 
 def build_defs(settings: Settings, **resources: Any) -> dg.Definitions:
@@ -43,10 +45,12 @@ def build_defs(settings: Settings, **resources: Any) -> dg.Definitions:
             partner_feed,
             go_live,
             run_association,
+            assignment_expiration,
+            expired_assignments,
             *MARTS,
             *snapshots(settings.history_start),
         ],
-        asset_checks=[catalog_checks],
+        asset_checks=[catalog_checks, expiration_checks],
         jobs=JOBS,
         schedules=[nightly_schedule(settings)],
         sensors=[running(sensor) for sensor in SENSORS] if settings.automation else SENSORS,

@@ -10,7 +10,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 from catalog_pipeline.errors import UsageError
-from catalog_pipeline.models import metadata
+from catalog_pipeline.models.tables import metadata
 from dbt_like_sql import lineage
 from dbt_like_sql.model import SqlModel, SqlModelError, read_model
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from dagster_postgres import DagsterPostgresStorage
+from sqlalchemy import create_engine
 
 from catalog_pipeline.database.engine import Server, ensure_database, ensure_filled_database, serving
 from catalog_pipeline.settings import load_settings
@@ -31,7 +32,19 @@ class CatalogStorage(DagsterPostgresStorage):
         ensure_database(server)
         # Dagster makes its tables one by one and takes the first for all: killed in between, it would never work again.
         ensure_filled_database(server, server.dagster_url(), DagsterPostgresStorage)
-        return cls(server.dagster_url(), inst_data=inst_data)
+        storage = cls(server.dagster_url(), inst_data=inst_data)
+        storage.keep_connections()
+        return storage
+
+    def keep_connections(self) -> None:
+        """Keep one connection open for each part of the storage. Dagster's own engines open one for each event.
+
+        A connection that the server closed, as when it was restarted, is replaced before it is used.
+        """
+        for part in (self.run_storage, self.event_log_storage, self.schedule_storage):
+            part._engine = create_engine(  # pyright: ignore[reportAttributeAccessIssue]
+                self.postgres_url, isolation_level="AUTOCOMMIT", pool_size=1, max_overflow=-1, pool_pre_ping=True
+            )
 
 
 @cache

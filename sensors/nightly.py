@@ -62,6 +62,8 @@ NIGHT = (
     Stage(jobs.ingest_feeds.name),
     Stage(jobs.publish_due_runs.name),
     Stage(jobs.associate_runs.name),
+    Stage(jobs.rebuild_expirations.name),
+    Stage(jobs.expire_assignments.name),
     Stage(jobs.build_marts.name),
     Stage(jobs.snapshot_catalog.name, days=2),  # the day that ended, and today so far
     Stage(jobs.remove_old.name),

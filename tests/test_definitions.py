@@ -9,7 +9,7 @@ import pytest
 from dagster import DefaultScheduleStatus, DefaultSensorStatus
 
 from catalog_pipeline.definitions import SENSORS, build_defs, defs
-from catalog_pipeline.models import metadata
+from catalog_pipeline.models.tables import metadata
 from catalog_pipeline.settings import Settings
 from sensors import nightly
 from sensors.starting import running

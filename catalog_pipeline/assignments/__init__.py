@@ -1,1 +1,1 @@
-"""Assignments of content to learners: from where they come, when they expire, and what is done with them."""
+"""Assignments of content to learners: where they come from, when they expire, what is done, and who is told."""

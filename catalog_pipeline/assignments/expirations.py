@@ -11,6 +11,7 @@ from catalog_pipeline.database import events
 from catalog_pipeline.database.bulk import analyze, create_staging
 from catalog_pipeline.database.events import Cursor, Range
 from catalog_pipeline.database.keys import folded
+from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, Publication, publishing
 from catalog_pipeline.rules.expiration import COLUMNS, EXPIRATIONS, cause
 
@@ -196,6 +197,21 @@ def differing(connection: Connection, as_of: datetime) -> int:
     """How many expirations are not what the rule says now. It writes nothing but temporary tables."""
     compute(connection, EVERYTHING, as_of)
     return connection.execute(text(f"SELECT count(*) {CHANGED}")).scalar_one()
+
+
+def last_change(connection: Connection) -> int:
+    """The id of the last change of an expiration."""
+    return connection.execute(text("SELECT coalesce(max(id), 0) FROM ops.expiration_change")).scalar_one()
+
+
+def causes(connection: Connection, after: int) -> list[Row]:
+    """What has moved expirations after a change: cause, new_reason, and how many (expirations)."""
+    return rows(
+        connection,
+        """SELECT cause, new_reason, count(*) AS expirations FROM ops.expiration_change
+           WHERE id > :after AND old_reason IS NOT NULL GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2""",
+        after=after,
+    )
 
 
 def write(connection: Connection, as_of: datetime, cause: str | None = None) -> tuple[Rebuilt, dict[str, int]]:

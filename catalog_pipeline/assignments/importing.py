@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from catalog_pipeline.assignments.expirations import Found, rebuild
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.enterprise import assignments
@@ -26,7 +27,8 @@ def import_assignments(
 ) -> ImportReport:
     """Write the assignments of a file of JSON lines, or of CSV if its name says so, in one transaction.
 
-    A wrong row is rejected with the reason, and keeps no other from being written. With `dry_run` all is decided, and
+    A wrong row is rejected with the reason, and keeps no other from being written. The expirations of what changed are
+    rebuilt. With `dry_run` all is decided, and
     nothing written. Raises UsageError when the file cannot be read.
     """
     with seldom_collected():
@@ -46,6 +48,8 @@ def _import(publication: Publication, records: RecordFile, *, dry_run: bool) -> 
     assignments.match_and_decide(publication, listed=False)
     outcomes = assignments.outcomes(publication)
     assignments.write(publication)
+    if not dry_run:
+        rebuild(publication.connection, Found(assignments.TOUCHED, {}), as_of=publication.as_of)
     uuids = {line: document.get("uuid") for line, document in records.documents.items()}
     report = make_report(records.misfits, errors(publication.connection), _told(outcomes, uuids, dry_run), uuids)
     publication.count(assignments.TABLE, {"rejected": report.counts["rejected"]})

@@ -45,7 +45,7 @@ class Clearing:
 def clear_personal_data(engine: Engine, *, as_of: datetime, actor: str, dry_run: bool = False) -> Clearing:
     """Clear the address of each assignment that expired after ninety days and whose learner was told so.
 
-    Their mails are deleted, and what was not sent yet is not sent any more; the actions stay. The customer's own list of
+    Their mails are deleted, sent or not; the actions stay. The customer's own list of
     learners is left alone.
     """
     with writing(engine, "clear-pii", as_of, actor, dry_run=dry_run) as publication:

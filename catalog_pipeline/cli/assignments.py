@@ -58,6 +58,32 @@ def import_(
     raise SystemExit(int(report.exit_code))
 
 
+@app.command()
+def adopt(
+    configuration: Annotated[UUID, typer.Argument(parser=parse_uuid, metavar="U", help="The configuration's uuid.")],
+    as_json: AsJson = False,
+) -> None:
+    """Take over a configuration's assignments from enterprise-access, for good.
+
+    They are no longer replicated, and the verbs that change assignments work
+    on them. Switch off the jobs of enterprise-access for them first, or
+    learners get two mails. There is no way back.
+
+    Example: catalog-pipeline assignments adopt 3f2b8a52-0c1d-4e6f-9a7b-5d4c3b2a1908
+    """
+    from dataclasses import asdict
+
+    from catalog_pipeline.assignments.adopting import adopt as adopt_configuration
+    from catalog_pipeline.cli.console import print_json, say
+
+    with database() as (_, engine):
+        adopted = adopt_configuration(engine, configuration, actor=f"cli:{getpass.getuser()}")
+    if as_json:
+        print_json(asdict(adopted))
+    else:
+        say(f"Configuration {adopted.configuration} is ours, with {adopted.assignments:,} assignments.")
+
+
 @app.command("list")
 def list_(
     configuration: Configuration = None,
@@ -104,7 +130,7 @@ def show(
 
     Why it expires when it does: catalog-pipeline explain U.
 
-    Example: catalog-pipeline assignments show 6f1f5f0e-0000-4000-8000-00000000ca7a
+    Example: catalog-pipeline assignments show 6f1f5f0e00004000800000000000ca7a
     """
     from catalog_pipeline.assignments.reading import show_assignment
     from catalog_pipeline.cli.assignments_output import print_assignment

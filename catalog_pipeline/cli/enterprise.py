@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -67,10 +68,13 @@ def import_(
 
     Example: catalog-pipeline enterprise import customers.jsonl --dry-run
     """
+    from catalog_pipeline.assignments.expirations import rebuild_since_last
     from catalog_pipeline.cli.import_output import print_import
     from catalog_pipeline.enterprise.importing import import_records
 
     with database() as (_, engine):
         report = import_records(engine, file, actor=f"cli:{getpass.getuser()}", dry_run=dry_run)
+        if not dry_run:
+            rebuild_since_last(engine, as_of=datetime.now(UTC))
     print_import(report, dry_run=dry_run, as_json=as_json)
     raise SystemExit(int(report.exit_code))

@@ -11,7 +11,7 @@ from catalog_pipeline.database.engine import connected, ensure_database, make_en
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.database.schema import migrate
 from catalog_pipeline.errors import ExitCode
-from catalog_pipeline.models.ops import ROW_OUTCOMES
+from catalog_pipeline.models.vocabulary import ROW_OUTCOMES
 from catalog_pipeline.partner.report import feeds
 from catalog_pipeline.queries import status
 from catalog_pipeline.settings import Settings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from catalog_pipeline.cli.console import complain, print_csv, print_fields, print_json, print_table, say, to_the_minute
 from catalog_pipeline.database.rows import Row
-from catalog_pipeline.models.ops import ROW_OUTCOMES
+from catalog_pipeline.models.vocabulary import ROW_OUTCOMES
 
 if TYPE_CHECKING:  # what the verbs that only ask need not load
     import pandas as pd
@@ -266,21 +266,20 @@ def print_explanation(explanation: Row, *, as_json: bool) -> None:
     for name, found in explanation.items():
         title = name.replace("_", " ").capitalize()
         if isinstance(found, dict):
-            print_fields({field: value for field, value in found.items() if not _is_table(value)}, title)
+            print_fields({field: value for field, value in found.items() if not isinstance(value, dict | list)}, title)
         elif isinstance(found, str):
             say(title, "bold italic")
             say(found)
         elif found:
-            print_table(
-                [{name: to_the_minute(value) for name, value in row.items()} for row in found], title, essential=3
-            )
+            print_table([_to_the_minute(row) for row in found], title, essential=3)
         else:
             say(f"{title}: none.")
         say()
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, list) and any(isinstance(one, dict) for one in value)
+def _to_the_minute(row: Row) -> Row:
+    """A row with instants as tables show them, but for `raw`: that is shown as upstream writes it."""
+    return {name: value if name == "raw" else to_the_minute(value) for name, value in row.items()}
 
 
 def print_findings(findings: Sequence[Finding], *, as_json: bool) -> None:

@@ -57,7 +57,7 @@ def retention_archive(
     Snapshots of days before it stay as they are, and are not built again.
     `history` and `run_history` begin with the baselines.
 
-    Example: catalog-pipeline retention archive --before 2026-01-01 --to history-2025.csv.zst
+    Example: catalog-pipeline retention archive --before 2026-01-01 --to 2025.zst
     """
     from catalog_pipeline.cli.console import print_json, say
     from catalog_pipeline.retention import archive

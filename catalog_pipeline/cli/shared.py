@@ -116,14 +116,14 @@ def database(*, migrated: bool = True) -> Iterator[tuple[Settings, Engine]]:
 
 
 def _keep_embedded(engine: Engine) -> None:
-    """Migrate the embedded database, and make and grant its roles, where need be: nobody else does."""
+    """Migrate the embedded database where need be, and make its roles: nobody else does."""
     from catalog_pipeline.database import logins, roles
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.database.version import current_revision, head_revision
 
     with connected(engine) as connection:
         if current_revision(connection) == head_revision() and not (
-            roles.missing(connection) or roles.differences(connection) or logins.lacking(connection)
+            roles.missing(connection) or logins.lacking(connection)
         ):
             return
     from catalog_pipeline.database.schema import migrate  # Alembic takes longer to load than most verbs take

@@ -9,8 +9,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 from sqlalchemy import Connection, Table, text
+from sqlalchemy.dialects import postgresql
 
 from catalog_pipeline.database.engine import driver
+from catalog_pipeline.models.base import Base
+
+
+def sql_types(model: type[Base], names: Iterable[str]) -> dict[str, str]:
+    """Column → SQL type of some columns of a model, as `create_staging` takes them."""
+    columns = model.__table__.columns
+    return {name: columns[name].type.compile(postgresql.dialect()) for name in names}
 
 
 def create_staging(connection: Connection, name: str, columns: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 `rules.course_keys.fold` does the same to frames; a test runs both over every letter that a key may have.
 """
 
-from catalog_pipeline.models.base import FOLD_COLLATION
+from catalog_pipeline.models.vocabulary import FOLD_COLLATION
 
 
 def folded(expression: str) -> str:

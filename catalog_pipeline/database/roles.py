@@ -11,7 +11,6 @@ from psycopg import errors
 from sqlalchemy import Connection, Engine, text
 
 from catalog_pipeline.database.engine import READER, connected, driver, embedded_data_folder
-from catalog_pipeline.models import metadata
 
 logger = logging.getLogger(__name__)
 ANALYST, LEARNER, WRITER = "catalog_analyst", "catalog_learner", "catalog_writer"
@@ -146,6 +145,8 @@ def grant(connection: Connection) -> None:
 
 def differences(connection: Connection) -> list[str]:
     """The statements that give each role that exists exactly its privileges."""
+    from catalog_pipeline.models.tables import metadata  # it takes a while, and `missing` does without
+
     personal = [
         f"{table.fullname}.{column.name}"
         for table in metadata.sorted_tables

@@ -26,13 +26,14 @@ def migrate(engine: Engine) -> None:
     and DatabaseError when a table stays locked for longer than a migration may wait; nothing is changed then.
     """
     with connected(engine) as connection:
+        require_known(connection)
+    roles.make(engine)
+    with connected(engine) as connection:
         connection.execute(text(LOCK))
         require_known(connection)
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {VERSION_SCHEMA}"))
         upgrade(connection, migrations())
-    roles.make(engine)
-    with connected(engine) as connection:
-        connection.execute(text(LOCK))
+        # In the same transaction: a database of the newest version has its privileges, too.
         roles.grant(connection)
         logins.give(connection)
 

@@ -104,12 +104,8 @@ def write(publication: Publication) -> None:
     publication.count(TABLE, {row["outcome"]: row["n"] for row in counts})
 
 
-def touched(publication: Publication) -> list[int]:
-    """The ids of the assignments that `write` created or updated."""
-    found = publication.connection.exec_driver_sql(
-        f"SELECT t.id FROM {TABLE} t JOIN assignment_outcome o ON o.uuid = t.uuid WHERE o.outcome <> 'unchanged'"
-    )
-    return list(found.scalars())
+TOUCHED = f"SELECT t.id FROM {TABLE} t JOIN assignment_outcome o ON o.uuid = t.uuid WHERE o.outcome <> 'unchanged'"
+"""SQL of the ids of the assignments that `write` created or updated."""
 
 
 def outcomes(publication: Publication) -> list[Row]:

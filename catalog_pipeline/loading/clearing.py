@@ -10,7 +10,7 @@ from catalog_pipeline.database import locks
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.publication import PUBLISH_LOCK
-from catalog_pipeline.models import metadata
+from catalog_pipeline.models.tables import metadata
 from catalog_pipeline.sample.customers import build_customers
 from catalog_pipeline.sample.feeds import FeedFile, feed_files
 from catalog_pipeline.settings import Settings

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, carried_by_feeds
-from catalog_pipeline.sources.upstreams import services_of
 
 if TYPE_CHECKING:
     from catalog_pipeline.loading.publication import Publication
@@ -57,6 +56,8 @@ def settle_configured(publication: Publication, configured: Collection[str]) -> 
             JOIN landing.upstream u ON u.service = o.source AND u.off_since = now()
             WHERE d.source = 'lms' AND o.source <> 'lms' AND {folded("d.key")} = {folded("r.run_key")}
               AND d.missing_since IS NULL""")
+    from catalog_pipeline.sources.upstreams import services_of  # what only asks who owns a field needs no sources
+
     returned = publication.execute(
         """UPDATE landing.upstream SET off_since = NULL
            WHERE service = ANY(:own) AND service = ANY(:configured) AND off_since IS NOT NULL""",

@@ -17,8 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
 from sqlalchemy.types import UserDefinedType
 
-FOLD_COLLATION = "pg_c_utf8"
-"""Lower-casing by this built-in collation is the same on every server, and equals Arrow's `utf8_lower`."""
+from catalog_pipeline.models.vocabulary import FOLD_COLLATION
 
 
 class TransactionId(UserDefinedType[str]):

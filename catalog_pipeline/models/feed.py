@@ -112,7 +112,9 @@ class FeedRow(Base):
         JSONB, comment="Values that were not applied: code, column, message."
     )
     said: Mapped[dict[str, str] | None] = mapped_column(
-        JSONB, comment="What the row says of fields of its run that belong to an upstream while it lists the run."
+        JSONB,
+        comment="What the row says of fields of its run that an upstream owns; all that it says, where its course"
+        " belongs to another feed.",
     )
     catalog_course_id: Mapped[int | None] = mapped_column(
         BigInteger, comment="The course whose fields the row carries; while the feed is current, no crawl changes them."

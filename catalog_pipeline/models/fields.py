@@ -9,10 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy.dialects import postgresql
-
-from catalog_pipeline.models.base import Base
-
 Writer = Literal["discovery", "lms", "feed"]
 
 
@@ -92,9 +88,3 @@ def left_to_upstreams(fields: Iterable[Field]) -> tuple[str, ...]:
 def schedule(fields: Iterable[Field]) -> tuple[str, ...]:
     """The names of the fields of the run's schedule."""
     return tuple(field.name for field in fields if field.schedule)
-
-
-def sql_types(model: type[Base], names: Iterable[str]) -> dict[str, str]:
-    """Column → SQL type of some columns of a model, as `create_staging` takes them."""
-    columns = model.__table__.columns
-    return {name: columns[name].type.compile(postgresql.dialect()) for name in names}

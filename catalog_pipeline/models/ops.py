@@ -7,11 +7,11 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from catalog_pipeline.models.base import FOLD_COLLATION, Base, TransactionId
+from catalog_pipeline.models.base import Base, TransactionId
+from catalog_pipeline.models.vocabulary import FOLD_COLLATION, ROW_OUTCOMES
 
 LOAD_OUTCOMES = ("applied", "refused", "held")
 SEVERITIES = ("error", "warn")
-ROW_OUTCOMES = ("created", "updated", "unchanged", "deleted", "rejected", "deferred", "duplicate")
 
 
 class Load(Base):

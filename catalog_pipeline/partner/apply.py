@@ -109,7 +109,8 @@ def keep_documents(connection: Connection, documents: Iterable[tuple[str, str, b
         text("""
             INSERT INTO landing.document
                 (source, scope, kind, key, payload, payload_hash, settled_hash, settled_rules)
-            SELECT :source, scope, 'feed', key, payload, decode(key, 'hex'), decode(key, 'hex'), :version
+            SELECT DISTINCT ON (scope, key)
+                   :source, scope, 'feed', key, payload, decode(key, 'hex'), decode(key, 'hex'), :version
             FROM fed_document ON CONFLICT (source, scope, kind, key) DO UPDATE SET payload = EXCLUDED.payload
             WHERE document.payload = '' -- they were removed; where they were not, the row is locked all the same"""),
         {"source": SOURCE, "version": VERSION},

@@ -20,7 +20,7 @@ from catalog_pipeline.rules.course_owners import foreign_owners
 from catalog_pipeline.rules.product_numbers import given_up, lost_claims
 from catalog_pipeline.rules.run_keys import new_run_names, run_key_parts
 from catalog_pipeline.rules.run_matching import CONFLICT, DUPLICATE, NEW, match_runs
-from catalog_pipeline.rules.run_values import SAID, differs, run_values, said_of_upstreams
+from catalog_pipeline.rules.run_values import FED, SAID, differs, run_values, said_of_upstreams
 from catalog_pipeline.schemas.parsing import INSTANT, NUMBER
 
 MATCHING_CODES = {CONFLICT: "VARIANT_CONFLICT", DUPLICATE: "DUPLICATE_ROW"}
@@ -124,6 +124,7 @@ class Judgement:
     value: pd.Series | None = None
 
 
+OWNED_BY_ANOTHER = "OWNERSHIP_CONFLICT"
 JUDGED = [one.name for one in fields(Judgement)]
 
 
@@ -186,7 +187,7 @@ def _judge_courses(rows: pd.DataFrame, feed: FeedName) -> pd.DataFrame:
         Judgement(
             "deferred",
             courses["standing_key"].fillna("") + " belongs to " + owner + ", which must let go of it first.",
-            *("OWNERSHIP_CONFLICT", "number", courses["number"]),
+            *(OWNED_BY_ANOTHER, "number", courses["number"]),
         ),
     )
     return rows.assign(**courses.set_index("folded")[JUDGED].reindex(folded_keys).set_axis(rows.index))
@@ -315,13 +316,21 @@ def _decided(rows: pd.DataFrame, runs: pd.DataFrame, as_of: pd.Timestamp) -> Dec
     values = run_values(accepted.assign(title=titles), runs, as_of)
     said = said_of_upstreams(accepted, runs, as_of)
     changed = accepted["run"].isna() | differs(values, runs) | runs["missing_since"].notna()
+    left = rows[~is_accepted]
     return Decisions(
-        left=rows[~is_accepted],
+        left=left.assign(said=_json_objects(_said_in_vain(left)).where(left["code"].eq(OWNED_BY_ANOTHER))),
         accepted=accepted.assign(standing_run=runs["key"], said=_json_objects(said)),
         courses=_courses(first.join(texts), accepted, values),
         runs=_runs(accepted[changed], values[changed], runs[changed]),
         warnings=_left_out(accepted, said, runs),
     )
+
+
+def _said_in_vain(rows: pd.DataFrame) -> pd.DataFrame:
+    """What rows say of their runs, as text: of a course that is another's it is kept, for `explain` to show."""
+    instants = {name: rows[name].dt.strftime("%Y-%m-%dT%H:%M:%SZ") for name in FED if rows[name].dtype == INSTANT}
+    names = ("pacing", "language", "restriction_type", *(name for name in FED if name != "variant_id"))
+    return pd.DataFrame({name: instants.get(name, rows[name]).astype(TEXT) for name in names})
 
 
 SAID_IN = {"status": "publish_date", "pacing": "course_pacing", "language": "content_language"}

@@ -20,11 +20,11 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
-from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, quoted, read_frame
+from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, quoted, read_frame, sql_types
 from catalog_pipeline.database.changes import changes, member, pair_of
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.ownership import listing_in_use
-from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, sql_types, written_by
+from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, written_by
 from catalog_pipeline.models.run import CourseRun
 from catalog_pipeline.partner.columns import FeedName
 from catalog_pipeline.partner.standing import LIVE_PRODUCT, CurrentFeed

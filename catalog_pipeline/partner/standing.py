@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
-from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, quoted, read_frame
+from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging, quoted, read_frame, sql_types
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.ownership import CURRENT_FEEDS, IN_USE
-from catalog_pipeline.models.fields import RUN_FIELDS, sql_types, written_by
+from catalog_pipeline.models.fields import RUN_FIELDS, written_by
 from catalog_pipeline.models.run import CourseRun
 from catalog_pipeline.partner.columns import FeedName, Reference
 from catalog_pipeline.rules.course_keys import TEXT, fold

@@ -65,7 +65,9 @@ def _run(connection: Connection, run: Row) -> Row:
         ],
         "schedule_history": events.of_columns(connection, "course_run", run["id"], schedule(RUN_FIELDS)),
         "documents": _documents(connection, run),
+        "held_removals": _held_removals(connection, "course_run", run["id"]),
         "feeds": feeds,
+        "deferred_rows": _deferred_rows(connection, association[0]["course_key"]) if association else [],
         "rejects": _rejects(connection, run["run_key"]),
     }
 
@@ -91,7 +93,9 @@ def _course(connection: Connection, course: Row) -> Row:
         ),
         "history": events.of_columns(connection, "catalog_course", course["id"], COURSE_HISTORY),
         "documents": _documents(connection, course),
+        "held_removals": _held_removals(connection, "catalog_course", course["id"]),
         "feeds": feeds,
+        "deferred_rows": _deferred_rows(connection, course["key"]),
         "rejects": _rejects(connection, course["key"]),
     }
 
@@ -183,6 +187,20 @@ def _documents(connection: Connection, listed: Row) -> list[Row]:
     )
 
 
+def _held_removals(connection: Connection, table: str, row_id: int) -> list[Row]:
+    """The loads that found a run or course gone upstream, and held its removal back: it stands until a person acts."""
+    return rows(
+        connection,
+        """SELECT l.source, l.finished_at AS held_at,
+                  format('Upstream no longer lists it. If that is meant: catalog-pipeline refresh %s --accept-removals',
+                         l.source) AS meaning
+           FROM ops.held_removal h JOIN ops.load l ON l.id = h.load_id
+           WHERE h.table_name = :table AND h.row_id = :id ORDER BY l.id""",
+        table=table,
+        id=row_id,
+    )
+
+
 def _other_values(connection: Connection, table: str, row: Row, key: str, owners: dict[str, str]) -> list[Row]:
     """The values that documents give for fields they do not own, where they differ; they are not written anywhere."""
     documents = rows(
@@ -212,7 +230,8 @@ def _said_by_feeds(connection: Connection, run: Row, owners: dict[str, str]) -> 
         connection,
         f"""SELECT f.source || '/' || f.product_type || '/' || f.name AS feed, r.said
             FROM ops.feed_row r JOIN ops.feed f ON f.id = r.feed_id JOIN {CURRENT_FEEDS} c ON c.id = f.id
-            WHERE r.course_run_id = :id AND r.said IS NOT NULL ORDER BY f.id DESC, r.row""",
+            WHERE r.course_run_id = :id AND r.outcome <> 'deferred' AND r.said IS NOT NULL
+            ORDER BY f.id DESC, r.row""",
         id=run["id"],
     )
     return [
@@ -221,6 +240,22 @@ def _said_by_feeds(connection: Connection, run: Row, owners: dict[str, str]) -> 
         for field, owner in owners.items()
         if owner != NOBODY and field in row["said"] and row["said"][field] != run[field]
     ]
+
+
+def _deferred_rows(connection: Connection, course_key: str) -> list[Row]:
+    """The rows of other feeds about a course that wait for its owner to let go of it, and what they say of their runs.
+
+    They are written nowhere.
+    """
+    return rows(
+        connection,
+        f"""SELECT f.source || '/' || f.product_type || '/' || f.name AS feed, r.row, r.reason, r.variant_id,
+                   (SELECT string_agg(key || ' ' || value, ', ' ORDER BY key) FROM jsonb_each_text(r.said)) AS says
+            FROM ops.feed_row r JOIN ops.feed f ON f.id = r.feed_id JOIN {CURRENT_FEEDS} c ON c.id = f.id
+            WHERE r.outcome = 'deferred' AND r.said IS NOT NULL AND {folded("r.course_key")} = {WANTED}
+            ORDER BY f.id DESC, r.row LIMIT 10""",
+        key=course_key,
+    )
 
 
 def _rejects(connection: Connection, key: str) -> list[Row]:

@@ -7,15 +7,15 @@ from sqlalchemy import Connection, text
 from catalog_pipeline.database import events
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.loading.pending import PENDING
-from catalog_pipeline.models import metadata
 from catalog_pipeline.notifications import outbox
 
-CATALOG_TABLES = [name for name in metadata.tables if name.startswith("catalog.")]
+CATALOG_TABLES = "SELECT 'catalog.' || tablename AS name FROM pg_tables WHERE schemaname = 'catalog' ORDER BY 1"
 
 
 def table_counts(connection: Connection) -> dict[str, int]:
     """Rows of each table of the schema `catalog`."""
-    query = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) AS n FROM {name}" for name in CATALOG_TABLES)
+    names = [row["name"] for row in rows(connection, CATALOG_TABLES)]
+    query = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) AS n FROM {name}" for name in names)
     return {row["name"]: row["n"] for row in rows(connection, query)}
 
 

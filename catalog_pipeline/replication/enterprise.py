@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,11 +11,11 @@ from sqlalchemy import Engine, text
 from catalog_pipeline.database.bulk import analyze, copy_frame, create_staging
 from catalog_pipeline.enterprise import assignments, records, staging
 from catalog_pipeline.enterprise.judging import Records
-from catalog_pipeline.errors import CatalogError, ExitCode, LoadRefusedError
-from catalog_pipeline.loading.landing import Crawl
+from catalog_pipeline.errors import LoadRefusedError
 from catalog_pipeline.loading.ownership import settle_configured
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, LoadReport, Publication, publishing
+from catalog_pipeline.replication.content import EnterpriseLoad
 from catalog_pipeline.replication.enterprise_reading import read_lists
 from catalog_pipeline.replication.enterprise_removals import TABLES, find_removals, mark_missing
 from catalog_pipeline.rules import VERSION
@@ -40,42 +39,12 @@ STAGED = (*SERVICES, "action")
 PERSONAL = ("learner_email", "email", "contact_email")
 
 
-@dataclass(frozen=True)
-class RecordsLoad:
-    """How the load of what is not content ended."""
-
-    report: LoadReport
-    crawls: Sequence[Crawl]
-    errors: Sequence[CatalogError]
-    """Why lists could not be read, or why the load was refused."""
-
-    @property
-    def outcome(self) -> str:
-        """applied or held; refused or failed where some list was, though all others were published."""
-        if not self.errors:
-            return self.report.outcome
-        return "refused" if all(isinstance(error, LoadRefusedError) for error in self.errors) else "failed"
-
-    @property
-    def detail(self) -> str | None:
-        """Why it did not end as applied."""
-        said = [str(error) for error in self.errors]
-        if self.report.detail and self.report.detail not in said:
-            said.append(self.report.detail)
-        return " ".join(said) or None
-
-    @property
-    def exit_code(self) -> ExitCode:
-        """The largest exit status of the lists and the load."""
-        return max([self.report.exit_code, *(error.exit_code for error in self.errors)])
-
-
 def load_records(
     engine: Engine, upstreams: Upstreams, *, full: bool = False, accept_removals: bool = False
-) -> RecordsLoad:
+) -> EnterpriseLoad:
     """Read the lists of catalogs, subsidies, configurations, policies and assignments, and publish what is pending.
 
-    What could be read is published, and the errors of the rest are told. Raises DatabaseError.
+    What could be read is published; the load's errors say of each list that could not why. Raises DatabaseError.
     """
     reading = read_lists(engine, upstreams, full=full or accept_removals)
     kinds = [kind for kind, service in SERVICES.items() if service in upstreams.urls and service not in reading.moved]
@@ -83,8 +52,8 @@ def load_records(
         report = publish_records(engine, upstreams.settings, kinds, accept_removals=accept_removals)
     except LoadRefusedError as error:
         reading.errors.append(error)
-        report = LoadReport(SOURCE, 0, "refused", str(error))
-    return RecordsLoad(report, reading.crawls, reading.errors)
+        report = LoadReport(SOURCE, 0)
+    return EnterpriseLoad(None, report, reading.crawls, reading.errors)
 
 
 def publish_records(

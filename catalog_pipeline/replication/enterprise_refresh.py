@@ -32,22 +32,16 @@ def refresh_enterprise(
 
     Raises UsageError where a catalog is not known, or no service is configured; DatabaseError.
     """
-    options = {"full": full, "accept_removals": accept_removals}
-    if catalogs or SOURCE not in upstreams.configured():  # that none is configured is told as of content
-        return refresh_content(engine, upstreams, catalogs, **options)
-    rest = refresh_records(engine, upstreams, **options)
-    content = refresh_content(engine, upstreams, (), **options) if CATALOG_SERVICE in upstreams.urls else []
-    return [rest, *content]
-
-
-def refresh_records(engine: Engine, upstreams: Upstreams, *, full: bool, accept_removals: bool) -> EnterpriseLoad:
-    """Load all but content."""
-    load = load_records(engine, upstreams, full=full, accept_removals=accept_removals)
-    return EnterpriseLoad(None, load.report, load.crawls, load.errors)
+    if catalogs or SOURCE not in upstreams.configured():  # where no service is configured, that is told
+        return refresh_content(engine, upstreams, catalogs, full=full, accept_removals=accept_removals)
+    loads = [load_records(engine, upstreams, full=full, accept_removals=accept_removals)]
+    if CATALOG_SERVICE in upstreams.urls:
+        loads += refresh_content(engine, upstreams, full=full, accept_removals=accept_removals)
+    return loads
 
 
 def refresh_content(
-    engine: Engine, upstreams: Upstreams, catalogs: Sequence[str], *, full: bool, accept_removals: bool
+    engine: Engine, upstreams: Upstreams, catalogs: Sequence[str] = (), *, full: bool, accept_removals: bool
 ) -> list[EnterpriseLoad]:
     """Load the content of catalogs, or of all that upstream lists. Raises as `refresh_enterprise` does."""
     upstreams.client(CATALOG_SERVICE)

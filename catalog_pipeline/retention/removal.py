@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, text
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.loading.ownership import CURRENT_FEEDS
 from catalog_pipeline.loading.pending import PENDING
-from catalog_pipeline.models import metadata
+from catalog_pipeline.models.tables import metadata
 from catalog_pipeline.settings import Settings, setting_name
 
 

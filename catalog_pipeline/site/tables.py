@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.loading.checks import CHECKS, DOCUMENTS_VALID, CheckResult, last_results
-from catalog_pipeline.models import fields, metadata
+from catalog_pipeline.models import fields
+from catalog_pipeline.models.tables import metadata
 from dbt_like_sql import lineage, runner
 from dbt_like_sql.model import SqlModel, SqlModelError
 

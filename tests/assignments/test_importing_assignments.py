@@ -315,3 +315,13 @@ def test_a_file_that_cannot_be_read_is_a_wrong_request(acme: Acme, tmp_path: Pat
     broken.write_bytes(b"learner_email\n\xff\n")
     with pytest.raises(UsageError, match="A CSV file in UTF-8 is needed"):
         import_assignments(acme.engine, broken, actor="cli:ann")
+
+
+def test_the_expirations_of_what_changed_are_rebuilt_with_it(acme: Acme, imported: Any) -> None:
+    imported(assignment("ann"), assignment("bob"))
+    expirations = """SELECT e.expires_at FROM catalog.assignment_expiration e
+                     JOIN catalog.content_assignment a ON a.id = e.content_assignment_id ORDER BY a.learner_email"""
+    first, second = acme.rows(expirations)
+    assert first == second == {"expires_at": datetime(2026, 4, 5, 10, tzinfo=UTC)}
+    imported(assignment("ann", allocated_at="2026-02-01T00:00:00Z"), assignment("bob"))
+    assert acme.rows(expirations) == [{"expires_at": datetime(2026, 5, 2, tzinfo=UTC)}, second]

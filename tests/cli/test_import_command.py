@@ -38,3 +38,21 @@ def test_an_operator_imports_a_customer_with_what_it_has(command: Command, tmp_p
     file = json_lines(tmp_path / "records.jsonl", configuration, customer, {"kind": "budget"})
     done = command.json("enterprise", "import", str(file), status=3)
     assert done["counts"] == {"rows": 3, "created": 2, "updated": 0, "unchanged": 0, "rejected": 1}
+
+
+def test_an_operator_adopts_a_configuration_and_may_change_its_assignments_then(
+    command: Command, tmp_path: Path
+) -> None:
+    command("psql", "-c", CONFIGURATION)
+    command("psql", "-c", "UPDATE catalog.assignment_configuration SET owner = 'enterprise_access'")
+    file = json_lines(tmp_path / "assignments.jsonl", assignment("ann"))
+    refused = command.json("assignments", "import", str(file), status=3)
+    assert "assignments adopt" in refused["rows"][0]["errors"][0]["message"]
+    assert command.json("assignments", "adopt", uuid_of("configuration")) == {
+        "configuration": uuid_of("configuration"),
+        "assignments": 0,
+    }
+    command("assignments", "import", str(file))
+    assert "is ours, with 1 assignments." in command("assignments", "adopt", uuid_of("configuration")).stdout
+    assert "No assignment configuration" in command("assignments", "adopt", uuid_of("x"), status=2).stderr
+    command("assignments", "adopt", "x", status=2)

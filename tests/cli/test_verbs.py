@@ -173,6 +173,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do(command: Command) -> None:
         "events": True,
         "feeds": True,
         "mail": True,
+        "size": True,
         "roles": True,
         "disk": True,
         "lms": False,
@@ -211,7 +212,7 @@ def test_verbs_that_only_ask_load_nothing_heavy(command: Command) -> None:
     insert = "insert into catalog.organization (key, name) values ('A', 'A');"
     course = "insert into catalog.catalog_course (organization_id, course_code, key, title) select id, 'B', 'A+B', 'T'"
     command("psql", "-c", f"{insert} {course} from catalog.organization")
-    heavy = {"alembic", "dagster", "numpy", "pandas", "pandera", "pyarrow", "requests"}
+    heavy = {"alembic", "dagster", "numpy", "pandas", "pandera", "pyarrow", "requests", "sqlalchemy.orm"}
     verbs = [["status"], ["show", "A+B"], ["history", "A+B"], ["explain", "A+B"], ["sql", "select 1"], ["rejects"]]
     code = f"""
 import sys

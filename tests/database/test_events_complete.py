@@ -22,11 +22,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import null
 
 from catalog_pipeline.database.triggers import UNTRACKED_COLUMNS
-from catalog_pipeline.models import metadata
 from catalog_pipeline.models.assignment import ALLOCATED_AT_SOURCES, EXPIRATION_REASONS
 from catalog_pipeline.models.content import CONTENT_STATUSES, CONTENT_TYPES, PRICE_SOURCES
 from catalog_pipeline.models.enterprise import ACCESS_METHODS, CONFIGURATION_OWNERS, CRAWL_OUTCOMES
 from catalog_pipeline.models.run import ASSOCIATION_SOURCES, PACINGS, RESTRICTION_TYPES
+from catalog_pipeline.models.tables import metadata
 from catalog_pipeline.models.tracking import TRACKED
 
 TABLES = [table for table in metadata.sorted_tables if table.fullname in TRACKED]

@@ -17,7 +17,7 @@ from catalog_pipeline.database import roles
 from catalog_pipeline.database.engine import Server, connected, create_database, ensure_database, make_engine
 from catalog_pipeline.database.schema import SCHEMAS, migrate
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres, binary
-from catalog_pipeline.models import metadata
+from catalog_pipeline.models.tables import metadata
 from dbt_like_sql.project import load_models
 from dbt_like_sql.runner import build
 

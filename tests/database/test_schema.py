@@ -28,7 +28,7 @@ from catalog_pipeline.database.triggers import install_shared_functions, track
 from catalog_pipeline.database.version import UNRELEASED, check_version
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.errors import DatabaseError, SchemaVersionError
-from catalog_pipeline.models import metadata
+from catalog_pipeline.models.tables import metadata
 from catalog_pipeline.models.tracking import TRACKED
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from catalog_pipeline.database.bulk import sql_types
 from catalog_pipeline.models import fields
 from catalog_pipeline.models.base import Base, CatalogRow
 from catalog_pipeline.models.course import CatalogCourse
@@ -48,7 +49,7 @@ def test_a_field_is_found_by_who_writes_it() -> None:
 
 
 def test_staging_tables_get_the_types_of_the_model() -> None:
-    assert fields.sql_types(CourseRun, ["run_key", "start", "price", "has_seats", "uuid"]) == {
+    assert sql_types(CourseRun, ["run_key", "start", "price", "has_seats", "uuid"]) == {
         "run_key": "TEXT",
         "start": "TIMESTAMP WITH TIME ZONE",
         "price": "NUMERIC(12, 2)",

@@ -198,6 +198,13 @@ def test_a_course_of_another_source_is_deferred_with_the_owners_name(fed_catalog
     assert "2u" in found["rows"][0]["reason"]
     assert found["rows"][0]["errors"][0]["code"] == "OWNERSHIP_CONFLICT"
     assert fed_catalog.written() == before
+    run_key = fed_catalog.value("SELECT run_key FROM catalog.course_run")
+    with connected(fed_catalog.engine) as connection:
+        (of_course,), (of_run,) = (explain(connection, key)["deferred_rows"] for key in ("A+1", run_key))
+    assert of_course == of_run
+    assert "must let go of it first" in of_course["reason"]
+    assert "price 2400" in of_course["says"]
+    assert "start 2026-07-01T00:00:00Z" in of_course["says"]
 
 
 def test_a_course_of_no_source_is_adopted_by_the_first_feed_that_lists_it(

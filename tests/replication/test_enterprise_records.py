@@ -3,20 +3,23 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine
 from support.enterprise import Acme, Document, EnterpriseServices, assignment, uuid_of, versions_of
 
+from catalog_pipeline.assignments.adopting import adopt
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import ExitCode
-from catalog_pipeline.replication.enterprise import RecordsLoad, load_records
+from catalog_pipeline.replication.content import EnterpriseLoad
+from catalog_pipeline.replication.enterprise import load_records
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.upstreams import upstreams
 
 CUSTOMER = uuid_of("customer")
-Load = Callable[..., RecordsLoad]
+Load = Callable[..., EnterpriseLoad]
 
 
 def catalog(name: str = "catalog", **fields: Any) -> Document:
@@ -69,7 +72,7 @@ def load(engine: Engine, settings: Settings, services: EnterpriseServices) -> Lo
     urls = dict.fromkeys(("enterprise_catalog_url", "enterprise_access_url", "subsidy_url"), services.url)
     configured = settings.model_copy(update={**urls, "request_retries": 0})
 
-    def do(**options: Any) -> RecordsLoad:
+    def do(**options: Any) -> EnterpriseLoad:
         changed = options.pop("settings", {})
         with upstreams(configured.model_copy(update=changed)) as clients:
             return load_records(engine, clients, **options)
@@ -86,7 +89,7 @@ def found(engine: Engine) -> Callable[..., list[Row]]:
     return ask
 
 
-def applied(load: RecordsLoad) -> RecordsLoad:
+def applied(load: EnterpriseLoad) -> EnterpriseLoad:
     assert (load.outcome, load.detail, load.exit_code) == ("applied", None, ExitCode.DONE)
     return load
 
@@ -273,14 +276,17 @@ def test_an_adopted_configuration_is_no_longer_replicated(
     load()
     services.assignments[uuid_of("configuration")][0]["state"] = "accepted"
     services.lists["configurations"][0]["active"] = False
-    with connected(engine) as connection:
-        connection.exec_driver_sql("UPDATE catalog.assignment_configuration SET owner = 'here', adopted_at = now()")
+    adopted = adopt(engine, UUID(uuid_of("configuration")), actor="cli:ann")
+    assert (adopted.configuration, adopted.assignments) == (uuid_of("configuration"), 2)
     services.asked.clear()
     applied(load())
     assert not [path for path in services.asked if path.endswith("/admin/assignments/")]
     assert found("SELECT owner, active FROM catalog.assignment_configuration") == [{"owner": "here", "active": True}]
     assert {row["state"] for row in found("SELECT state FROM catalog.content_assignment")} == {"allocated"}
     assert found("SELECT count(*) AS n FROM landing.document WHERE kind = 'assignment'") == [{"n": 0}]
+    before = versions_of(engine)
+    assert adopt(engine, UUID(uuid_of("configuration")), actor="cli:ann").assignments == 2
+    assert versions_of(engine) == before
 
 
 def test_the_sample_is_replicated_whole(engine: Engine, settings: Settings) -> None:

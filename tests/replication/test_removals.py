@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from support.catalog import Catalog, Upstream, course, lms_run, organization, program, run, uuid_of
 
+from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import ExitCode
+from catalog_pipeline.queries.explain import explain
 
 STANDING = "SELECT count(*) FROM catalog.{} WHERE missing_since IS NULL"
 HELD = "SELECT table_name, record_key FROM ops.held_removal ORDER BY 1, 2"
@@ -107,6 +109,12 @@ def test_a_document_with_a_held_removal_keeps_all_its_rows_and_its_other_values_
     assert guarded.value(STANDING.format("course_run")) == 11
     assert guarded.value("SELECT title FROM catalog.catalog_course WHERE key = 'A+1'") == "Changed"
     assert guarded.rows(PENDING) == [(uuid_of("A+1"),)]
+    with connected(guarded.engine) as connection:
+        (held,) = explain(connection, "course-v1:A+1+r9")["held_removals"]
+        assert explain(connection, "course-v1:A+1+r0")["held_removals"] == []
+        assert explain(connection, "A+1")["held_removals"] == []
+    assert held["source"] == "discovery"
+    assert held["meaning"].endswith("catalog-pipeline refresh discovery --accept-removals")
     upstream.courses[0]["course_runs"] = [run(f"course-v1:A+1+r{n}") for n in range(10)]
     assert guarded.refresh().outcome == "applied"
     assert guarded.rows(PENDING) == guarded.rows(HELD) == []

@@ -1,5 +1,6 @@
 """An upstream over HTTP for each test: it serves the documents in its lists as discovery and the LMS would."""
 
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -103,7 +104,11 @@ class Upstream:
         def respond(request: Request) -> Response:
             self.asked.append(request.full_path)
             number, size = int(request.args["page"]), int(request.args["page_size"])
-            self.before_page(name, number)
+            try:
+                self.before_page(name, number)
+            except ConnectionError:
+                request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)  # else the client waits for an answer
+                raise
             since = request.args.get("timestamp")
             listed = [d for d in self.lists[name] if not since or d.get("data_modified_timestamp", "9") >= since]
             here = listed[(number - 1) * size : number * size]

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import text
 
-from catalog_pipeline.models import metadata
+from catalog_pipeline.models.tables import metadata
 
 LOCK_TIMEOUT = "5s"
 """How long a migration waits for a table. Whoever uses the table after it waits behind it."""

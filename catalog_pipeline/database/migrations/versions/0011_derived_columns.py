@@ -13,6 +13,8 @@ STATEMENTS = (
     "ALTER TABLE catalog.course_run ALTER COLUMN status SET DEFAULT 'unpublished'",
     "ALTER TABLE catalog.run_association ALTER COLUMN source SET DEFAULT 'manual'",
     "ALTER TABLE catalog.run_association ALTER COLUMN reason SET DEFAULT 'Set by SQL.'",
+    """COMMENT ON COLUMN ops.feed_row.said IS 'What the row says of fields of its run that an upstream owns; all'
+       ' that it says, where its course belongs to another feed.'""",
 )
 
 
