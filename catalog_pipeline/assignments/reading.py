@@ -57,7 +57,7 @@ DERIVED = """
     LEFT JOIN catalog.content_metadata m ON m.id = a.content_metadata_id
     LEFT JOIN catalog.content_run r ON r.id = a.content_run_id
     -- The dates of the preferred run are shown while its course has it.
-    LEFT JOIN catalog.content_run p ON p.id = r.id AND p.missing_since IS NULL
+    LEFT JOIN catalog.content_run p ON p.id = r.id AND (p.missing_since IS NULL OR m.content_type IS NULL)
         AND coalesce(p.content_metadata_id, a.content_metadata_id, 0) = coalesce(a.content_metadata_id, 0)
     LEFT JOIN catalog.assignment_expiration e ON e.content_assignment_id = a.id"""
 EACH = f"LATERAL ({MAILED} WHERE content_assignment_id = a.id GROUP BY 1)"
