@@ -1,46 +1,13 @@
 """Expiring that is killed between any two statements, or done by two at once: each learner gets one mail."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
 
-from sqlalchemy import Connection, event
 from support.assignments import NOW, Budget, day
+from support.killing import killed
 
 from catalog_pipeline.assignments.expiring import expire
 from catalog_pipeline.settings import Settings
-
-
-class KilledError(BaseException):
-    """The process died."""
-
-
-class Killer:
-    """Ends the session before its statement of a number, as the death of the process does."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-
-    def __call__(self, connection: Connection, *_: Any) -> None:
-        self.left -= 1
-        if self.left == 0:
-            dbapi = connection.connection.dbapi_connection
-            assert dbapi is not None
-            dbapi.close()
-            raise KilledError
-
-
-def killed(budget: Budget, settings: Settings, at: int) -> bool:
-    """Whether expiring has that many statements, and was killed before the last of them."""
-    killer = Killer(at)
-    event.listen(budget.engine, "before_cursor_execute", killer)
-    try:
-        expire(budget.engine, settings, as_of=NOW)
-    except BaseException:
-        if killer.left > 0:
-            raise
-    finally:
-        event.remove(budget.engine, "before_cursor_execute", killer)
-    return killer.left <= 0
 
 
 def seen(budget: Budget) -> tuple[list[str], int, int, int]:
@@ -56,7 +23,7 @@ def test_expiring_that_is_killed_has_done_nothing_and_goes_on_next_time(budget: 
     budget.assign("bob@acme.example", allocated_at=day(-100))
     before = seen(budget)
     at = 1
-    while killed(budget, settings, at):
+    while killed(budget.engine, at, partial(expire, budget.engine, settings, as_of=NOW)):
         assert seen(budget) == before
         at += 1
     assert at > 10

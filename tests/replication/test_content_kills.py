@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event
 from support.content import CATALOG, EnterpriseCatalogs, Replica, content_course, content_run, run_document
+from support.killing import killed
 
 from catalog_pipeline.loading.pending import PENDING
 
@@ -23,45 +23,11 @@ AFTER = [
 ]
 
 
-class KilledError(BaseException):
-    """The process died."""
-
-
-class Killer:
-    """Ends the session before its statement of a number, as the death of the process does."""
-
-    def __init__(self, at: int) -> None:
-        self.left = at
-
-    def __call__(self, connection: Connection, *_: Any) -> None:
-        self.left -= 1
-        if self.left == 0:
-            dbapi = connection.connection.dbapi_connection
-            assert dbapi is not None
-            dbapi.close()
-            raise KilledError
-
-
 def seen(replica: Replica) -> list[list[tuple[Any, ...]]]:
     """What readers see of the content."""
     content = "content_key, title, status, listed, content_hash, advertised_run_key, start"
     runs = "run_key, start, status, missing_since IS NULL, content_metadata_id IS NULL"
     return [replica.content(content), replica.runs(runs), replica.rejects()]
-
-
-def killed(replica: Replica, at: int) -> bool:
-    """Whether a load had that many statements, and was killed before the last of them."""
-    killer = Killer(at)
-    event.listen(replica.engine, "before_cursor_execute", killer)
-    try:
-        replica.load()
-    except BaseException:
-        if killer.left > 0:
-            raise
-    finally:
-        event.remove(replica.engine, "before_cursor_execute", killer)
-        replica.engine.dispose()
-    return killer.left <= 0
 
 
 @pytest.mark.parametrize("first", range(4))
@@ -78,7 +44,7 @@ def test_a_load_that_is_killed_between_any_two_statements_is_healed_by_the_next(
         states[name] = seen(replica)
     at, standing, coming = 1 + first, "before", "after"
     catalogs.listed[CATALOG] = lists[coming]
-    while killed(replica, at):
+    while killed(replica.engine, at, replica.load):
         assert seen(replica) in (states[standing], states[coming])
         replica.load()
         assert seen(replica) == states[coming]
