@@ -231,8 +231,8 @@ def message(field: Field, rule: str) -> str:
     if rule in ("unknown_value", "unknown_state"):
         return f"{field.name} is none of {', '.join(field.choices)}."
     limits = [("at least", field.least), ("at most", field.most)]
-    bounds = "".join(f", {words} {limit}" for words, limit in limits if limit is not None)
-    return f"{field.name} is not {WANTED[rule]}{bounds}."
+    bounds = " and ".join(f"{words} {limit}" for words, limit in limits if limit is not None)
+    return f"{field.name} is not {f'a whole number of {bounds}' if bounds else WANTED[rule]}."
 
 
 def judge_actions(assignments: Records) -> Judged:
