@@ -12,6 +12,7 @@ from assets.catalog import publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
 from assets.enterprise import refresh_enterprise_job, refresh_enterprise_services
 from assets.feeds import ingest_feeds
+from assets.learners import clear_pii, nudge_assignments
 from assets.mail import send_mail
 from assets.retention import remove_old
 from assets.site import build_site
@@ -80,6 +81,8 @@ JOBS = [
     associate_runs,
     rebuild_expirations,
     expire_assignments,
+    nudge_assignments,
+    clear_pii,
     build_marts,
     snapshot_catalog,
     remove_old,

@@ -30,6 +30,8 @@ CHANGE_WITH = {
     "catalog.run": [*RUNS, "catalog.run_association", "catalog.catalog_course"],
     "ops.former_run_key": RUNS,
     "ops.former_association": ["catalog.run_association"],
+    "catalog.content_assignment": ["catalog.content_assignment", "assignments.expired"],
+    "ops.expiration_change": ["catalog.assignment_expiration"],
     "ops.column_change": [*RUNS, "catalog.run_association", "catalog.catalog_course", "catalog.organization"],
 }
 """The assets that a relation changes with, where that is not just the asset of its name."""

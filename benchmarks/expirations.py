@@ -16,6 +16,7 @@ Ratios are to the bare UPDATE of the same round.
 import argparse
 import shutil
 import statistics
+import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -144,7 +145,9 @@ def _timed(engine: Engine, step: Callable[[], Step | int]) -> Step:
     _settle(engine)
     begin = perf_counter()
     done = step()
-    return done if isinstance(done, tuple) else (perf_counter() - begin, done, memory.peak())
+    measured = done if isinstance(done, tuple) else (perf_counter() - begin, done, memory.peak())
+    print(f"{measured[0]:.2f} s, {measured[1]:,} rows", file=sys.stderr, flush=True)
+    return measured
 
 
 def _rebuilt(engine: Engine) -> int:

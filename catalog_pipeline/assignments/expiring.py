@@ -100,7 +100,7 @@ def expire(
     """
     with connected(engine) as connection:
         if configuration and not rows(connection, CONFIGURATION, uuid=configuration):
-            raise UsageError(f"There is no assignment configuration {configuration}; `assignments list` shows them.")
+            raise UsageError(f"There is no assignment configuration {configuration}.")
         with publishing(connection, SOURCE, as_of, actor, lock=ENTERPRISE_LOCK) as publication:
             scope = {"configuration": configuration, "states": ["allocated", "expired"]}
             compute(connection, Found(IN_SCOPE, scope), as_of)

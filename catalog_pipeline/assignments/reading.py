@@ -57,11 +57,12 @@ DERIVED = """
     LEFT JOIN catalog.content_metadata m ON m.id = a.content_metadata_id
     LEFT JOIN catalog.content_run r ON r.id = a.content_run_id
     -- The dates of the preferred run are shown while its course has it.
-    LEFT JOIN catalog.content_run p ON p.id = r.id AND p.missing_since IS NULL
+    LEFT JOIN catalog.content_run p ON p.id = r.id AND (p.missing_since IS NULL OR m.content_type IS NULL)
         AND coalesce(p.content_metadata_id, a.content_metadata_id, 0) = coalesce(a.content_metadata_id, 0)
     LEFT JOIN catalog.assignment_expiration e ON e.content_assignment_id = a.id"""
 EACH = f"LATERAL ({MAILED} WHERE content_assignment_id = a.id GROUP BY 1)"
 ALL = f"({MAILED} GROUP BY 1)"
+CONFIGURATION = "SELECT id FROM catalog.assignment_configuration WHERE uuid = :uuid"
 PAGE = """
     SELECT id FROM filtered ORDER BY {sort}, id LIMIT :limit OFFSET :offset"""
 ACTIONS = """
@@ -134,8 +135,13 @@ class Page:
 def list_assignments(
     connection: Connection, filters: Filters, *, sort: str = NEWEST_FIRST, limit: int = 100, offset: int = 0
 ) -> Page:
-    """The assignments that match, a page of them as `show_assignments` has them. Raises UsageError for a bad sort."""
+    """The assignments that match, a page of them as `show_assignments` has them.
+
+    Raises UsageError for a sort or a configuration that there is not.
+    """
     order = _order(sort)
+    if filters.configuration and not rows(connection, CONFIGURATION, uuid=filters.configuration):
+        raise UsageError(f"There is no assignment configuration {filters.configuration}.")
     matching = f"filtered AS MATERIALIZED (SELECT * FROM ({DERIVED.format(mailed=ALL)}) d WHERE {filters.condition})"
     given = {name: value for name, value in filters.parameters.items() if value is not None}
     found = rows(
@@ -151,21 +157,6 @@ def list_assignments(
         offset=offset,
     )[0]
     return Page(found["count"], found["learner_state_counts"], show_assignments(connection, found["ids"]))
-
-
-def matching_ids(connection: Connection, filters: Filters) -> list[int]:
-    """The ids of the assignments that match, in the order in which they were allocated."""
-    given = {name: value for name, value in filters.parameters.items() if value is not None}
-    query = f"SELECT id FROM ({DERIVED.format(mailed=ALL)}) d WHERE {filters.condition} ORDER BY allocated_at, uuid"
-    return [row["id"] for row in rows(connection, query, **given)]
-
-
-def ours(connection: Connection, filters: Filters, states: Sequence[str]) -> list[UUID]:
-    """The uuids of the assignments that match, are in one of these states, and are not enterprise-access's."""
-    given = {name: value for name, value in filters.parameters.items() if value is not None}
-    query = f"""SELECT uuid FROM ({DERIVED.format(mailed=ALL)}) d
-                WHERE {filters.condition} AND owner = 'here' AND state = ANY(:in_states) ORDER BY allocated_at, uuid"""
-    return [row["uuid"] for row in rows(connection, query, **given, in_states=list(states))]
 
 
 def show_assignment(connection: Connection, uuid: UUID) -> Row:

@@ -55,7 +55,8 @@ def allocate(
 
     Content that is not held here, or too old, is read from its catalog.
 
-    Example: catalog-pipeline assignments allocate 6f1f5f0e-0000-4000-8000-00000000ca7a \\
+    Example: catalog-pipeline assignments allocate \\
+        6f1f5f0e-0000-4000-8000-00000000ca7a \\
         --content AcmeX+LEAD10 --price-cents 260000 --emails addresses.txt
     """
     from catalog_pipeline.assignments.allocation import Request
@@ -129,7 +130,8 @@ def cancel(
 
     Each learner gets a mail.
 
-    Example: catalog-pipeline assignments cancel 6f1f5f0e-0000-4000-8000-00000000ca7a
+    Example: catalog-pipeline assignments cancel \\
+        6f1f5f0e-0000-4000-8000-00000000ca7a
     """
     from catalog_pipeline.assignments import reminding
     from catalog_pipeline.assignments.reading import Filters
@@ -191,7 +193,8 @@ def acknowledge(
 ) -> None:
     """Note that a learner saw what expired or was cancelled.
 
-    Example: catalog-pipeline assignments acknowledge 6f1f5f0e-0000-4000-8000-00000000ca7a \\
+    Example: catalog-pipeline assignments acknowledge \\
+        6f1f5f0e-0000-4000-8000-00000000ca7a \\
         --configuration 0a0a0a0a-1111-4222-8333-444444444444 --learner 7
     """
     from catalog_pipeline.assignments.acknowledging import acknowledge as acknowledge_them
@@ -234,7 +237,8 @@ def preview(
 ) -> None:
     """Show mails to learners, and send none.
 
-    Example: catalog-pipeline assignments preview 6f1f5f0e-0000-4000-8000-00000000ca7a --mail create
+    Example: catalog-pipeline assignments preview \\
+        6f1f5f0e-0000-4000-8000-00000000ca7a --mail create
     """
     from catalog_pipeline.assignments.mails import preview as preview_mails
     from catalog_pipeline.cli.assigning_output import print_mails

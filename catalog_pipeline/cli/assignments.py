@@ -63,13 +63,14 @@ def adopt(
     configuration: Annotated[UUID, typer.Argument(parser=parse_uuid, metavar="U", help="The configuration's uuid.")],
     as_json: AsJson = False,
 ) -> None:
-    """Take over a configuration's assignments from enterprise-access, for good.
+    """Take a configuration over from enterprise-access, for good.
 
     They are no longer replicated, and the verbs that change assignments work
     on them. Switch off the jobs of enterprise-access for them first, or
     learners get two mails. There is no way back.
 
-    Example: catalog-pipeline assignments adopt 3f2b8a520c1d4e6f9a7b5d4c3b2a1908
+    Example: catalog-pipeline assignments adopt \\
+        3f2b8a52-0c1d-4e6f-9a7b-5d4c3b2a1908
     """
     from dataclasses import asdict
 

@@ -19,7 +19,7 @@ InCatalog = Annotated[UUID | None, typer.Option("--catalog", help="Only of this 
 
 @app.command()
 def catalogs(wide: AsWide = False, as_json: AsJson = False) -> None:
-    """List the enterprise catalogs, how much each has, and when it was last read.
+    """List the enterprise catalogs, and how fresh each is.
 
     Example: catalog-pipeline enterprise catalogs
     """
@@ -40,7 +40,7 @@ def content(
     wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what each enterprise catalog says of a course, program or run.
+    """Show what each catalog says of a course, program or run.
 
     Example: catalog-pipeline enterprise content edX+DemoX
     """

@@ -2,10 +2,13 @@
 
 import time
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 
 from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRun, Definitions
 from dagster_shared.error import SerializableErrorInfo
 
+from catalog_pipeline.assignments.expirations import causes, last_change
+from catalog_pipeline.assignments.sample import import_sample
 from catalog_pipeline.cli.console import complain, print_json, print_table, say
 from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
 from catalog_pipeline.database.rows import Row
@@ -57,6 +60,8 @@ class Summary:
     """For each table of the catalog its rows, and how many of them have each outcome."""
     feeds: list[Row]
     associations: dict[str, int]
+    expirations_moved: list[Row]
+    """How many expirations of assignments moved: cause, new_reason, expirations."""
     stages: list[Stage]
     checks: list[Check]
     failures: list[Failure]
@@ -75,8 +80,10 @@ def walk_night(
         ensure_database(server)
         engine = make_engine(server)
         migrate(engine)
+        import_sample(engine, settings, datetime.now(UTC))
         with connected(engine) as connection:
             before = status.last_load(connection)
+            moved = last_change(connection)
             fed = max((row["id"] for row in feeds(connection, 1)), default=0)
         with instance(settings, server) as found:
             runs = []
@@ -92,6 +99,7 @@ def walk_night(
                 tables=_tables(status.table_counts(connection), status.loaded_since(connection, before)),
                 feeds=[row for row in reversed(feeds(connection, 50)) if row["id"] > fed],
                 associations=status.association_outcomes(connection, before),
+                expirations_moved=causes(connection, moved),
                 stages=[Stage(run.job_name, run.status.value) for run in runs],
                 checks=checks,
                 failures=failures,
@@ -174,6 +182,10 @@ def _print(summary: Summary) -> None:
                 say(f"{feed['name']}, {feed['outcome']}: {feed['detail']}")
     outcomes = ", ".join(f"{n} {outcome}" for outcome, n in summary.associations.items())
     say(f"\nRuns and their courses: {outcomes}." if outcomes else "")
+    if summary.expirations_moved:
+        say()
+        print_table(summary.expirations_moved, "Expirations that moved")
+        say("`catalog-pipeline sql 'SELECT * FROM marts.expirations_moved'` says which, from when to when.")
     say()
     failed = [check for check in summary.checks if not check.passed]
     say(f"Checks: {len(summary.checks) - len(failed)} passed, {len(failed)} failed.")

@@ -21,7 +21,7 @@ KEY_COLUMNS = ["input", "valid", "kind", "org", "course", "run", "course_key", "
 
 @app.command()
 def status(wide: AsWide = False, as_json: AsJson = False) -> None:
-    """Show row counts, last loads, pending documents and rejects.
+    """Show row counts, last loads and what is pending.
 
     Example: catalog-pipeline status
     """

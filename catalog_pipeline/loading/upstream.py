@@ -28,12 +28,15 @@ def recorded(connection: Connection) -> dict[str, Row]:
 def check_address(connection: Connection, settings: Settings, service: str) -> None:
     """Make sure that a service is read where it was read before.
 
-    Raises UpstreamChangedError where its configured address is not the recorded one, UsageError where it has none.
+    Nor are the bundled sample and real systems read into one database, service by service. Raises
+    UpstreamChangedError where its configured address is not the recorded one, UsageError where it has none.
     """
     address = configured_address(settings, service)
-    row = recorded(connection).get(service)
-    if row is not None and row["address"] != address:
-        raise UpstreamChangedError(f"{difference(service, row['address'], address)} Nothing was changed.")
+    found = recorded(connection)
+    for other, row in ({service: found[service]} if service in found else found).items():
+        is_mixed = (row["address"] == SAMPLE_ADDRESS) != (address == SAMPLE_ADDRESS)
+        if is_mixed or (other == service and row["address"] != address):
+            raise UpstreamChangedError(f"{difference(other, row['address'], address)} Nothing was changed.")
 
 
 def difference(service: str, recorded: str, configured: str) -> str:
@@ -51,6 +54,7 @@ def difference(service: str, recorded: str, configured: str) -> str:
 
 def record_address(connection: Connection, settings: Settings, service: str, since: datetime) -> None:
     """Record the address of a service that is read for the first time. Raises what `check_address` raises."""
+    check_address(connection, settings, service)
     connection.execute(
         text("INSERT INTO landing.upstream (service, address, since, by)"
              f" VALUES (:service, :address, :since, {STARTED_BY}) ON CONFLICT DO NOTHING"),

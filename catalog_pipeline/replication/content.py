@@ -172,16 +172,24 @@ LISTED = """
     UPDATE crawled_content c SET listed = true
     WHERE NOT listed AND EXISTS (SELECT FROM crawled_content o WHERE o.folded = c.folded AND o.listed)"""
 MARK_MISSING = f"""
+    WITH here AS MATERIALIZED (
+        SELECT d.id, {folded("d.key")} AS folded FROM landing.document d
+        WHERE d.source = 'enterprise' AND d.kind = 'content' AND d.scope = :uuid AND d.missing_since IS NULL),
+    unneeded AS MATERIALIZED (
+        SELECT m.id, m.listed_by_id FROM catalog.content_metadata m
+        WHERE m.enterprise_catalog_id = :catalog_id AND NOT m.listed AND m.missing_since IS NULL
+          AND NOT EXISTS (SELECT FROM asked a WHERE a.folded = {folded("m.content_key")})),
+    -- What came by its key alone, and was not asked for this time; with the documents of runs that came along.
+    left_alone AS (
+        SELECT u.listed_by_id AS id FROM unneeded u
+        UNION SELECT h.id FROM unneeded u JOIN catalog.content_run r ON r.content_metadata_id = u.id
+              JOIN here h ON h.folded = {folded("r.run_key")}),
+    gone AS (
+        SELECT h.id FROM here h JOIN asked a USING (folded)
+        UNION SELECT h.id FROM here h WHERE :whole AND NOT EXISTS (SELECT FROM left_alone l WHERE l.id = h.id)
+        EXCEPT SELECT h.id FROM here h JOIN crawled_content c USING (folded))
     UPDATE landing.document d SET missing_since = now(), payload_hash = NULL, changed_at = clock_timestamp()
-    WHERE d.source = 'enterprise' AND d.kind = 'content' AND d.scope = :uuid AND d.missing_since IS NULL
-      AND NOT EXISTS (SELECT FROM crawled_content c WHERE c.folded = {folded("d.key")})
-      AND (EXISTS (SELECT FROM asked a WHERE a.folded = {folded("d.key")}) OR :whole AND NOT EXISTS (
-          -- What came by its key alone, and was not asked for this time; with a run that came along.
-          SELECT FROM catalog.content_metadata m LEFT JOIN catalog.content_run r
-              ON r.content_metadata_id = m.id AND {folded("r.run_key")} = {folded("d.key")}
-          WHERE m.enterprise_catalog_id = :catalog_id AND NOT m.listed AND m.missing_since IS NULL
-            AND (m.listed_by_id = d.id OR r.id IS NOT NULL)
-            AND NOT EXISTS (SELECT FROM asked a WHERE a.folded = {folded("m.content_key")})))"""
+    FROM gone WHERE gone.id = d.id"""
 
 
 def _land(connection: Connection, client: ApiClient, crawl: Crawl, content: Content, *, is_complete: bool) -> None:

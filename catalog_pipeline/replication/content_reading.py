@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, text
 
-from catalog_pipeline.database.bulk import copy_rows
+from catalog_pipeline.database.bulk import analyze, copy_rows
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.landing import Crawl, document_key, hashed, known_hashes
 from catalog_pipeline.rules.course_keys import TEXT
@@ -91,6 +91,7 @@ def read_catalog(connection: Connection, client: ApiClient, crawl: Crawl, catalo
         connection.commit()
         if _read_list(connection, client, crawl, known, WHOLE) < crawl.last_count:
             return False
+    analyze(connection, "crawled_content")
     lacking = connection.execute(
         text(LACKING), {"uuid": catalog.uuid, "catalog_id": catalog.id, "full": full, "live": list(LIVE)}
     )
@@ -156,14 +157,15 @@ def _stage(connection: Connection, crawl: Crawl, batch: Batch, *, listed: bool) 
 
 
 LACKING = f"""
-    WITH wanted AS (
-        SELECT v.key FROM catalog.content_assignment a
+    WITH assigned AS (
+        SELECT DISTINCT a.content_key, a.parent_content_key FROM catalog.content_assignment a
         JOIN catalog.access_policy p ON p.assignment_configuration_id = a.assignment_configuration_id
-        CROSS JOIN LATERAL (VALUES (a.content_key), (a.parent_content_key)) v (key)
-        WHERE p.catalog_uuid = :uuid AND a.state = ANY(:live)
-          -- A run is in its course's document: where the list has either, that is all there is.
-          AND NOT EXISTS (SELECT FROM crawled_content c
-                          WHERE c.folded IN ({folded("a.content_key")}, {folded("a.parent_content_key")}))
+        WHERE p.catalog_uuid = :uuid AND a.state = ANY(:live)),
+    wanted AS (
+        SELECT v.key FROM assigned a CROSS JOIN LATERAL (VALUES (a.content_key), (a.parent_content_key)) v (key)
+        -- A run is in its course's document: where the list has either, that is all there is.
+        WHERE NOT EXISTS (SELECT FROM crawled_content c WHERE c.folded = {folded("a.content_key")})
+          AND NOT EXISTS (SELECT FROM crawled_content c WHERE c.folded = {folded("a.parent_content_key")})
         UNION ALL
         SELECT m.content_key FROM catalog.content_metadata m
         WHERE m.enterprise_catalog_id = :catalog_id AND m.missing_since IS NULL AND (m.listed OR :full)

@@ -1,8 +1,10 @@
 """Archives old change events: into a file first, then out of the history, in one transaction.
 
 Without the events that made it, a row of today would have no beginning. So each row that lived at the end of the
-archived days gets one `baseline` event with all its values, in the place of its last archived event: with the same id,
-transaction and author, so that what follows stays in order, and the version that holds has begun when it had begun.
+archived days gets one `baseline` event with all its values, in the place of its last archived event: with the same id
+and author, so that what follows stays in order, and the version that holds has begun when it had begun. Its transaction
+is 0, as of events that came with a restore: nobody reads it as news, and a reader whose last event was archived begins
+anew.
 
 The file is complete and on disk before anything is deleted. Whoever is killed leaves either the whole history, and a
 file that may be removed, or the archived history and the file.
@@ -48,12 +50,12 @@ BASELINES = """
         SELECT a.entity, a.entity_id, 'course_run' AS of, (a.changes -> 'course_run_id' ->> 0)::bigint AS of_id
         FROM archived a WHERE a.entity = 'run_association' AND a.action = 'deleted'),
     counting AS (
-        SELECT entity, entity_id, xid, id, at, actor, login FROM archived
+        SELECT entity, entity_id, id, at, actor, login FROM archived
         UNION ALL
-        SELECT e.of, e.of_id, a.xid, a.id, a.at, a.actor, a.login
+        SELECT e.of, e.of_id, a.id, a.at, a.actor, a.login
         FROM ended e JOIN archived a USING (entity, entity_id)),
     last AS (
-        SELECT DISTINCT ON (entity, entity_id) entity, entity_id, xid, id, actor, login,
+        SELECT DISTINCT ON (entity, entity_id) entity, entity_id, id, actor, login,
                -- A version holds since then: not before the events that the last one may have waited for.
                coalesce(max(at) FILTER (WHERE at <= now()) OVER (PARTITION BY entity, entity_id), at) AS at
         FROM counting ORDER BY entity, entity_id, id DESC),
@@ -66,7 +68,7 @@ BASELINES = """
                jsonb_object_agg("column", CASE WHEN value = '[]' THEN value
                                                ELSE jsonb_build_array(NULL, value -> 1) END) AS changes
         FROM said WHERE value = '[]' OR value ->> 1 IS NOT NULL GROUP BY 1, 2)
-    SELECT l.xid, l.id, l.at, o.entity, o.entity_id, o.key, 'baseline' AS action,
+    SELECT '0'::xid8 AS xid, l.id, l.at, o.entity, o.entity_id, o.key, 'baseline' AS action,
            coalesce(f.changes, '{}') AS changes, l.actor, l.login
     FROM own o JOIN last l USING (entity, entity_id) LEFT JOIN folded f USING (entity, entity_id)
     WHERE o.action <> 'deleted'"""

@@ -43,8 +43,9 @@ EXPIRATIONS = f"""
         -- Without a type, nothing but the key is known.
         LEFT JOIN catalog.content_metadata content
             ON content.id = a.content_metadata_id AND content.content_type IS NOT NULL
+        -- A run that its course's document lacks does not count; one without a course keeps the dates that it had.
         LEFT JOIN catalog.content_run preferred
-            ON preferred.id = a.content_run_id AND preferred.missing_since IS NULL
+            ON preferred.id = a.content_run_id AND (preferred.missing_since IS NULL OR content.id IS NULL)
             AND coalesce(preferred.content_metadata_id, a.content_metadata_id, 0) = coalesce(a.content_metadata_id, 0)
         LEFT JOIN catalog.content_run advertised ON advertised.id = a.advertised_run_id AND content.id IS NOT NULL
         LEFT JOIN latest ON a.is_requested AND latest.content_metadata_id = a.content_metadata_id),

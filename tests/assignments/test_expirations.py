@@ -62,6 +62,16 @@ def test_a_run_that_left_its_course_gives_way_to_the_advertised_one(budget: Budg
     assert (move["old_expires_at"], move["new_expires_at"], move["cause"]) == (day(10), day(20), "content")
 
 
+def test_a_run_without_a_course_keeps_its_deadline_when_the_catalog_no_longer_returns_it(budget: Budget) -> None:
+    run = budget.run(None, enroll_by=day(10))
+    assignment = budget.assign(content_key=RUN, parent_content_key=COURSE, is_assigned_course_run=True)
+    budget.rebuild()
+    budget.update("content_run", run, missing_since=NOW)
+    budget.rebuild()
+    found = budget.expiration(assignment)
+    assert (found["deadline_from"], found["expires_at"]) == ("preferred_run", day(10))
+
+
 def test_the_null_of_a_preferred_run_counts(budget: Budget) -> None:
     course = budget.course(advertised_run_key="other", enroll_by=day(20))
     budget.run(course)

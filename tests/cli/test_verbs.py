@@ -84,7 +84,7 @@ def test_memory_that_runs_out_is_told_in_one_line(command: Command) -> None:
     def little_memory() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (800_000_000, 800_000_000))
 
-    query = "select repeat('x', 100000000) from generate_series(1, 100)"
+    query = "select repeat('x', 10000000) from generate_series(1, 1000)"
     done = subprocess.run(
         [COMMAND, "sql", query],
         env=command.env, cwd=command.home, capture_output=True, text=True, preexec_fn=little_memory,

@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from support.catalog import Catalog, Upstream, course, organization, run
 
+from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.loading.clearing import NotOnlySampleError, clear_sample
-from catalog_pipeline.loading.upstream import UpstreamChangedError
+from catalog_pipeline.loading.upstream import UpstreamChangedError, check_address
 from catalog_pipeline.replication.publishing import publish
 from catalog_pipeline.replication.switching import (
     SwitchPlan,
@@ -191,3 +193,16 @@ def test_a_customer_of_ones_own_keeps_the_samples_database_from_being_cleared(ca
     catalog.execute("DELETE FROM catalog.enterprise_customer")
     clear_sample(catalog.engine, catalog.settings)
     assert catalog.value("SELECT count(*) FROM catalog.assignment_transition") == transitions > 0
+
+
+def test_the_sample_and_real_systems_are_not_read_into_one_database(catalog: Catalog) -> None:
+    catalog.execute("INSERT INTO landing.upstream (service, address, since, by) VALUES ('lms', 'l', now(), 'x')")
+    sample = catalog.settings.model_copy(update={"discovery_url": None, "lms_url": None})
+    with connected(catalog.engine) as connection:
+        with pytest.raises(UpstreamChangedError, match=r"from lms at l, and now sample is configured\. Set CATALOG_"):
+            check_address(connection, sample, "subsidy")
+        real = catalog.settings.model_copy(update={"subsidy_url": "https://subsidy.example"})
+        check_address(connection, real, "subsidy")
+        connection.execute(text("UPDATE landing.upstream SET address = 'sample'"))
+        with pytest.raises(UpstreamChangedError, match=r"from lms at sample, and now subsidy\.example is configured"):
+            check_address(connection, real, "subsidy")

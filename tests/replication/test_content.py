@@ -19,6 +19,7 @@ from werkzeug import Request, Response
 
 from catalog_pipeline.database import locks
 from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, PUBLISH_LOCK, catalog_lock
+from catalog_pipeline.replication.switching import move
 
 R1, R2 = "course-v1:A+1+R1", "course-v1:A+1+R2"
 
@@ -444,3 +445,5 @@ def test_another_address_is_refused_and_touches_nothing(replica: Replica, catalo
     assert (load.outcome, int(load.exit_code)) == ("refused", 4)
     assert "upstream switch enterprise_catalog --moved" in str(load.detail)
     assert replica.versions() == versions
+    move(replica.engine, replica.settings, "enterprise_catalog")
+    assert replica.loaded().changed == 0

@@ -57,9 +57,9 @@ def versions(engine: Engine, where: str = "true") -> list[tuple[Any, ...]]:
     """The versions of runs. One that only a wrong clock stamped began now, which moves; nothing else does."""
     with connected(engine) as connection:
         found = of_model(connection, "run_history", where)
-    today = datetime.now(UTC).replace(hour=0)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
     return [
-        tuple(None if value and index in (2, 3) and value > today else value for index, value in enumerate(row))
+        tuple(None if value and index in (2, 3) and value > yesterday else value for index, value in enumerate(row))
         for row in found
     ]
 
@@ -126,7 +126,7 @@ def test_a_baseline_has_all_that_was_set_of_a_row_that_lived_and_who_wrote_it_la
     lived(engine)
     alive = rows(
         engine,
-        """SELECT DISTINCT ON (entity, entity_id) id, entity, entity_id, xid::text, actor, action FROM ops.change_event
+        """SELECT DISTINCT ON (entity, entity_id) id, entity, entity_id, '0', actor, action FROM ops.change_event
            WHERE id < (SELECT min(id) FROM ops.change_event WHERE at BETWEEN :day AND now())
            ORDER BY entity, entity_id, id DESC""",
         day=datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC),
@@ -165,13 +165,17 @@ def test_days_that_are_archived_keep_their_snapshot_and_are_not_built_again(engi
     assert rows(engine, "SELECT * FROM marts.catalog_daily ORDER BY 1, 2, 3") == built
 
 
-def test_a_reader_of_events_goes_on_or_begins_anew(engine: Engine, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("day", "begins_anew"), [(DAY, False), (datetime.now(UTC).date() - timedelta(days=1), True)])
+def test_a_reader_whose_last_event_was_archived_begins_anew_and_others_go_on(
+    engine: Engine, tmp_path: Path, day: date, begins_anew: bool
+) -> None:
     lived(engine)
     with connected(engine) as connection:
         cursor = events.now(connection)
-    archive(engine, datetime.now(UTC).date() - timedelta(days=1), tmp_path / "a.zst", "test")
+    archive(engine, day, tmp_path / "a.zst", "test")
     with connected(engine) as connection:
         reading = events.read(connection, cursor, "SELECT e.id FROM ops.change_event e WHERE {new}")
+        assert (reading is None) == begins_anew
         assert reading is None or not reading.rows
 
 
@@ -193,9 +197,10 @@ def test_what_cannot_be_archived_says_why_and_nothing_is_touched(
     if prepare:
         prepare(folder)
     stored, held = rows(engine, STORED), [file.read_bytes() for file in folder.glob("*")]
-    for attempt in (plan, lambda *given: archive(*given, "test")):
-        with pytest.raises(UsageError, match=said):
-            attempt(engine, day, folder / "a.zst")
+    with pytest.raises(UsageError, match=said):
+        plan(engine, day, folder / "a.zst")
+    with pytest.raises(UsageError, match=said):
+        archive(engine, day, folder / "a.zst", "test")
     assert rows(engine, STORED) == stored
     assert [file.read_bytes() for file in folder.glob("*")] == held
 

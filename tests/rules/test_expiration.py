@@ -158,9 +158,9 @@ def expected(assignment: Row, courses: list[Row], runs: list[Row], subsidy: tupl
     if course is None and run is not None:
         course = next((course for course in courses if course["key"] == run["course"]), None)
     of_course = [run for run in runs if course and run["course"] == course["key"] and not run["missing"]]
-    if run and (run["missing"] or (course and run["course"] not in (None, course["key"]))):
-        run = None
     held = course if course and course["type"] else None
+    if run and ((run["missing"] and held) or (course and run["course"] not in (None, course["key"]))):
+        run = None
     source, enroll_by, run_key, problems = deadline(held, run, wanted)
     if assignment["is_requested"]:
         open_runs = [run for run in of_course if run["enroll_by"] and run["enroll_by"] > NOW]
