@@ -2,7 +2,7 @@
 """Judges records cell by cell: typed columns of what is right, and an error for each cell that is not."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from catalog_pipeline.schemas.parsing import (
 )
 
 Cells = Sequence[Any]
+MOST = 2**63 - 1
 KEY_PATTERN = rf"[^\s\pC\pZ]{{1,{LONGEST}}}"
 
 
@@ -114,9 +115,9 @@ def _number(cells: Cells, field: Field) -> Column:
     return Column(read.values.mask(outside), read.bad | outside, read.rule)
 
 
-def _amount(cells: Cells, _field: Field) -> Column:
+def _amount(cells: Cells, field: Field) -> Column:
     """Cents that were spent: upstream writes them with either sign."""
-    read = parse_number(cells)
+    read = _number(cells, replace(field, least=-MOST))  # the one number beyond it has no counterpart above zero
     return Column(read.values.abs(), read.bad, read.rule)
 
 

@@ -52,3 +52,12 @@ def test_the_first_source_that_is_there_tells_the_instant(rows: list[dict[str, A
 
 def test_the_origins_are_those_that_the_table_allows() -> None:
     assert set(EXACT) < set(ALLOCATED_AT_SOURCES)
+
+
+def test_an_expiration_less_than_ninety_days_after_the_beginning_of_time_tells_nothing() -> None:
+    instants = pd.Series([None], dtype=INSTANT)
+    said = dict.fromkeys(("allocated_at", "recent_action_at", "first_action_at"), instants)
+    said |= {"recent_action": [None], "expiration_reason": ["NINETY_DAYS_PASSED"]}
+    said["expiration_date"] = pd.Series([datetime(1, 2, 1, tzinfo=UTC)]).astype(INSTANT)
+    decided = allocated_at(pd.DataFrame(said))
+    assert decided.isna().all().all()
