@@ -10,11 +10,12 @@ from catalog_pipeline.database.events import Cursor
 from resources.database import CatalogDatabase
 
 WRITTEN = """
-    SELECT e.entity, count(*) AS changes, array_agg(DISTINCT e.actor) AS actors
-    FROM ops.change_event e
-    WHERE {new} AND NOT EXISTS (
-        SELECT FROM ops.load l WHERE 'load:' || l.id = e.actor AND l.started_by LIKE 'run %')
-    GROUP BY e.entity"""
+    SELECT e.entity, count(*) AS changes, array_agg(DISTINCT e.actor) AS actors,
+           CASE WHEN e.entity IN ('content_metadata', 'content_run')
+                THEN nullif(split_part(l.source, ':', 2), '') END AS enterprise_catalog
+    FROM ops.change_event e LEFT JOIN ops.load l ON 'load:' || l.id = e.actor
+    WHERE {new} AND (l.started_by LIKE 'run %') IS NOT TRUE
+    GROUP BY 1, 4"""
 
 
 @dg.sensor(
@@ -33,6 +34,7 @@ def outside_writes(context: dg.SensorEvaluationContext, database: CatalogDatabas
     written = [
         dg.AssetMaterialization(
             ["catalog", row["entity"]],
+            partition=row["enterprise_catalog"],
             description=f"Written outside Dagster, by {', '.join(row['actors'])}.",
             metadata={"dagster/row_count": row_counts[f"catalog.{row['entity']}"], "changes": row["changes"]},
         )

@@ -194,13 +194,16 @@ def _cells(fields: Sequence[Field], records: Records) -> tuple[dict[str, pd.Seri
     """The typed columns of some fields, which fields each record has, and the failures."""
     given = np.zeros(len(records.documents), dtype="int64")
     columns, found = {}, []
+    names = set().union(*records.documents)
     for bit, field in enumerate(fields):
-        cells = field.cells(records.documents)
-        present = np.array([cell is not ABSENT for cell in cells], dtype=bool)
-        given |= present.astype("int64") << bit
-        cells = [None if cell is ABSENT else cell for cell in cells]
-        # Most records lack most fields: what none of them has need not be parsed.
-        column = FORMS[field.form].parse(cells, field) if present.any() else _nothing(field, len(cells))
+        # Most records lack most fields: what none of them has need not be looked for.
+        if names.isdisjoint(path[0] for path in field.paths):
+            cells, column = [None] * len(given), _nothing(field, len(given))
+        else:
+            cells = field.cells(records.documents)
+            given |= np.array([cell is not ABSENT for cell in cells], dtype="int64") << bit
+            cells = [None if cell is ABSENT else cell for cell in cells]
+            column = FORMS[field.form].parse(cells, field)
         columns[field.column] = column.values.reset_index(drop=True)
         found += _failures(field, cells, column)
     return columns, given, found

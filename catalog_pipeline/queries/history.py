@@ -10,12 +10,15 @@ from catalog_pipeline.errors import UsageError
 # The row may have had another key before or after.
 CALLED = f"""
     SELECT entity, entity_id FROM ops.change_event
-    WHERE key IS NOT NULL AND {folded("key")} = {WANTED}
+    WHERE key IS NOT NULL AND {folded("key")} = {WANTED} AND entity NOT IN ('content_metadata', 'content_run')
     UNION
     SELECT 'run_association', a.id
     FROM catalog.run_association a JOIN catalog.course_run r ON r.id = a.course_run_id
     WHERE {folded("r.run_key")} = {WANTED}"""
-"""The rows that have or had the key, and the association of the run that has it."""
+"""The rows that have or had the key, and the association of the run that has it.
+
+What enterprise catalogs say of the key is not the course's nor the run's own history.
+"""
 
 
 def history(connection: Connection, key: str) -> list[Row]:

@@ -15,6 +15,7 @@ from catalog_pipeline.loading.checks import CHECKS
 from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
 from sensors.enterprise_catalogs import enterprise_catalogs
+from sensors.outside_writes import outside_writes
 
 OTHER = uuid_of("another catalog")
 CONTENT, RUNS = dg.AssetKey(["catalog", "content_metadata"]), dg.AssetKey(["catalog", "content_run"])
@@ -118,3 +119,20 @@ def test_live_assignments_without_content_and_stale_catalogs_are_told(
     assert at_fault() == [0, 0]
     replica.execute("UPDATE catalog.enterprise_catalog SET fetched_at = now() - interval '25 hours'")
     assert at_fault() == [0, 1]
+
+
+def test_content_that_the_command_line_wrote_is_told_of_its_partition(
+    deployed: Settings, replica: Replica, catalogs: EnterpriseCatalogs, instance: DagsterInstance
+) -> None:
+    def tick(cursor: str | None) -> dg.SensorResult:
+        resources = {"database": CatalogDatabase(settings=deployed)}
+        with build_sensor_context(instance, cursor, resources=resources) as context:
+            result = outside_writes(context)
+            assert isinstance(result, dg.SensorResult)
+        return result
+
+    begun = tick(None)
+    catalogs.listed[CATALOG] = [content_course("A+1")]
+    replica.loaded()
+    written = [event for event in tick(begun.cursor).asset_events if isinstance(event, dg.AssetMaterialization)]
+    assert [(event.asset_key, event.partition) for event in written] == [(CONTENT, CATALOG)]

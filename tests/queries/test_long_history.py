@@ -9,9 +9,10 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 from support.histories import grow
 
+from catalog_pipeline.assignments.expirations import LATER, TOUCHED
 from catalog_pipeline.database import events
 from catalog_pipeline.database.engine import Server, connected, make_engine
-from catalog_pipeline.database.events import Cursor
+from catalog_pipeline.database.events import Cursor, Range
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.queries.explain import explain
 from catalog_pipeline.queries.history import history
@@ -19,7 +20,7 @@ from catalog_pipeline.queries.status import association_outcomes, status
 from dbt_like_sql.project import load_models
 from dbt_like_sql.relations import first_rows
 from dbt_like_sql.runner import build, run_tests
-from sensors import expirations, new_runs, outside_writes
+from sensors import new_runs, outside_writes
 
 EVENTS = 240_000
 FEW = 8_000
@@ -77,7 +78,9 @@ QUESTIONS: dict[str, Callable[[Connection], object]] = {
     "a sensor begins": events.now,
     "outside_writes": lambda c: events.read(c, cursor(c), outside_writes.WRITTEN),
     "new_runs": lambda c: events.read(c, cursor(c), new_runs.FOUND),
-    "expirations": lambda c: events.read(c, cursor(c), expirations.FOUND),
+    "expirations": lambda c: c.execute(
+        text(TOUCHED.format(new=Range.CONDITION)), Range(cursor(c).xid, LATER).parameters
+    ).all(),
     "history of a run": lambda c: history(c, RUN),
     "history of a course": lambda c: history(c, COURSE),
     "explain a run": lambda c: explain(c, RUN),
