@@ -159,6 +159,14 @@ def list_assignments(
     return Page(found["count"], found["learner_state_counts"], show_assignments(connection, found["ids"]))
 
 
+def ours(connection: Connection, filters: Filters, states: Sequence[str]) -> list[UUID]:
+    """The uuids of the assignments that match, are in one of these states, and are not enterprise-access's."""
+    given = {name: value for name, value in filters.parameters.items() if value is not None}
+    query = f"""SELECT uuid FROM ({DERIVED.format(mailed=ALL)}) d
+                WHERE {filters.condition} AND owner = 'here' AND state = ANY(:in_states) ORDER BY allocated_at, uuid"""
+    return [row["uuid"] for row in rows(connection, query, **given, in_states=list(states))]
+
+
 def show_assignment(connection: Connection, uuid: UUID) -> Row:
     """One assignment with all that is known of it. Raises UsageError for an unknown one."""
     found = rows(connection, "SELECT id FROM catalog.content_assignment WHERE uuid = :uuid", uuid=uuid)
