@@ -198,7 +198,10 @@ def print_shown(found: Row, *, as_json: bool) -> None:
     for name, value in found.items():
         if isinstance(value, list):
             say()
-            print_table(value, name.capitalize())
+            if value:
+                print_table(value, name.capitalize())
+            else:
+                say(f"{name.capitalize()}: none.")
         else:
             print_fields(value, name.capitalize())
 

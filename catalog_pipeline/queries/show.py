@@ -36,6 +36,7 @@ def show(connection: Connection, key: str) -> Row:
         return {"organization": organization[0], "courses": rows(connection, query, id=organization[0]["id"])}
     raise UsageError(
         f"The catalog has no run, course or organization {key!r}; keys look like course-v1:edX+DemoX+2026."
+        " `enterprise content` shows what enterprise catalogs hold, `assignments show` an assignment."
     )
 
 

@@ -66,6 +66,13 @@ def test_history_goes_back_beyond_a_change_of_key(command: Command) -> None:
     assert told == [("course_run", "created"), ("run_association", "created"), ("course_run", "updated")]
 
 
+def test_show_says_when_a_course_has_no_runs(command: Command) -> None:
+    command("psql", "-c", "insert into catalog.organization (key) values ('A')")
+    assert command("show", "A").stdout.endswith("\nCourses: none.\n")
+    command("psql", "-c", "insert into catalog.catalog_course (key) values ('A+1')")
+    assert command("show", "A+1").stdout.endswith("\nRuns: none.\n")
+
+
 def test_a_key_that_is_not_utf_8_is_answered_in_one_line(command: Command) -> None:
     for arguments in (["show"], ["associations", "set", "course-v1:A+1+r"], ["associations", "unset"]):
         done = command(*arguments, "course-v1:\udcff+1+r", status=2)
@@ -120,6 +127,7 @@ def test_keys_says_what_each_line_is(command: Command) -> None:
     [
         (["refresh", "studio"], 2, "'studio' is no source"),
         (["show", "course-v1:no+such+run"], 2, "has no run, course or organization"),
+        (["show", "7aec0012-7c58-57b5-9753-7dc9a9bf7186"], 2, "`assignments show` an assignment"),
         (["history", "nothing"], 2, "Nothing is known"),
         (["show", "nothing", "--raw"], 2, "No upstream document"),
         (["keys", "/no/such/file"], 2, "cannot be read: No such file"),
