@@ -23,32 +23,30 @@ PREFERRED = """
          ELSE nullif(a.preferred_course_run_key, '') END"""
 """SQL of the run whose dates count: an assigned run is its own."""
 ASSIGNED = f"""
-    SELECT a.id, a.uuid, a.state, a.allocated_at, a.content_metadata_id AS linked_metadata_id,
+    SELECT a.id, a.state, a.allocated_at, a.content_metadata_id AS linked_metadata_id,
            a.content_run_id AS linked_run_id, a.credit_request_uuid IS NOT NULL AS is_requested,
-           k.preferred_run_key, s.expiration AS subsidy_expires_at, s.expiration_raw AS subsidy_raw,
+           {folded(PREFERRED)} AS preferred_run_key, s.expiration AS subsidy_expires_at,
+           CASE WHEN s.expiration IS NULL THEN s.expiration_raw END AS subsidy_raw,
            coalesce(m.id, r.content_metadata_id) AS content_metadata_id, r.id AS content_run_id,
-           CAST(NULL AS bigint) AS advertised_run_id
+           u.id AS advertised_run_id
     FROM {{scope}}
-    CROSS JOIN LATERAL (SELECT {folded(PREFERRED)} AS preferred_run_key) k
     LEFT JOIN catalog.access_policy p ON p.assignment_configuration_id = a.assignment_configuration_id
     LEFT JOIN catalog.subsidy s ON s.id = p.subsidy_id
     LEFT JOIN catalog.content_metadata m ON m.enterprise_catalog_id = p.enterprise_catalog_id
         AND {folded("m.content_key")} = {folded("coalesce(a.parent_content_key, a.content_key)")}
     LEFT JOIN catalog.content_run r ON r.enterprise_catalog_id = p.enterprise_catalog_id
-        AND {folded("r.run_key")} = k.preferred_run_key"""
+        AND {folded("r.run_key")} = {folded(PREFERRED)}
+    -- Only what cannot be read is asked of an advertised run: its dates are its course's.
+    LEFT JOIN catalog.content_metadata c ON c.id = coalesce(m.id, r.content_metadata_id)
+    LEFT JOIN catalog.content_run u ON u.enterprise_catalog_id = c.enterprise_catalog_id AND u.problems <> '[]'
+        AND {folded("u.run_key")} = {folded("c.advertised_run_key")}"""
 """What the rule reads of each assignment in scope (SQL of a, the assignment). A policy has one configuration."""
-ADVERTISED = f"""
-    UPDATE assigned a SET advertised_run_id = r.id
-    FROM catalog.content_metadata m JOIN catalog.content_run r ON r.enterprise_catalog_id = m.enterprise_catalog_id
-        AND {folded("r.run_key")} = {folded("m.advertised_run_key")}
-    WHERE m.id = a.content_metadata_id AND r.problems <> '[]'"""
-"""Only what cannot be read is asked of an advertised run: its dates are its course's."""
 LINK = """
     UPDATE catalog.content_assignment a SET content_metadata_id = s.content_metadata_id,
                                             content_run_id = s.content_run_id
-    FROM assigned s
-    WHERE s.id = a.id AND (s.content_metadata_id, s.content_run_id)
-                          IS DISTINCT FROM (s.linked_metadata_id, s.linked_run_id)"""
+    FROM computed s
+    WHERE s.content_assignment_id = a.id AND (s.content_metadata_id, s.content_run_id)
+                                             IS DISTINCT FROM (s.linked_metadata_id, s.linked_run_id)"""
 OLD, NEW = (", ".join(f"{row}.{column}" for column in COLUMNS) for row in ("old", "new"))
 CHANGED = f"""
     FROM computed new LEFT JOIN catalog.assignment_expiration old USING (content_assignment_id)
@@ -177,20 +175,17 @@ def rebuild_since_last(engine: Engine, *, as_of: datetime) -> Rebuilt:
 def compute(connection: Connection, scope: Scope, as_of: datetime) -> None:
     """Decide the expirations of the assignments in scope, and write nothing but temporary tables.
 
-    They go with the transaction. `assigned` is what the rule reads of each assignment, by its id; `computed` is the
-    rule's COLUMNS, by content_assignment_id.
+    They go with the transaction. `computed` has a row of `rules.expiration.EXPIRATIONS` for each assignment.
     """
-    connection.execute(text("DROP TABLE IF EXISTS pg_temp.assigned, pg_temp.computed, pg_temp.scope"))
+    connection.execute(text("DROP TABLE IF EXISTS pg_temp.computed, pg_temp.scope"))
     connection.execute(text("SET LOCAL work_mem = '64MB'"))  # a million rows are joined in memory
     source = "catalog.content_assignment a"
     if not isinstance(scope, str):
         _stage(connection, scope)
         source = "scope JOIN catalog.content_assignment a USING (id)"
-    connection.execute(text(f"CREATE TEMP TABLE assigned ON COMMIT DROP AS {ASSIGNED.format(scope=source)}"))
-    analyze(connection, "assigned (id)")  # their number is enough
-    connection.execute(text(ADVERTISED))
-    connection.execute(text(f"CREATE TEMP TABLE computed ON COMMIT DROP AS {EXPIRATIONS}"), {"as_of": as_of})
-    analyze(connection, "computed (content_assignment_id)")
+    decided = EXPIRATIONS.format(assigned=ASSIGNED.format(scope=source))
+    connection.execute(text(f"CREATE TEMP TABLE computed ON COMMIT DROP AS {decided}"), {"as_of": as_of})
+    analyze(connection, "computed (content_assignment_id)")  # how many there are is enough
 
 
 def differing(connection: Connection, as_of: datetime) -> int:

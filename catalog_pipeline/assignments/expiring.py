@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,10 +16,12 @@ from catalog_pipeline.assignments.expirations import Found, compute, write
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import Row, rows
 from catalog_pipeline.errors import ExitCode, UsageError
-from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, publishing
+from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, Publication, publishing
 from catalog_pipeline.settings import Settings
 
 SOURCE = "assignments:expire"
+LOAD = 5_000
+"""Assignments that one transaction expires: their mails take minutes to compose on a slow machine."""
 TOGETHER = 500
 """Assignments that are expired by one statement; where one of them fails, each is tried by itself."""
 CONFIGURATION = "SELECT id FROM catalog.assignment_configuration WHERE uuid = :uuid"
@@ -26,16 +29,16 @@ IN_SCOPE = """
     SELECT a.id FROM catalog.content_assignment a
     JOIN catalog.assignment_configuration c ON c.id = a.assignment_configuration_id
     WHERE c.active AND a.state = ANY(:states) AND (CAST(:configuration AS uuid) IS NULL OR c.uuid = :configuration)"""
-DUE = f"""
+DUE = """
     SELECT a.id, a.uuid, d.expires_at AS date, d.reason, c.owner,
            EXISTS (SELECT FROM catalog.access_policy p WHERE p.assignment_configuration_id = c.id) AS has_policy
     FROM computed d JOIN catalog.content_assignment a ON a.id = d.content_assignment_id
     JOIN catalog.assignment_configuration c ON c.id = a.assignment_configuration_id
-    WHERE a.id IN ({IN_SCOPE}) AND d.expires_at <= :as_of
+    WHERE a.state = 'allocated' AND c.active AND d.expires_at <= :as_of
     ORDER BY a.allocated_at, a.uuid"""
-REVIVABLE = f"""
+REVIVABLE = """
     SELECT a.uuid FROM computed d JOIN catalog.content_assignment a ON a.id = d.content_assignment_id
-    WHERE a.id IN ({IN_SCOPE}) AND d.expires_at > :as_of ORDER BY a.allocated_at, a.uuid"""
+    WHERE a.state = 'expired' AND d.expires_at > :as_of ORDER BY a.allocated_at, a.uuid"""
 EXPIRE = """
     UPDATE catalog.content_assignment a SET state = 'expired', expired_at = :as_of, expired_reason = d.reason
     FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[])) AS d (id, reason) WHERE a.id = d.id"""
@@ -95,40 +98,72 @@ def expire(
 ) -> Expiry:
     """Expire the allocated assignments of active configurations, or of one, whose date is not after `as_of`.
 
-    Their dates are decided at `as_of`, whatever was decided before. All is one transaction; a dry run does the same,
-    and takes it back. Raises UsageError for an unknown configuration.
+    Their dates are decided at `as_of`, whatever was decided before. Each LOAD of them is a load of its own, so that
+    what was done stands whatever happens to the rest; a dry run does all in one transaction, and takes it back.
+    Raises UsageError for an unknown configuration.
     """
-    with connected(engine) as connection:
+    with connected(engine) if dry_run else nullcontext(engine) as bound:
+        job = _Job(bound, settings, as_of, actor)
+        due, revivable = _decide(job, configuration)
+        outcomes = {row["id"]: outcome for row in due if (outcome := _left_alone(row))}
+        ids = [row["id"] for row in due if row["id"] not in outcomes]
+        for start in range(0, len(ids), LOAD):
+            outcomes |= _expire_load(job, ids[start : start + LOAD])
+        if isinstance(bound, Connection):
+            bound.rollback()
+    return Expiry(as_of, dry_run, [outcomes[row["id"]] for row in due if row["id"] in outcomes], revivable)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all loads of one call share: where they write, and their clock. A connection's transaction has them all."""
+
+    bound: Engine | Connection
+    settings: Settings
+    as_of: datetime
+    actor: str | None
+
+    def load(self) -> AbstractContextManager[Publication]:
+        """A load of its own."""
+        return publishing(self.bound, SOURCE, self.as_of, self.actor, lock=ENTERPRISE_LOCK)
+
+
+def _decide(job: _Job, configuration: UUID | None) -> tuple[list[Row], list[UUID]]:
+    """Decide all dates in scope anew. Returns what is due (DUE), and what has expired but is to come now."""
+    with job.load() as publication:
+        connection = publication.connection
         if configuration and not rows(connection, CONFIGURATION, uuid=configuration):
             raise UsageError(f"There is no assignment configuration {configuration}.")
-        with publishing(connection, SOURCE, as_of, actor, lock=ENTERPRISE_LOCK) as publication:
-            scope = {"configuration": configuration, "states": ["allocated", "expired"]}
-            compute(connection, Found(IN_SCOPE, scope), as_of)
-            _, counts = write(connection, as_of)
-            publication.count("catalog.assignment_expiration", counts)
-            due = rows(connection, DUE, **{**scope, "states": ["allocated"]}, as_of=as_of)
-            revivable = rows(connection, REVIVABLE, **{**scope, "states": ["expired"]}, as_of=as_of)
-            errors = _expire_all(connection, [row for row in due if _refusal(row) is None], as_of, settings)
-            expiry = Expiry(as_of, dry_run, [_outcome(row, errors) for row in due], [row["uuid"] for row in revivable])
-            publication.count(
-                "catalog.content_assignment",
-                {"updated": expiry.counts["expired"], "rejected": expiry.counts["failed"]},
-            )
-        if dry_run:
-            connection.rollback()
-    return expiry
+        scope = {"configuration": configuration, "states": ["allocated", "expired"]}
+        compute(connection, Found(IN_SCOPE, scope), job.as_of)
+        _, counts = write(connection, job.as_of)
+        publication.count("catalog.assignment_expiration", counts)
+        revivable = rows(connection, REVIVABLE, as_of=job.as_of)
+        return rows(connection, DUE, as_of=job.as_of), [row["uuid"] for row in revivable]
 
 
-def _refusal(due: Row) -> str | None:
-    """Why an assignment that is due is left alone; None where it expires."""
+def _expire_load(job: _Job, ids: Sequence[int]) -> dict[int, Outcome]:
+    """Expire assignments in a load of their own; one that is not due any more has no outcome."""
+    with job.load() as publication:
+        connection = publication.connection
+        compute(connection, ids, job.as_of)
+        write(connection, job.as_of)
+        due = [row for row in rows(connection, DUE, as_of=job.as_of) if _left_alone(row) is None]
+        errors = _expire_all(connection, due, job.as_of, job.settings)
+        publication.count("catalog.content_assignment", {"updated": len(due) - len(errors), "rejected": len(errors)})
+    return {
+        row["id"]: _outcome(row, "failed" if row["id"] in errors else "expired", errors.get(row["id"])) for row in due
+    }
+
+
+def _left_alone(due: Row) -> Outcome | None:
+    """The outcome of an assignment that is due and does not expire; None for one that does."""
     if due["owner"] != "here":
-        return "owned_elsewhere"
-    return None if due["has_policy"] else "skipped"
+        return _outcome(due, "owned_elsewhere")
+    return None if due["has_policy"] else _outcome(due, "skipped")
 
 
-def _outcome(due: Row, errors: dict[int, str]) -> Outcome:
-    error = errors.get(due["id"])
-    outcome = _refusal(due) or ("failed" if error else "expired")
+def _outcome(due: Row, outcome: str, error: str | None = None) -> Outcome:
     return Outcome(due["uuid"], outcome, due["date"], due["reason"], error)
 
 

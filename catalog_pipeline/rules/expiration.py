@@ -12,7 +12,8 @@ CANDIDATES = ("subsidy_expires_at", "enroll_by", "ninety_days_at")
 COLUMNS = ("expires_at", "reason", *CANDIDATES, "deadline_from", "run_key", "content_hash", "problems")
 
 EXPIRATIONS = f"""
-    WITH requested AS (
+    WITH assigned AS MATERIALIZED ({{assigned}}),
+    requested AS (
         SELECT DISTINCT content_metadata_id FROM assigned WHERE is_requested AND content_metadata_id IS NOT NULL),
     -- A learner asked for a course, not for a run: the latest deadline of its runs counts while it is not over.
     latest AS (
@@ -26,11 +27,10 @@ EXPIRATIONS = f"""
         CROSS JOIN LATERAL jsonb_array_elements(r.problems) WITH ORDINALITY AS p (problem, place)
         WHERE r.missing_since IS NULL GROUP BY 1),
     sourced AS (
-        SELECT a.id, a.state, a.preferred_run_key AS wanted_run_key, a.is_requested,
-               a.subsidy_expires_at, a.subsidy_raw, a.content_metadata_id,
+        SELECT a.*, a.preferred_run_key AS wanted_run_key,
                a.allocated_at + interval '2160 hours' AS ninety_days_at,
                latest.enroll_by AS latest_enroll_by, latest.run_key AS latest_run_key,
-               preferred.enroll_by AS preferred_enroll_by, preferred.run_key AS preferred_run_key,
+               preferred.enroll_by AS preferred_enroll_by, preferred.run_key AS its_run_key,
                preferred.problems AS preferred_problems,
                content.enroll_by AS advertised_enroll_by, content.advertised_run_key,
                advertised.problems AS advertised_problems, content.content_hash,
@@ -55,7 +55,7 @@ EXPIRATIONS = f"""
                                     WHEN 'preferred_run' THEN s.preferred_enroll_by
                                     ELSE s.advertised_enroll_by END AS enroll_by,
                CASE s.deadline_from WHEN 'latest_run' THEN s.latest_run_key
-                                    WHEN 'preferred_run' THEN s.preferred_run_key
+                                    WHEN 'preferred_run' THEN s.its_run_key
                                     ELSE s.advertised_run_key END AS run_key,
                coalesce(CASE WHEN s.is_requested THEN unread.problems
                              WHEN s.deadline_from = 'preferred_run' THEN s.preferred_problems
@@ -71,15 +71,16 @@ EXPIRATIONS = f"""
                 THEN d.content_problems
                      || jsonb_build_array(jsonb_build_object('field', 'subsidy_expiration', 'raw', d.subsidy_raw))
                 ELSE d.content_problems END AS problems,
-           d.state, d.wanted_run_key, d.is_requested
+           d.state, d.wanted_run_key, d.is_requested,
+           d.content_metadata_id, d.content_run_id, d.linked_metadata_id, d.linked_run_id
     FROM dated d"""
-"""COLUMNS of the expiration of each row of `assigned` (content_assignment_id), with its state, is_requested, and
-wanted_run_key (the preferred run, folded).
+"""COLUMNS of the expiration of each row of {assigned}, a query (content_assignment_id); with its state, is_requested,
+wanted_run_key (the preferred run, folded), and the ids of what it is and was linked with.
 
-`assigned`: id, state, allocated_at, preferred_run_key (folded; null: none), is_requested (whether it answers a
-learner's request), subsidy_expires_at, subsidy_raw (the subsidy's expiration as it is written), and ids of what the
+{assigned}: id, state, allocated_at, preferred_run_key (folded; null: none), is_requested (whether it answers a
+learner's request), subsidy_expires_at, subsidy_raw (the subsidy's expiration as it is written), ids of what the
 policy's catalog holds: content_metadata_id, content_run_id (the preferred run), advertised_run_id (only of a run with
-a date that cannot be read).
+a date that cannot be read); and the ids that it had: linked_metadata_id, linked_run_id.
 """
 
 
