@@ -74,7 +74,9 @@ def _spec(table: str, description: str, deps: list[list[str]], group: str) -> dg
 @dg.multi_asset(
     name="replicate_catalogs",
     specs=[
-        _spec(table, description, [["enterprise_catalog", "content"]], groups.CONTENT)
+        _spec(
+            table, description, [["enterprise_catalog", "content"], ["catalog", "enterprise_catalog"]], groups.CONTENT
+        )
         for table, description in CONTENT.items()
     ],
     partitions_def=CATALOGS,

@@ -2,7 +2,7 @@
 """Judges records cell by cell: typed columns of what is right, and an error for each cell that is not."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from catalog_pipeline.schemas.parsing import (
 )
 
 Cells = Sequence[Any]
+MOST = 2**63 - 1
 KEY_PATTERN = rf"[^\s\pC\pZ]{{1,{LONGEST}}}"
 
 
@@ -114,9 +115,9 @@ def _number(cells: Cells, field: Field) -> Column:
     return Column(read.values.mask(outside), read.bad | outside, read.rule)
 
 
-def _amount(cells: Cells, _field: Field) -> Column:
+def _amount(cells: Cells, field: Field) -> Column:
     """Cents that were spent: upstream writes them with either sign."""
-    read = parse_number(cells)
+    read = _number(cells, replace(field, least=-MOST))  # the one number beyond it has no counterpart above zero
     return Column(read.values.abs(), read.bad, read.rule)
 
 
@@ -231,8 +232,8 @@ def message(field: Field, rule: str) -> str:
     if rule in ("unknown_value", "unknown_state"):
         return f"{field.name} is none of {', '.join(field.choices)}."
     limits = [("at least", field.least), ("at most", field.most)]
-    bounds = "".join(f", {words} {limit}" for words, limit in limits if limit is not None)
-    return f"{field.name} is not {WANTED[rule]}{bounds}."
+    bounds = " and ".join(f"{words} {limit}" for words, limit in limits if limit is not None)
+    return f"{field.name} is not {f'a whole number of {bounds}' if bounds else WANTED[rule]}."
 
 
 def judge_actions(assignments: Records) -> Judged:

@@ -166,13 +166,14 @@ TAKEN = {
 
 
 def _add_customers(publication: Publication, kind: str) -> None:
-    """Make a row for each customer that records name and that is not known yet."""
+    """Make a row for each customer that records name and that is not known yet; only catalogs say how it is called."""
+    name = "s.customer_name" if kind == "catalog" else "CAST(NULL AS text)"
     added = publication.execute(f"""
-        INSERT INTO catalog.enterprise_customer (uuid)
-        SELECT DISTINCT s.enterprise_customer_uuid FROM staged_{kind} s
+        INSERT INTO catalog.enterprise_customer (uuid, name)
+        SELECT DISTINCT ON (s.enterprise_customer_uuid) s.enterprise_customer_uuid, {name} FROM staged_{kind} s
         WHERE s.enterprise_customer_uuid IS NOT NULL AND NOT EXISTS (SELECT FROM record_error e WHERE e.row = s.row)
           AND NOT EXISTS (SELECT FROM catalog.enterprise_customer c WHERE c.uuid = s.enterprise_customer_uuid)
-        ORDER BY 1""")
+        ORDER BY s.enterprise_customer_uuid, {name} NULLS LAST""")
     publication.count("catalog.enterprise_customer", {"created": added})
 
 

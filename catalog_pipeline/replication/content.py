@@ -70,6 +70,7 @@ def find_catalogs(engine: Engine | Connection, uuids: Sequence[UUID | str] = ())
 
     Raises UsageError where one is not known.
     """
+    wanted = {str(UUID(str(uuid))) for uuid in uuids}
     with connected(engine) as connection:
         found = rows(
             connection,
@@ -77,10 +78,10 @@ def find_catalogs(engine: Engine | Connection, uuids: Sequence[UUID | str] = ())
                WHERE CASE WHEN cardinality(CAST(:uuids AS uuid[])) > 0 THEN uuid = ANY(:uuids)
                           ELSE missing_since IS NULL END
                ORDER BY uuid""",
-            uuids=[str(uuid) for uuid in uuids],
+            uuids=list(wanted),
         )
     catalogs = [ContentCatalog(**row) for row in found]
-    unknown = {str(uuid) for uuid in uuids} - {catalog.uuid for catalog in catalogs}
+    unknown = wanted - {catalog.uuid for catalog in catalogs}
     if unknown:
         raise UsageError(
             f"No enterprise catalog {', '.join(sorted(unknown))} is known here;"
@@ -174,7 +175,9 @@ LISTED = """
 MARK_MISSING = f"""
     WITH here AS MATERIALIZED (
         SELECT d.id, {folded("d.key")} AS folded FROM landing.document d
-        WHERE d.source = 'enterprise' AND d.kind = 'content' AND d.scope = :uuid AND d.missing_since IS NULL),
+        WHERE d.source = 'enterprise' AND d.kind = 'content' AND d.scope = :uuid AND d.missing_since IS NULL
+          -- What another load landed since this reading began, it may not have seen.
+          AND d.changed_at < :started_at),
     unneeded AS MATERIALIZED (
         SELECT m.id, m.listed_by_id FROM catalog.content_metadata m
         WHERE m.enterprise_catalog_id = :catalog_id AND NOT m.listed AND m.missing_since IS NULL
@@ -203,7 +206,7 @@ def _land(connection: Connection, client: ApiClient, crawl: Crawl, content: Cont
             for statement in CHOOSE:
                 connection.execute(text(statement), names)
             merge_documents(connection, crawl, catalog.uuid)
-            asked = {**names, "catalog_id": catalog.id, "whole": content.whole}
+            asked = {**names, "catalog_id": catalog.id, "whole": content.whole, "started_at": crawl.started_at}
             crawl.counts["missing"] = connection.execute(text(MARK_MISSING), asked).rowcount
             record_address(connection, client.settings, CATALOG_SERVICE, crawl.started_at)
         record_crawl(connection, client, crawl, catalog.uuid, is_complete=is_complete)

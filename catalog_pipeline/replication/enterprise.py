@@ -97,7 +97,8 @@ def _forget_adopted(publication: Publication) -> None:
 def _reopen_rejected(publication: Publication) -> None:
     """Make rejected documents pending again that may be decided differently now.
 
-    Those of an unknown configuration, once it is known; those that lost to another one, once anything else changed.
+    Those of an unknown configuration, once it is known; those that lost to another one, once anything else is pending
+    or was changed by the last load.
     """
     publication.execute("""
         UPDATE landing.document d SET settled_rules = NULL
@@ -108,9 +109,15 @@ def _reopen_rejected(publication: Publication) -> None:
         f"""
         UPDATE landing.document d SET settled_rules = NULL FROM ops.rejected_record r
         WHERE d.id = r.document_id AND r.cleared_at IS NULL AND r.rule = 'duplicate' AND d.source = 'enterprise'
-          AND d.kind = ANY(:kinds) AND EXISTS (
-              SELECT FROM landing.document d WHERE d.source = 'enterprise' AND d.kind = ANY(:kinds) AND {PENDING})""",
+          AND d.kind = ANY(:kinds) AND (
+              EXISTS (SELECT FROM landing.document d
+                      WHERE d.source = 'enterprise' AND d.kind = ANY(:kinds) AND {PENDING})
+              OR EXISTS (SELECT FROM ops.load_count c
+                         WHERE c.outcome IN ('created', 'updated') AND c.load_id = (
+                             SELECT max(l.id) FROM ops.load l WHERE l.source = :source AND l.id < :load_id)))""",
         kinds=list(SERVICES),
+        source=SOURCE,
+        load_id=publication.report.load_id,
     )
 
 

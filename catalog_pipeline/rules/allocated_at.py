@@ -14,10 +14,12 @@ def allocated_at(said: pd.DataFrame) -> pd.DataFrame:
     first_action_at. Returns allocated_at and allocated_at_from with the same index. The first that is there counts:
     what is given, the recent action `assigned`, an expiration after ninety days less ninety days, the first action.
     """
+    ninety_days_before = said["expiration_date"].where(said["expiration_reason"] == "NINETY_DAYS_PASSED") - NINETY_DAYS
     candidates = {
         "given": said["allocated_at"],
         "recent_action": said["recent_action_at"].where(said["recent_action"] == "assigned"),
-        "expiration": said["expiration_date"].where(said["expiration_reason"] == "NINETY_DAYS_PASSED") - NINETY_DAYS,
+        # Before the year 1 there is no instant that Python and the database's drivers know.
+        "expiration": ninety_days_before.where(ninety_days_before.dt.year >= 1),
         "first_action": said["first_action_at"],
     }
     instant = pd.Series(pd.NaT, index=said.index, dtype=said["allocated_at"].dtype)

@@ -174,6 +174,13 @@ def test_every_wrong_record_is_rejected_with_its_reason(imported: Any) -> None:
     ]  # fmt: skip
 
 
+def test_a_number_that_is_too_small_or_too_large_is_told_with_its_bounds(imported: Any) -> None:
+    (row,) = imported({**POLICY, "per_learner_enrollment_limit": 2**31}).rows
+    assert row.errors[0].message == (
+        "per_learner_enrollment_limit is not a whole number of at least 0 and at most 2147483647."
+    )
+
+
 def test_what_is_there_twice_is_a_duplicate_of_the_earlier_row(imported: Any) -> None:
     report = imported(
         *(CUSTOMER, CUSTOMER, POLICY, {**POLICY, "uuid": uuid_of("second")}),

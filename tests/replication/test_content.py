@@ -1,5 +1,6 @@
 """The content of enterprise catalogs: what is read, what is kept of it, and what happens to what is gone."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -19,7 +20,9 @@ from werkzeug import Request, Response
 
 from catalog_pipeline.database import locks
 from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, PUBLISH_LOCK, catalog_lock
+from catalog_pipeline.replication.enterprise_refresh import refresh_enterprise
 from catalog_pipeline.replication.switching import move
+from catalog_pipeline.sources.upstreams import upstreams
 
 R1, R2 = "course-v1:A+1+R1", "course-v1:A+1+R2"
 
@@ -343,6 +346,34 @@ def test_bad_documents_are_rejected_and_their_rows_stand(replica: Replica, catal
     assert replica.rejects() == []
 
 
+def test_what_is_no_document_is_rejected(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
+    far = content_course("A+2") | {"key": "A+" + "2" * 300}
+    catalogs.listed[CATALOG] = [content_course("A+1"), "text", None, ["A+1"], far]
+    report = replica.load().report
+    assert (report.rejected_documents, int(report.exit_code)) == (4, 3)
+    assert sorted({rule for _, _, rule in replica.rejects()}) == ["wrong_length", "wrong_shape"]
+    assert replica.content("content_key") == [("A+1",)]
+
+
+def test_a_catalog_that_upstream_no_longer_lists_keeps_its_content_and_is_not_read(
+    replica: Replica, catalogs: EnterpriseCatalogs
+) -> None:
+    other = uuid_of("another catalog")
+    catalogs.listed = {CATALOG: [content_course("A+1")], other: [content_course("A+2")]}
+
+    def refreshed() -> dict[str | None, str]:
+        with upstreams(replica.settings) as found:
+            return {load.catalog: load.outcome for load in refresh_enterprise(replica.engine, found)}
+
+    assert refreshed() == {None: "applied", CATALOG: "applied", other: "applied"}
+    del catalogs.listed[other]
+    assert refreshed() == {None: "applied", CATALOG: "applied"}
+    assert replica.content() == [("A+1", "found", True), ("A+2", "found", True)]
+    catalogs.listed[other] = [content_course("A+3")]
+    assert refreshed() == {None: "applied", CATALOG: "applied", other: "applied"}
+    assert replica.content()[1:] == [("A+2", "not_in_catalog", False), ("A+3", "found", True)]
+
+
 def test_nulls_are_nothing(replica: Replica, catalogs: EnterpriseCatalogs) -> None:
     empty = dict.fromkeys(("owners", "entitlements", "course_type", "product_source", "advertised_course_run_uuid"))
     run = content_run(R1, **dict.fromkeys(("seats", "first_enrollable_paid_seat_price", "start", "uuid", "status")))
@@ -447,3 +478,28 @@ def test_another_address_is_refused_and_touches_nothing(replica: Replica, catalo
     assert replica.versions() == versions
     move(replica.engine, replica.settings, "enterprise_catalog")
     assert replica.loaded().changed == 0
+
+
+def test_loads_and_fetches_of_one_catalog_at_once_end_as_one_after_the_other(
+    replica: Replica, catalogs: EnterpriseCatalogs
+) -> None:
+    catalogs.listed[CATALOG] = [content_course("A+1", content_run(R1)), content_course("A+2")]
+    catalogs.hidden[CATALOG] = [content_course("A+3")]
+    replica.add_assignment("A+9")
+
+    def fetched() -> str:
+        return replica.fetch("A+3", "A+8").outcome
+
+    with ThreadPoolExecutor(6) as pool:
+        ended = [pool.submit(lambda: replica.load().outcome) for _ in range(3)]
+        ended += [pool.submit(fetched) for _ in range(3)]
+        assert {future.result() for future in ended} == {"applied"}
+    replica.loaded()
+    assert replica.content() == [
+        ("A+1", "found", True),
+        ("A+2", "found", True),
+        ("A+3", "found", False),
+        ("A+8", "not_in_catalog", False),
+        ("A+9", "not_in_catalog", False),
+    ]
+    assert replica.runs() == [(R1, True)]

@@ -100,7 +100,7 @@ def test_all_lists_become_rows_and_an_unchanged_upstream_costs_no_writes(
     report = applied(load()).report
     assert (report.source, report.documents) == ("enterprise", 6)
     assert {table: dict(counts) for table, counts in report.counts.items() if counts} == {
-        "catalog.enterprise_customer": {"created": 1, "updated": 1},
+        "catalog.enterprise_customer": {"created": 1},
         "catalog.enterprise_catalog": {"created": 1},
         "catalog.subsidy": {"created": 1},
         "catalog.assignment_configuration": {"created": 1},
@@ -239,6 +239,22 @@ def test_a_bad_document_is_rejected_alone_and_its_address_is_kept_nowhere(
     assert {str(row["uuid"]) for row in found("SELECT uuid FROM catalog.content_assignment")} == {
         *map(uuid_of, ("bob", "carl", "erik"))
     }
+
+
+def test_a_document_that_lost_to_another_row_is_tried_again_once_that_has_changed(
+    services: EnterpriseServices, load: Load, found: Callable[..., list[Row]]
+) -> None:
+    load()
+    services.lists["policies"] = [policy(assignment_configuration=None), policy("second")]
+    assert load().exit_code == ExitCode.SOME_ROWS_LEFT
+    applied(load())
+    named = "SELECT uuid::text, assignment_configuration_id IS NOT NULL AS linked FROM catalog.access_policy"
+    assert {row["uuid"]: row["linked"] for row in found(named)} == {uuid_of("policy"): False, uuid_of("second"): True}
+    services.lists["policies"].append(policy("third"))
+    assert load().exit_code == ExitCode.SOME_ROWS_LEFT
+    before = found("SELECT id, xmin::text FROM landing.document ORDER BY id")
+    assert applied(load()).report.documents == 0
+    assert found("SELECT id, xmin::text FROM landing.document ORDER BY id") == before
 
 
 def test_a_load_with_too_many_bad_documents_is_refused_whole(
