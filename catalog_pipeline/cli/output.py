@@ -32,6 +32,7 @@ STATUS_COLUMNS = {
     "crawls": [
         "source",
         "kind",
+        "lists",
         "mode",
         "outcome",
         "finished_at",

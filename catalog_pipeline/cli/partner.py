@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, AsWide, database, load_settings, one_format
+from catalog_pipeline.cli.shared import AsJson, AsOf, AsWide, database, load_settings, one_format
 from catalog_pipeline.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -87,9 +87,7 @@ def ingest(
     accept_removals: Annotated[
         bool, typer.Option(help="Archive the products that it no longer lists, however many.")
     ] = False,
-    as_of: Annotated[
-        datetime | None, typer.Option(help="Decide as if it were this time, in UTC; default: now.")
-    ] = None,
+    as_of: AsOf = None,
     wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
@@ -109,8 +107,7 @@ def ingest(
     settings = load_settings()
     rules = load_rules(settings.partner_rules)
     feed, data = _named_feed(file, source, product_type, settings, rules)
-    clock = as_of and as_of.replace(tzinfo=UTC)
-    options = Options(clock, dry_run, force, accept_removals, shown=None if as_json else SHOWN)
+    options = Options(as_of, dry_run, force, accept_removals, shown=None if as_json else SHOWN)
     with database() as (settings, engine):
         found = ingest_feed(engine, data, feed, settings, options, summarizer(settings, rules))
     print_feed(found, as_json=as_json)
@@ -233,9 +230,7 @@ def rejects(
 @app.command()
 def backpopulate(
     apply: Annotated[bool, typer.Option("--apply/--dry-run", help="Write the changes, or only show them.")],
-    as_of: Annotated[
-        datetime | None, typer.Option(help="Decide as if it were this time, in UTC; default: now.")
-    ] = None,
+    as_of: AsOf = None,
     wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
@@ -252,7 +247,7 @@ def backpopulate(
     from catalog_pipeline.partner.backpopulation import backpopulate as take
 
     with database() as (_, engine):
-        found = take(engine, apply=apply, as_of=as_of and as_of.replace(tzinfo=UTC))
+        found = take(engine, apply=apply, as_of=as_of)
     print_feed(found, as_json=as_json)
     raise SystemExit(int(found.exit_code))
 

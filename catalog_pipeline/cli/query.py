@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsCsv, AsExpanded, AsJson, AsWide, database, load_settings, read_text
+from catalog_pipeline.cli.shared import (
+    AsCsv,
+    AsExpanded,
+    AsJson,
+    AsWide,
+    database,
+    load_settings,
+    parse_instant,
+    read_text,
+)
 from catalog_pipeline.errors import UsageError
 
 app = typer.Typer()
@@ -18,8 +28,13 @@ def sql(
     query: Annotated[str | None, typer.Argument(help="One query; it cannot write.")] = None,
     file: Annotated[Path | None, typer.Option(help="Read the query from a file; - is standard input.")] = None,
     as_of: Annotated[
-        str | None,
-        typer.Option(help="The instant that views such as marts.run_availability answer for; now if not given."),
+        datetime | None,
+        typer.Option(
+            parser=parse_instant,
+            metavar="T",
+            help="The instant that views such as marts.run_availability answer for, not now;"
+            " UTC where it names no zone.",
+        ),
     ] = None,
     expanded: AsExpanded = False,
     as_csv: AsCsv = False,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import getpass
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, AsWide, database
+from catalog_pipeline.cli.shared import AsJson, AsWide, database, parse_day
 
 app = typer.Typer(no_args_is_help=True, help="Remove what is old, and archive the history.")
 
@@ -46,7 +46,9 @@ def retention_run(
 
 @app.command("archive")
 def retention_archive(
-    before: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day (UTC) that is not archived.")],
+    before: Annotated[
+        date, typer.Option(parser=parse_day, metavar="DAY", help="The first day (UTC) that is not archived.")
+    ],
     to: Annotated[Path, typer.Option(help="The file to write: CSV, compressed by zstd.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be archived.")] = False,
     as_json: AsJson = False,
@@ -64,9 +66,9 @@ def retention_archive(
 
     with database() as (_, engine):
         if dry_run:
-            done = archive.plan(engine, before.date(), to)
+            done = archive.plan(engine, before, to)
         else:
-            done = archive.archive(engine, before.date(), to, f"cli:{getpass.getuser()}")
+            done = archive.archive(engine, before, to, f"cli:{getpass.getuser()}")
     if as_json:
         print_json({**asdict(done), "dry_run": dry_run})
         return

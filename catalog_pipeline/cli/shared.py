@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -37,6 +37,14 @@ def parse_instant(value: str) -> datetime:
     except ValueError:
         raise UsageError(f"{value!r} is no instant: give one such as 2026-03-01 or 2026-03-01T12:00:00Z.") from None
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def parse_day(value: str) -> date:
+    """A day as people type it. Raises UsageError."""
+    try:
+        return date.fromisoformat(value.strip())
+    except ValueError:
+        raise UsageError(f"{value!r} is no day: give one such as 2026-03-01.") from None
 
 
 def parse_uuid(value: str) -> UUID:

@@ -6,6 +6,7 @@ The fence is the login, for a query can undo all else: `RESET ROLE` ends a role 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import psycopg
 from sqlalchemy import Connection, Engine, make_url, text
@@ -49,7 +50,7 @@ def reading(settings: Settings, engine: Engine) -> Iterator[Engine]:
         made.dispose()
 
 
-def ask(engine: Engine, query: str, as_of: str | None) -> Answer:
+def ask(engine: Engine, query: str, as_of: datetime | None) -> Answer:
     """What a query returns, in a read-only transaction; views about the present answer for `as_of`.
 
     Raises UsageError when the database refuses the query, when it returns no rows, and when the login could reach
@@ -59,7 +60,9 @@ def ask(engine: Engine, query: str, as_of: str | None) -> Answer:
         connection.execute(text("SET TRANSACTION READ ONLY"))
         if connection.execute(text(BEYOND_THE_DATABASE)).scalar_one():
             raise UsageError(_too_powerful(engine))
-        connection.execute(text("SELECT set_config('catalog.as_of', :as_of, true)"), {"as_of": as_of or ""})
+        connection.execute(
+            text("SELECT set_config('catalog.as_of', :as_of, true)"), {"as_of": as_of.isoformat() if as_of else ""}
+        )
         return _answer(connection, query)
 
 

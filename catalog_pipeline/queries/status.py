@@ -11,6 +11,17 @@ from catalog_pipeline.notifications import outbox
 
 CATALOG_TABLES = "SELECT 'catalog.' || tablename AS name FROM pg_tables WHERE schemaname = 'catalog' ORDER BY 1"
 
+LAST_CRAWLS = """
+    WITH last AS (
+        SELECT DISTINCT ON (source, kind, scope) * FROM landing.crawl ORDER BY source, kind, scope, id DESC)
+    SELECT source, kind, count(*) AS lists,
+           CASE WHEN bool_and(mode = 'full') THEN 'full' ELSE 'incremental' END AS mode,
+           CASE WHEN bool_and(outcome = 'complete') THEN 'complete' ELSE 'incomplete' END AS outcome,
+           max(finished_at) AS finished_at, sum(documents)::int AS documents, sum(created)::int AS created,
+           sum(changed)::int AS changed, sum(missing)::int AS missing, min(watermark) AS watermark
+    FROM last GROUP BY source, kind ORDER BY source, kind"""
+"""The last crawls of each kind, added up where a kind has a list for each customer or catalog."""
+
 
 def table_counts(connection: Connection) -> dict[str, int]:
     """Rows of each table of the schema `catalog`."""
@@ -70,11 +81,7 @@ def status(connection: Connection) -> Row:
     """Row counts, last crawls and loads, and what waits: documents, events, rejects, held removals and mail."""
     return {
         "tables": table_counts(connection),
-        "crawls": rows(
-            connection,
-            "SELECT DISTINCT ON (source, kind) source, kind, mode, outcome, finished_at, documents, created, changed,"
-            " missing, watermark FROM landing.crawl ORDER BY source, kind, id DESC",
-        ),
+        "crawls": rows(connection, LAST_CRAWLS),
         "loads": rows(
             connection,
             "SELECT DISTINCT ON (source) source, outcome, detail, finished_at, documents, rejected_documents"

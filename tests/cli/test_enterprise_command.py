@@ -42,6 +42,8 @@ def test_a_refresh_reports_each_catalog_and_what_was_rebuilt(pointed: Command, r
     assert told["rebuild"] == {"rebuilt": 1, "moved": 0}
     crawled = {(crawl["kind"], crawl["catalog"]) for crawl in told["crawls"]}
     assert crawled == {("catalog", None), ("content", CATALOG), ("content", uuid_of("another catalog"))}
+    status = {crawl["kind"]: (crawl["lists"], crawl["documents"]) for crawl in pointed.json("status")["crawls"]}
+    assert status == {"catalog": (1, 2), "content": (2, 4)}
     again = pointed.json("refresh", "enterprise", "--catalog", CATALOG)
     assert [load["catalog"] for load in again["loads"]] == [CATALOG]
     assert again["rebuild"] == {"rebuilt": 0, "moved": 0}

@@ -97,3 +97,17 @@ def test_what_is_no_query_is_answered_in_one_line(command: Command, query: str) 
 
 def test_the_command_asks_as_the_analyst(command: Command) -> None:
     assert command.json("sql", "SELECT session_user AS me") == [{"me": "catalog_analyst"}]
+
+
+def test_an_instant_or_a_day_that_is_none_is_refused_in_words(command: Command, tmp_path: Path) -> None:
+    """Postgres would not look at it: what no view reads is not evaluated."""
+    refused = command("sql", "select 1", "--as-of", "next tuesday", status=2)
+    assert "'next tuesday' is no instant: give one such as 2026-03-01" in refused.stderr
+    when = "select current_setting('catalog.as_of')::timestamptz at time zone 'UTC' as at"
+    assert command.json("sql", when, "--as-of", "2026-03-01T02:00+02:00") == [{"at": "2026-03-01T00:00:00"}]
+    to = ("--to", str(tmp_path / "a.zst"))
+    refused = command("retention", "archive", "--before", "yesterday", *to, status=2)
+    assert refused.stderr == "error: 'yesterday' is no day: give one such as 2026-03-01.\n"
+    known = command("retention", "archive", "--before", "2026-01-01", *to, status=2)
+    assert "Nothing happened before 2026-01-01" in known.stderr
+    assert "is no instant" in command("partner", "backpopulate", "--dry-run", "--as-of", "soon", status=2).stderr
