@@ -23,6 +23,29 @@ SCHEMAS = {
 """The schemas in the order in which the site tells of them, with what is in each."""
 OWNER = "data-engineering"
 """The team that owns what is no SQL model, as its assets name it."""
+_SERVED_OR_IMPORTED = "or `enterprise import`"
+WRITERS = {
+    "catalog.organization": "course-discovery; where it lists none, the keys of courses, and feeds",
+    "catalog.catalog_course": "course-discovery, feeds; where neither lists a course, the keys of its runs",
+    "catalog.course_run": "course-discovery, the LMS, feeds",
+    "catalog.course_variant": "course-discovery, feeds",
+    "catalog.program": "course-discovery",
+    "catalog.program_course": "course-discovery",
+    "catalog.run_association": "the job `associate_runs`, `associations set`",
+    "catalog.enterprise_customer": "`enterprise import`; the services that mention a customer",
+    "catalog.enterprise_catalog": f"enterprise-catalog, {_SERVED_OR_IMPORTED}",
+    "catalog.enterprise_learner": "`enterprise import`",
+    "catalog.subsidy": f"enterprise-subsidy, {_SERVED_OR_IMPORTED}",
+    "catalog.access_policy": f"enterprise-access, {_SERVED_OR_IMPORTED}",
+    "catalog.assignment_configuration": f"enterprise-access, {_SERVED_OR_IMPORTED}; `assignments adopt` makes one ours",
+    "catalog.content_assignment": "enterprise-access; of configurations that are ours, the verbs of `assignments`",
+    "catalog.assignment_action": "enterprise-access; of configurations that are ours, the verbs of `assignments`",
+    "catalog.assignment_expiration": "the job `rebuild_expirations`",
+    "catalog.assignment_transition": "the migrations",
+    "catalog.content_metadata": "enterprise-catalog",
+    "catalog.content_run": "enterprise-catalog",
+}
+"""Who writes the rows of each table of the catalog. `writer` says it of the columns that several write."""
 ColumnName = tuple[str, str]
 """A column: its table as schema.table, and its name."""
 
@@ -109,6 +132,8 @@ class Table:
     query: str | None = None
     model: SqlModel | None = None
     is_built: bool = True
+    writers: str = ""
+    """Who writes its rows, where they are no query's."""
     reads: tuple[str, ...] = ()
     read_by: tuple[str, ...] = ()
 
@@ -172,6 +197,7 @@ def _table(name: str, found: _Found, model: SqlModel | None, results: Mapping[tu
         query=model.sql if model else relation["query"] if relation else None,
         model=model,
         is_built=relation is not None,
+        writers=WRITERS.get(name, ""),
     )
 
 

@@ -167,7 +167,7 @@ def test_the_last_result_of_each_check_is_told(engine: Engine, tmp_path: Path) -
     assert "✗ 1 failed" in Page(folder / "index.html").text
 
 
-def test_owners_and_writers_are_told(engine: Engine, defs: dg.Definitions) -> None:
+def test_owners_and_writers_are_told(engine: Engine, defs: dg.Definitions, tmp_path: Path) -> None:
     found = read(engine)
     owners = defs.resolve_asset_graph().get(dg.AssetKey(["catalog", "course_run"])).owners
     assert list(owners) == [f"team:{found['catalog.course_run'].owner}"]
@@ -180,6 +180,12 @@ def test_owners_and_writers_are_told(engine: Engine, defs: dg.Definitions) -> No
     )
     assert column(found, "catalog.course_run", "listed_by_id").writer == "derived by loads"
     assert column(found, "ops.outbox", "recipients").is_personal
+    of_catalog = {name for name, table in found.items() if table.schema == "catalog" and not table.is_view}
+    assert set(tables.WRITERS) == of_catalog
+    folder = pages.build_site(engine, tmp_path / "site").parent
+    assert "enterprise-subsidy, or enterprise import" in Page(folder / "catalog.subsidy.html").text
+    assert "Who writes it" not in Page(folder / "catalog.subsidy.html").text
+    assert "Who writes it" in Page(folder / "catalog.course_run.html").text
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(engine: Engine, tmp_path: Path) -> None:
