@@ -123,6 +123,11 @@ def _reject_unknown_and_foreign(publication: Publication, *, listed: bool) -> No
            WHERE m.assignment_configuration_id IS NULL""",
     )
     if listed:
+        reject(
+            publication,
+            """SELECT row, 'missing' AS rule, 'uuid' AS column_name, NULL AS value, 'uuid is missing.' AS message
+               FROM staged_assignment WHERE uuid IS NULL""",
+        )
         return
     reject(
         publication,

@@ -150,9 +150,9 @@ def name_of(kind: str, column: str) -> str:
 
 
 ALLOCATION_EVIDENCE = (
-    Field("allocated_at", "instant"),
+    Field("allocated_at", "allocation_instant"),
     Field("recent_action", "text", "recent_action.action_type"),
-    Field("recent_action_at", "instant", "recent_action.timestamp"),
+    Field("recent_action_at", "allocation_instant", "recent_action.timestamp"),
     Field("expiration_reason", "text", "earliest_possible_expiration.reason"),
     Field("expiration_date", "readable_instant", "earliest_possible_expiration.date"),
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from catalog_pipeline.enterprise.fields import ABSENT, ALLOCATION_EVIDENCE, FIELDS, Field
-from catalog_pipeline.rules.allocated_at import allocated_at
+from catalog_pipeline.rules.allocated_at import LATEST, allocated_at
 from catalog_pipeline.rules.course_keys import LONGEST, TEXT
 from catalog_pipeline.rules.emails import are_emails
 from catalog_pipeline.rules.instants import INSTANT, parse_instants
@@ -101,6 +101,13 @@ def _instant(cells: Cells, field: Field) -> Column:
     return Column(read.values, read.bad | unread, "not_an_instant")
 
 
+def _allocation_instant(cells: Cells, field: Field) -> Column:
+    """An instant of which there is one ninety days later."""
+    read = _instant(cells, field)
+    late = (read.values > LATEST).to_numpy(dtype=bool)
+    return Column(read.values.mask(late), read.bad | late, read.rule)
+
+
 def _readable_instant(cells: Cells, _field: Field) -> Column:
     """An instant, or none where a text cannot be read: the text is kept beside it, and other dates decide."""
     read = parse_text(cells)
@@ -151,6 +158,7 @@ FORMS = {
     "uuids": Form(_uuids, "uuid[]"),
     "email": Form(_email, "text"),
     "instant": Form(_instant, "timestamptz", INSTANT),
+    "allocation_instant": Form(_allocation_instant, "timestamptz", INSTANT),
     "readable_instant": Form(_readable_instant, "timestamptz", INSTANT),
     "number": Form(_number, "bigint", NUMBER),
     "amount": Form(_amount, "bigint", NUMBER),

@@ -31,7 +31,7 @@ def publish_content(publication: Publication, settings: Settings, content: Conte
     publication.execute("SET LOCAL default_statistics_target = 10")  # as other loads do: only sizes are needed
     analyze(publication.connection, "crawled_content", "asked")
     stage_content(publication, content, settings.reject_share)
-    find_removals(publication, settings, catalog.id, accept=accept, guarded=content.whole)
+    find_removals(publication, settings, catalog.id, accept=accept, is_guarded=content.whole)
     if publication.report.documents:
         _merge_content(publication, content)
         _merge_runs(publication, catalog.id)

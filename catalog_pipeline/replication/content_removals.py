@@ -7,6 +7,7 @@ in it; its documents are in `left_pending`, and are decided again by the next lo
 from catalog_pipeline.database.bulk import analyze
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.publication import Publication
+from catalog_pipeline.replication.guard import Guarded, hold_back
 from catalog_pipeline.settings import Settings
 
 LEAVING = f"""
@@ -26,16 +27,20 @@ LEAVING = f"""
       AND (p.payload_hash IS NOT NULL OR {folded("d.key")} = {folded("r.run_key")})
       AND NOT EXISTS (SELECT FROM staged_content_run s WHERE s.folded = {folded("r.run_key")})"""
 
+STANDING = """
+    SELECT count(*) FROM catalog.{table} WHERE enterprise_catalog_id = :catalog_id AND missing_since IS NULL"""
+
 
 def find_removals(
-    publication: Publication, settings: Settings, catalog_id: int, *, accept: bool, guarded: bool = True
+    publication: Publication, settings: Settings, catalog_id: int, *, accept: bool, is_guarded: bool = True
 ) -> None:
     """Make `leaving` and `left_pending`. With `accept`, what the last load held back is not held again."""
     publication.execute(LEAVING, catalog_id=catalog_id)
     publication.execute("CREATE TEMP TABLE left_pending (id bigint) ON COMMIT DROP")
     analyze(publication.connection, "leaving")
-    if guarded:
-        _hold_back(publication, settings, catalog_id, accept=accept)
+    if is_guarded:
+        guarded = _guarded(publication.report.source, catalog_id)
+        hold_back(publication, guarded, settings, accept=accept)
 
 
 def mark_gone(publication: Publication) -> None:
@@ -53,68 +58,13 @@ def mark_gone(publication: Publication) -> None:
     publication.count("catalog.content_run", {"updated": runs})
 
 
-def _hold_back(publication: Publication, settings: Settings, catalog_id: int, *, accept: bool) -> None:
-    """Take from `leaving` what is too much of a table or all of the list, with what the same documents drop."""
-    source = publication.report.source
-    publication.execute(
-        """CREATE TEMP TABLE accepted ON COMMIT DROP AS
-           SELECT h.table_name, h.row_id FROM ops.held_removal h JOIN ops.load l ON l.id = h.load_id
-           WHERE l.source = :source AND :accept""",
-        source=source,
-        accept=accept,
-    )
-    too_many = {table: found for table in TABLES if (found := _too_many(publication, settings, catalog_id, table))}
-    publication.execute(
-        """CREATE TEMP TABLE held ON COMMIT DROP AS
-           WITH unaccepted AS (
-               SELECT l.* FROM leaving l
-               WHERE NOT EXISTS (SELECT FROM accepted a WHERE (a.table_name, a.row_id) = (l.table_name, l.id)))
-           SELECT u.* FROM unaccepted u
-           WHERE u.document_id IN (SELECT document_id FROM unaccepted WHERE table_name = ANY(:too_many))
-              -- The catalog has nothing at all any more.
-              OR NOT EXISTS (SELECT FROM crawled_content)""",
-        too_many=list(too_many),
-    )
-    publication.execute(
-        "DELETE FROM ops.held_removal h USING ops.load l WHERE l.id = h.load_id AND l.source = :source", source=source
-    )
-    held = publication.execute(
-        """INSERT INTO ops.held_removal (load_id, table_name, row_id, record_key, document_id)
-           SELECT :load_id, table_name, id, record_key, document_id FROM held""",
-        load_id=publication.report.load_id,
-    )
-    publication.execute("DELETE FROM leaving l USING held h WHERE (h.table_name, h.id) = (l.table_name, l.id)")
-    publication.execute("INSERT INTO left_pending SELECT DISTINCT document_id FROM held")
-    if held:
-        publication.report.outcome = "held"
-        publication.report.detail = _advice(source, held, list(too_many.values()), settings)
-
-
-TABLES = ("content_metadata", "content_run")
-
-
-def _too_many(publication: Publication, settings: Settings, catalog_id: int, table: str) -> str | None:
-    """How many rows leave a table, in words, if more do than may; counted against what stood before the load."""
-    gone = publication.scalar("SELECT count(*) FROM leaving WHERE table_name = :table", table=table)
-    if gone <= settings.removal_floor:
-        return None
-    standing = publication.scalar(
-        f"SELECT count(*) FROM catalog.{table} WHERE enterprise_catalog_id = :catalog_id AND missing_since IS NULL",
-        catalog_id=catalog_id,
-    )
-    return f"{gone} of the {standing} rows of catalog.{table}" if gone > settings.removal_share * standing else None
-
-
-def _advice(source: str, held: int, too_many: list[str], settings: Settings) -> str:
+def _guarded(source: str, catalog_id: int) -> Guarded:
     uuid = source.partition(":")[2]
-    why = (
-        f"{', '.join(too_many)} of catalog {uuid} are gone upstream, over the {settings.removal_share:.0%} of"
-        " CATALOG_REMOVAL_SHARE"
-        if too_many
-        else f"Catalog {uuid} is empty, where something stood"
-    )
-    return (
-        f"{why}: {held} removals are held back and keep standing (ops.held_removal lists them); all else was published."
-        " If upstream recovers, the next refresh sees it. If it is meant, run"
-        f" `catalog-pipeline refresh enterprise --catalog {uuid} --accept-removals`."
+    return Guarded(
+        standing={table: STANDING.format(table=table) for table in ("content_metadata", "content_run")},
+        parameters={"catalog_id": catalog_id},
+        gone=f"of catalog {uuid}",
+        empty=f"Catalog {uuid} is empty, where something stood",
+        emptied="NOT EXISTS (SELECT FROM crawled_content)",
+        accept=f"catalog-pipeline refresh enterprise --catalog {uuid} --accept-removals",
     )

@@ -10,6 +10,7 @@ from catalog_pipeline.database.bulk import analyze
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.ownership import release_carried
 from catalog_pipeline.loading.publication import Publication
+from catalog_pipeline.replication.guard import Guarded, hold_back
 from catalog_pipeline.replication.rejected import stage_names_in_rejected
 from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.listing import Source
@@ -34,6 +35,10 @@ TABLES = {
     "program": Removable("t.uuid::text", "missing_since = now(), status = 'archived'"),
 }
 
+STANDING = """
+    SELECT count(*) FROM catalog.{table} t JOIN landing.document d ON d.id = t.listed_by_id
+    WHERE d.source = :source AND t.missing_since IS NULL"""
+
 
 def leaves(row: str, table: str) -> str:
     """SQL of whether a row of a table will be archived by this load."""
@@ -50,18 +55,11 @@ def find_removals(publication: Publication, source: Source, settings: Settings, 
         CREATE TEMP TABLE leaving (table_name text, id bigint, record_key text, folded text, uuid text,
                                    document_id bigint) ON COMMIT DROP""")
     publication.execute("CREATE TEMP TABLE left_pending (id bigint) ON COMMIT DROP")
-    publication.execute(
-        """CREATE TEMP TABLE accepted ON COMMIT DROP AS
-           SELECT h.table_name, h.row_id FROM ops.held_removal h JOIN ops.load l ON l.id = h.load_id
-           WHERE l.source = :source AND :accept""",
-        source=source.SOURCE,
-        accept=accept,
-    )
     for table, removable in TABLES.items():
         _find_leaving(publication, table, removable)
     analyze(publication.connection, "leaving")
     _keep_what_rejected_documents_list(publication, source)
-    _hold_back(publication, settings)
+    hold_back(publication, _guarded(source.SOURCE), settings, accept=accept)
     for table in ("course_run", "catalog_course"):
         release_carried(publication, table)
     analyze(publication.connection, "leaving", "left_pending")
@@ -107,70 +105,13 @@ def _keep_what_rejected_documents_list(publication: Publication, source: Source)
         INSERT INTO left_pending SELECT DISTINCT document_id FROM kept""")
 
 
-def _hold_back(publication: Publication, settings: Settings) -> None:
-    """Take from `leaving` what is too much of a table or all of a list, with all else that the same documents drop."""
-    source = publication.report.source
-    too_many = {
-        table: found
-        for table in TABLES
-        if (found := _too_many(publication, table, settings.removal_share, settings.removal_floor))
-    }
-    publication.execute(
-        """
-        CREATE TEMP TABLE held ON COMMIT DROP AS
-        WITH unaccepted AS (
-            SELECT l.* FROM leaving l
-            WHERE NOT EXISTS (SELECT FROM accepted a WHERE (a.table_name, a.row_id) = (l.table_name, l.id)))
-        SELECT u.* FROM unaccepted u WHERE u.document_id IN (
-            SELECT n.document_id FROM unaccepted n JOIN landing.document d ON d.id = n.document_id
-            WHERE n.table_name = ANY(:too_many)
-               -- The whole list came back empty.
-               OR NOT EXISTS (SELECT FROM landing.document o WHERE o.source = d.source AND o.scope = d.scope
-                              AND o.kind = d.kind AND o.missing_since IS NULL))""",
-        too_many=list(too_many),
-    )
-    publication.execute(
-        "DELETE FROM ops.held_removal h USING ops.load l WHERE l.id = h.load_id AND l.source = :source", source=source
-    )
-    held = publication.execute(
-        """INSERT INTO ops.held_removal (load_id, table_name, row_id, record_key, document_id)
-           SELECT :load_id, table_name, id, record_key, document_id FROM held""",
-        load_id=publication.report.load_id,
-    )
-    publication.execute("DELETE FROM leaving l USING held h WHERE (h.table_name, h.id) = (l.table_name, l.id)")
-    publication.execute("INSERT INTO left_pending SELECT DISTINCT document_id FROM held")
-    if held:
-        publication.report.outcome = "held"
-        publication.report.detail = _advice(publication, settings, list(too_many.values()))
-
-
-def _too_many(publication: Publication, table: str, share: float, floor: int) -> str | None:
-    """How many rows leave a table, in words, if more do than may; counted against what stood before the load."""
-    gone = publication.scalar("SELECT count(*) FROM leaving WHERE table_name = :table", table=table)
-    if gone <= floor:
-        return None
-    standing = publication.scalar(
-        f"""SELECT count(*) FROM catalog.{table} t JOIN landing.document d ON d.id = t.listed_by_id
-            WHERE d.source = :source AND t.missing_since IS NULL""",
-        source=publication.report.source,
-    )
-    return f"{gone} of the {standing} rows of catalog.{table}" if gone > share * standing else None
-
-
-def _advice(publication: Publication, settings: Settings, too_many: list[str]) -> str:
-    source = publication.report.source
-    held = publication.scalar("SELECT count(*) FROM held")
-    why = (
-        f"{', '.join(too_many)} that {source} listed are gone upstream, over the {settings.removal_share:.0%} of"
-        " CATALOG_REMOVAL_SHARE"
-        if too_many
-        else f"{source} answers an empty list where something stood"
-    )
-    return (
-        f"{why}: {held} removals are held back, and what they would archive keeps standing (ops.held_removal lists"
-        " it); all else was published. If upstream recovers, the next refresh sees it. If it is meant, run"
-        f" `catalog-pipeline refresh {source} --accept-removals`: it reads upstream again, whole, and archives what"
-        " is listed there and still missing."
+def _guarded(source: str) -> Guarded:
+    return Guarded(
+        standing={table: STANDING.format(table=table) for table in TABLES},
+        parameters={"source": source},
+        gone=f"that {source} listed",
+        empty=f"{source} answers an empty list where something stood",
+        accept=f"catalog-pipeline refresh {source} --accept-removals",
     )
 
 

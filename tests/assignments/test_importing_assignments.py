@@ -136,6 +136,15 @@ def test_every_wrong_row_is_rejected_with_its_reason_and_keeps_no_other_from_bei
     assert report.counts["created"] == 1
 
 
+def test_an_allocation_so_late_that_it_has_no_ninetieth_day_is_no_instant(imported: Any) -> None:
+    late = "9999-12-01T00:00:00Z"
+    report = imported(
+        assignment("a", allocated_at=late),
+        assignment("b", recent_action=None, actions=[{"action_type": "notified", "created": late}]),
+    )
+    assert rules(report) == [[("not_an_instant", "allocated_at")], []]
+
+
 def test_of_two_rows_of_one_assignment_the_later_is_a_duplicate_that_names_the_earlier(imported: Any) -> None:
     report = imported(
         assignment("ann", lms_user_id=7),

@@ -218,24 +218,26 @@ def test_a_bad_document_is_rejected_alone_and_its_address_is_kept_nowhere(
     services.assignments[uuid_of("configuration")] += [
         assignment("carl", learner_email="carl at example"),
         assignment("dora", state="lost"),
+        assignment("fred", uuid=None),
         assignment("erik", learner_email="ANN@example.org"),
     ]
     services.lists["policies"].append(policy("second"))
     loaded = load()
     assert (loaded.outcome, loaded.exit_code) == ("applied", ExitCode.SOME_ROWS_LEFT)
     rejects = found("""
-        SELECT table_name, record_key, column_name, rule, value FROM ops.rejected_record
+        SELECT table_name, regexp_replace(record_key, ': .*', ''), column_name, rule, value FROM ops.rejected_record
         WHERE cleared_at IS NULL ORDER BY table_name, document_id""")
     assert [tuple(row.values()) for row in rejects] == [
         ("catalog.access_policy", uuid_of("second"), "assignment_configuration", "duplicate", uuid_of("configuration")),
         ("catalog.content_assignment", uuid_of("carl"), "learner_email", "not_an_email", None),
         ("catalog.content_assignment", uuid_of("dora"), "state", "unknown_state", "lost"),
+        ("catalog.content_assignment", "without a key", "uuid", "missing", None),
         ("catalog.content_assignment", uuid_of("erik"), "learner_email", "duplicate", None),
     ]
     services.assignments[uuid_of("configuration")][2] = assignment("carl")
     del services.assignments[uuid_of("configuration")][0]
     load()
-    assert found("SELECT count(*) AS n FROM ops.rejected_record WHERE cleared_at IS NULL") == [{"n": 2}]
+    assert found("SELECT count(*) AS n FROM ops.rejected_record WHERE cleared_at IS NULL") == [{"n": 3}]
     assert {str(row["uuid"]) for row in found("SELECT uuid FROM catalog.content_assignment")} == {
         *map(uuid_of, ("bob", "carl", "erik"))
     }
