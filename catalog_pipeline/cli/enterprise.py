@@ -10,11 +10,13 @@ from uuid import UUID
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, AsWide, DryRun, database
+from catalog_pipeline.cli.shared import AsJson, AsWide, DryRun, database, parse_uuid
 
 app = typer.Typer(no_args_is_help=True, help="Enterprise customers, their catalogs and content.")
 
-InCatalog = Annotated[UUID | None, typer.Option("--catalog", help="Only of this catalog, by its uuid.")]
+InCatalog = Annotated[
+    UUID | None, typer.Option("--catalog", parser=parse_uuid, metavar="U", help="Only of this catalog, by its uuid.")
+]
 
 
 @app.command()

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import typer
 
-from catalog_pipeline.cli.shared import AsJson, AsWide, database, load_settings
+from catalog_pipeline.cli.shared import AsJson, AsWide, database, load_settings, parse_uuid
 from catalog_pipeline.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ def refresh(
     accept_removals: AcceptRemovals = False,
     catalog: Annotated[
         list[UUID] | None,
-        typer.Option("--catalog", help="Of enterprise, only this catalog's content; repeatable."),
+        typer.Option(
+            "--catalog", parser=parse_uuid, metavar="U", help="Of enterprise, only this catalog's content; repeatable."
+        ),
     ] = None,
     wide: AsWide = False,
     as_json: AsJson = False,

@@ -49,7 +49,8 @@ def build_site(engine: Engine, folder: Path) -> Path:
             for name, content in texts.items():
                 (new / name).write_text(content, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"The site cannot be written into {folder}: {error.strerror}. Give another folder.") from error
+        why = f"{error.filename} is no folder" if isinstance(error, FileExistsError) else error.strerror
+        raise UsageError(f"The site cannot be written into {folder}: {why}. Give another folder.") from error
     return folder / "index.html"
 
 

@@ -86,7 +86,8 @@ def test_what_is_unknown_or_malformed_is_told(pointed: Command) -> None:
     assert "No enterprise catalog has content" in pointed("enterprise", "content", "A+9", status=2).stderr
     unknown = uuid_of("nothing")
     assert f"No enterprise catalog {unknown}" in pointed("refresh", "enterprise", "--catalog", unknown, status=2).stderr
-    pointed("refresh", "enterprise", "--catalog", "x", status=2)
+    for verb in (("refresh", "enterprise"), ("enterprise", "content", "A+1")):
+        assert "'x' is no uuid." in pointed(*verb, "--catalog", "x", status=2).stderr
     assert "--catalog is for" in pointed("refresh", "lms", "--catalog", CATALOG, status=2).stderr
     del pointed.env["CATALOG_ENTERPRISE_CATALOG_URL"]
     pointed.env["CATALOG_LMS_URL"] = "http://127.0.0.1:9"

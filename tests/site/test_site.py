@@ -193,6 +193,8 @@ def test_a_folder_that_holds_something_else_is_left_alone(engine: Engine, tmp_pa
     (tmp_path / "mine" / "letter.txt").write_text("Dear …")
     with pytest.raises(UsageError, match="holds something else than the site"):
         pages.build_site(engine, tmp_path / "mine")
+    with pytest.raises(UsageError, match=r"letter\.txt is no folder\. Give another"):
+        pages.build_site(engine, tmp_path / "mine" / "letter.txt" / "site")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["letter.txt"]
     with pytest.raises(UsageError, match="cannot be written"):
         pages.build_site(engine, tmp_path / "mine" / "letter.txt" / "site")
