@@ -27,7 +27,8 @@ def print_models(models: Sequence[SqlModel], left: Sequence[Surplus], *, as_json
         print_json({"models": rows, "surplus": [asdict(one) for one in left]})
         return
     # The first sentence, or what stands before its colon: `show` prints it all.
-    short = [{**row, "description": re.split(r"(?<=[.])\s|:\s", row["description"])[0]} for row in rows]
+    first = re.compile(r"(?<=[.])\s|:\s")
+    short = [{**row, "description": first.split(row["description"])[0].removesuffix(".")} for row in rows]
     print_table(short, columns=["model", "kind", "tests", "description"])
     _print_surplus(left)
 
