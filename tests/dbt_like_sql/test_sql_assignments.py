@@ -45,6 +45,7 @@ def test_deadlines_are_those_of_live_assignments(budget: Budget, mart: Callable[
     budget.assign("bob@acme.example", "Gone+1", state="accepted", content_title="As it was")
     budget.assign("eve@acme.example", state="cancelled")
     budget.assign("joe@acme.example", assignment_configuration_id=budget.configure(9))
+    budget.assign("gone@acme.example", missing_since=NOW)
     budget.rebuild()
     first, second, third = mart("assignment_deadlines", "days_left, title")
     assert (first["title"], first["run_key"], first["days_left"]) == (f"About {COURSE}", RUN, 2.5)

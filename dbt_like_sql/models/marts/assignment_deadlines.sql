@@ -1,8 +1,8 @@
 /*
 description: |-
   The assignments that learners can still use or are using, with the date on which each expires and why: one row per
-  assignment that is allocated, accepted or errored. Only allocated ones do expire. Of the present, or of the instant
-  that the session sets: SET catalog.as_of = '2026-01-31'.
+  assignment that is allocated, accepted or errored, and that its owner still lists. Only allocated ones do expire. Of
+  the present, or of the instant that the session sets: SET catalog.as_of = '2026-01-31'.
 owner: catalog-analytics
 materialized: view
 key: assignment_uuid
@@ -68,4 +68,4 @@ INNER JOIN catalog.enterprise_customer AS customer ON customer.id = configuratio
 LEFT JOIN catalog.access_policy AS policy ON policy.assignment_configuration_id = configuration.id
 LEFT JOIN catalog.content_metadata AS content ON content.id = assignment.content_metadata_id
 LEFT JOIN catalog.assignment_expiration AS expiration ON expiration.content_assignment_id = assignment.id
-WHERE assignment.state IN ('allocated', 'accepted', 'errored');
+WHERE assignment.state IN ('allocated', 'accepted', 'errored') AND assignment.missing_since IS NULL;

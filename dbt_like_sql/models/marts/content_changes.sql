@@ -32,7 +32,7 @@ WITH live AS (
         assignment.content_metadata_id,
         assignment.content_run_id
     FROM catalog.content_assignment AS assignment
-    WHERE assignment.state IN ('allocated', 'accepted', 'errored')
+    WHERE assignment.state IN ('allocated', 'accepted', 'errored') AND assignment.missing_since IS NULL
 ),
 
 of_course AS (
