@@ -9,7 +9,8 @@ from catalog_pipeline.rules.course_keys import TEXT
 INSTANT = pd.DatetimeTZDtype("us", "UTC")
 _2 = "[0-9]{2}"
 _ZONE = r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-FORM = rf"(?i)[0-9]{{4}}-{_2}-{_2}[T ]{_2}:{_2}:{_2}(?:\.[0-9]+)?{_ZONE}"
+_YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"  # there is no year 0
+FORM = rf"(?i){_YEAR}-{_2}-{_2}[T ]{_2}:{_2}:{_2}(?:\.[0-9]+)?{_ZONE}"
 """`YYYY-MM-DD`, a T or one space, `HH:MM:SS`, any fraction, and Z or an offset; letters in either case."""
 
 
