@@ -16,7 +16,7 @@ class MailText:
 
     subject: str
     headline: str
-    paragraphs: list[str]
+    paragraph: str
     facts: list[tuple[str, str]] = field(default_factory=list)
     """Label and value."""
     image: str | None = None
@@ -27,64 +27,65 @@ class MailText:
 
 
 def _created(told: Properties) -> MailText:
-    organization, course = _who(told), told["course_title"]
-    return MailText(
-        subject=f"{organization} assigned you a course: {course}",
-        headline=f"A course is waiting for you: {course}",
-        paragraphs=[f"{organization} assigned you this course and pays for it. Enroll in time, and it is yours."],
-        facts=_schedule(told),
-        image=told.get("course_card_image"),
-        button=_button(told, "Go to the course"),
-        contact=told.get("contact_admin_link"),
+    who, course = _who(told), told["course_title"]
+    return _invitation(
+        told,
+        f"{who} assigned you a course: {course}",
+        f"A course is waiting for you: {course}",
+        f"{who} assigned you this course and pays for it. Enroll in time, and it is yours.",
     )
 
 
 def _reminded(told: Properties) -> MailText:
-    organization, course = _who(told), told["course_title"]
-    return MailText(
-        subject=f"Reminder: {organization} assigned you {course}",
-        headline=f"Still waiting for you: {course}",
-        paragraphs=[f"{organization} assigned you this course and pays for it. You have not enrolled yet."],
-        facts=_schedule(told),
-        image=told.get("course_card_image"),
-        button=_button(told, "Go to the course"),
-        contact=told.get("contact_admin_link"),
+    who, course = _who(told), told["course_title"]
+    return _invitation(
+        told,
+        f"Reminder: {who} assigned you {course}",
+        f"Still waiting for you: {course}",
+        f"{who} assigned you this course and pays for it. You have not enrolled yet.",
+    )
+
+
+def _nudged(told: Properties) -> MailText:
+    course, when = told["course_title"], _in_days(told.get("days_before_course_start_date"))
+    return _invitation(
+        told,
+        f"Your course begins {when}: {course}",
+        f"{course} begins {when}",
+        f"You enrolled in this course, and {_who(told)} pays for it.",
     )
 
 
 def _cancelled(told: Properties) -> MailText:
-    organization, course = _who(told), told["course_title"]
+    who, course = _who(told), told["course_title"]
     return MailText(
-        subject=f"{organization} took back your course: {course}",
+        subject=f"{who} took back your course: {course}",
         headline="Your course was taken back",
-        paragraphs=[f"{organization} took back the course {course}, which it had assigned to you."],
+        paragraph=f"{who} took back the course {course}, which it had assigned to you.",
         contact=told.get("contact_admin_link"),
     )
 
 
 def _expired(told: Properties) -> MailText:
-    organization, course = _who(told), told["course_title"]
+    who, course = _who(told), told["course_title"]
     return MailText(
         subject=f"Your assigned course has expired: {course}",
         headline="Your course has expired",
-        paragraphs=[
-            f"{organization} assigned you the course {course}. The time to enroll is over, and the assignment ended."
-        ],
+        paragraph=f"{who} assigned you the course {course}. The time to enroll is over, and the assignment has ended.",
         contact=told.get("contact_admin_link"),
     )
 
 
-def _nudged(told: Properties) -> MailText:
-    organization, course = _who(told), told["course_title"]
-    days = told.get("days_before_course_start_date")
-    when = f"in {days} days" if days and days != "1" else "tomorrow"
+def _invitation(told: Properties, subject: str, headline: str, paragraph: str) -> MailText:
+    """A mail that leads to the course, with its picture and its dates."""
+    address = told.get("learner_portal_link")
     return MailText(
-        subject=f"Your course begins {when}: {course}",
-        headline=f"{course} begins {when}",
-        paragraphs=[f"You enrolled in this course, which {organization} pays for. It begins soon."],
+        subject,
+        headline,
+        paragraph,
         facts=_schedule(told),
         image=told.get("course_card_image"),
-        button=_button(told, "Go to my courses"),
+        button=("Go to the course", address) if address else None,
         contact=told.get("contact_admin_link"),
     )
 
@@ -117,6 +118,8 @@ def _day(instant: str | None) -> str | None:
     return instant and f"{datetime.fromisoformat(instant).astimezone(UTC):%b %d, %Y}"
 
 
-def _button(told: Properties, label: str) -> tuple[str, str] | None:
-    address = told.get("learner_portal_link")
-    return (label, address) if address else None
+def _in_days(days: str | None) -> str:
+    """`in 30 days`; only a preview may be of a run that has begun, or whose start is not known."""
+    if days is None or int(days) < 1:
+        return "soon"
+    return "tomorrow" if days == "1" else f"in {days} days"

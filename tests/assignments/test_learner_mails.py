@@ -316,6 +316,16 @@ def test_a_preview_writes_nothing_and_shows_the_mail_as_it_would_be_sent(desk: D
         preview(connection, "birthday", [uuid], as_of=NOW, settings=desk.settings)
 
 
+@pytest.mark.parametrize(("begins", "when"), [(30, "in 30 days"), (1, "tomorrow"), (0, "soon"), (None, "soon")])
+def test_a_nudge_says_when_the_course_begins(desk: Desk, begins: int | None, when: str) -> None:
+    course = desk.budget.course(course_type=EXECUTIVE_EDUCATION, advertised_run_key=RUN)
+    desk.budget.run(course, start=None if begins is None else NOW + begins * DAY)
+    uuid = accepted(desk)
+    with connected(desk.engine) as connection:
+        (mail,) = preview(connection, "nudge", [uuid], as_of=NOW, settings=desk.settings)
+    assert mail.content.headline == f"About {COURSE} begins {when}"
+
+
 def test_text_from_outside_is_escaped_in_the_mail(desk: Desk) -> None:
     desk.budget.course(title="<script>alert(1)</script>\r\nBcc: eve@example.org")
     uuid = desk.assign()
