@@ -19,8 +19,8 @@ def deployed(server: Server, settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def defs(deployed: Settings) -> dg.Definitions:
-    """The code location by those settings."""
+def defs(deployed: Settings, instance: DagsterInstance) -> dg.Definitions:  # noqa: ARG001
+    """The code location by those settings, in an instance: what Dagster loads must not ask one that is gone."""
     return build_defs(deployed)
 
 
