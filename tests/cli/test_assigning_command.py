@@ -54,6 +54,17 @@ def test_learners_are_assigned_reminded_and_let_go(command: Command, budget: Bud
     ]
 
 
+def test_what_cannot_be_taken_back_is_told_with_the_reason_and_what_to_do(command: Command, budget: Budget) -> None:
+    budget.assign(state="expired")
+    (row,) = budget.rows("SELECT uuid::text FROM catalog.content_assignment")
+    uuid = row["uuid"]
+    said = " ".join(command("assignments", "cancel", uuid, str(UUID(int=99)), status=3).stdout.split())
+    assert "It has expired, and costs nothing any more: allocate it again if it is wanted." in said
+    assert "There is no such assignment: `catalog-pipeline assignments list` shows those there are." in said
+    told = command.json("assignments", "cancel", uuid, status=3)
+    assert told == {"counts": {"not_cancelable": 1}, "assignments": [{"uuid": uuid, "outcome": "not_cancelable"}]}
+
+
 def test_a_refusal_is_told_with_status_4(command: Command, budget: Budget, course: int) -> None:
     told = allocate(command, "--email", "ann@acme.example", cents=1, status=4)
     assert (told["outcome"], told["reason"]) == ("refused", "price_out_of_range")
