@@ -19,7 +19,7 @@ def deployed(server: Server, settings: Settings) -> Settings:
 
 
 @pytest.fixture
-def defs(deployed: Settings, instance: DagsterInstance) -> dg.Definitions:  # noqa: ARG001
+def defs(deployed: Settings, instance: DagsterInstance) -> dg.Definitions:
     """The code location by those settings, in an instance: what Dagster loads must not ask one that is gone."""
     return build_defs(deployed)
 
