@@ -30,6 +30,7 @@ class Field:
     choices: tuple[str, ...] = ()
     least: int | None = None
     most: int | None = None
+    """Of a text: how many characters it has at most."""
 
     @property
     def paths(self) -> list[tuple[str, ...]]:
@@ -58,6 +59,7 @@ def _at(path: tuple[str, ...], records: Sequence[Any]) -> list[Any]:
 
 
 LARGEST_INTEGER = 2**31 - 1
+LONGEST_TITLE = 255
 UUID = Field("uuid", "uuid", required=True)
 CUSTOMER_UUID = "enterprise_customer_uuid|enterprise_customer"
 CUSTOMER = Field("enterprise_customer_uuid", "uuid", CUSTOMER_UUID)
@@ -122,7 +124,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("parent_content_key", "key"),
         Field("is_assigned_course_run", "flag", default="(s.parent_content_key IS NOT NULL)"),
         Field("preferred_course_run_key", "key"),
-        Field("content_title", "text"),
+        Field("content_title", "text", most=LONGEST_TITLE),
         Field("content_quantity", "number", default="0", most=0),
         Field("state", "state", default="'allocated'", choices=ASSIGNMENT_STATES),
         *(Field(f"{state}_at", "instant") for state in ASSIGNMENT_STATES if state != "allocated"),
@@ -157,5 +159,10 @@ ALLOCATION_EVIDENCE = (
     Field("expiration_date", "readable_instant", "earliest_possible_expiration.date"),
 )
 """What a record says of when it was allocated; the rule is `rules.allocated_at`."""
+SHOWN_ONLY = (
+    *("created", "modified", "learner_state", "error_reason", "learner_acknowledged", "content_metadata"),
+    *("allocated_at_from", "owner", "content_status", "content", "expiration"),
+)
+"""What assignments are listed with, by enterprise-access or here, and follows from other fields."""
 NESTED = ("actions", "recent_action", "earliest_possible_expiration")
 """The fields of an assignment that hold lists or objects; in CSV they are JSON."""
