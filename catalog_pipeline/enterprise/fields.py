@@ -30,7 +30,6 @@ class Field:
     choices: tuple[str, ...] = ()
     least: int | None = None
     most: int | None = None
-    """Of a text: how many characters it has at most."""
 
     @property
     def paths(self) -> list[tuple[str, ...]]:
@@ -59,7 +58,6 @@ def _at(path: tuple[str, ...], records: Sequence[Any]) -> list[Any]:
 
 
 LARGEST_INTEGER = 2**31 - 1
-LONGEST_TITLE = 255
 UUID = Field("uuid", "uuid", required=True)
 CUSTOMER_UUID = "enterprise_customer_uuid|enterprise_customer"
 CUSTOMER = Field("enterprise_customer_uuid", "uuid", CUSTOMER_UUID)
@@ -124,7 +122,7 @@ FIELDS: dict[str, tuple[Field, ...]] = {
         Field("parent_content_key", "key"),
         Field("is_assigned_course_run", "flag", default="(s.parent_content_key IS NOT NULL)"),
         Field("preferred_course_run_key", "key"),
-        Field("content_title", "text", most=LONGEST_TITLE),
+        Field("content_title", "text"),
         Field("content_quantity", "number", default="0", most=0),
         Field("state", "state", default="'allocated'", choices=ASSIGNMENT_STATES),
         *(Field(f"{state}_at", "instant") for state in ASSIGNMENT_STATES if state != "allocated"),

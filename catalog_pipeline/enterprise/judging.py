@@ -51,12 +51,8 @@ class Judged:
     errors: pd.DataFrame
 
 
-def _text(cells: Cells, field: Field) -> Column:
-    read = parse_text(cells)
-    if field.most is None:
-        return read
-    too_long = (read.values.str.len() > field.most).fillna(False).to_numpy(dtype=bool)
-    return Column(read.values.mask(too_long), read.bad | too_long, read.rule)
+def _text(cells: Cells, _field: Field) -> Column:
+    return parse_text(cells)
 
 
 def _matching(cells: Cells, rule: str, matches: Callable[[pd.Series], pd.Series]) -> Column:
@@ -243,8 +239,6 @@ def message(field: Field, rule: str) -> str:
     """What an error says of a cell that breaks a rule."""
     if rule in ("unknown_value", "unknown_state"):
         return f"{field.name} is none of {', '.join(field.choices)}."
-    if rule == "not_text" and field.most:
-        return f"{field.name} is not {WANTED[rule]}, of {field.most} characters at most."
     limits = [("at least", field.least), ("at most", field.most)]
     bounds = " and ".join(f"{words} {limit}" for words, limit in limits if limit is not None)
     return f"{field.name} is not {f'a whole number of {bounds}' if bounds else WANTED[rule]}."

@@ -354,12 +354,6 @@ def test_columns_that_mean_nothing_and_such_as_lack_are_told(acme: Acme, tmp_pat
     assert "assignments.csv has no column assignment_configuration, learner_email, content_key" in lacking
 
 
-def test_a_title_has_as_many_characters_as_upstreams_at_most(imported: Any) -> None:
-    report = imported(assignment("a", content_title="x" * 255), assignment("b", content_title="x" * 1_000_000))
-    assert rules(report) == [[], [("not_text", "content_title")]]
-    assert "of 255 characters at most" in report.rows[1].errors[0].message
-
-
 def test_a_file_that_cannot_be_read_is_a_wrong_request(acme: Acme, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.jsonl cannot be read: No such file"):
         import_assignments(acme.engine, tmp_path / "none.jsonl", actor="cli:ann")

@@ -65,6 +65,12 @@ def test_what_cannot_be_taken_back_is_told_with_the_reason_and_what_to_do(comman
     assert told == {"counts": {"not_cancelable": 1}, "assignments": [{"uuid": uuid, "outcome": "not_cancelable"}]}
 
 
+def test_a_list_shows_the_beginning_of_a_title_that_has_no_end(command: Command, budget: Budget) -> None:
+    budget.assign(content_title="x" * 1_000_000)
+    assert command("assignments", "list").stdout.count("x") < 2_000
+    assert command.json("assignments", "list")["assignments"][0]["content_title"] == "x" * 1_000_000
+
+
 def test_a_refusal_is_told_with_status_4(command: Command, budget: Budget, course: int) -> None:
     told = allocate(command, "--email", "ann@acme.example", cents=1, status=4)
     assert (told["outcome"], told["reason"]) == ("refused", "price_out_of_range")
