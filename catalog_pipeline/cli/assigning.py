@@ -38,6 +38,9 @@ All = Annotated[bool, typer.Option("--all", help="All that can be, of those that
 OfConfiguration = Annotated[
     UUID, typer.Option("--configuration", parser=parse_uuid, metavar="U", help="The configuration that they are of.")
 ]
+LARGEST = 2**63 - 1
+"""The largest number that the database has."""
+MOST_DAYS = 3_650
 POLICY = "The policy that assigns, by its uuid."
 
 
@@ -48,7 +51,9 @@ def allocate(
     price_cents: Annotated[int, typer.Option(metavar="N", help="What each learner costs, in US cents.")],
     email: Annotated[list[str] | None, typer.Option(metavar="E", help="A learner's address.")] = None,
     emails: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of addresses, one a line.")] = None,
-    admin: Annotated[int | None, typer.Option(metavar="ID", help="The LMS id of who allocates.")] = None,
+    admin: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST, metavar="ID", help="The LMS id of who allocates.")
+    ] = None,
     as_of: AsOf = None,
     dry_run: DryRun = False,
     wide: AsWide = False,
@@ -144,7 +149,7 @@ def cancel() -> Mailed:
 def nudge(
     uuids: Uuids = None,
     configuration: Configuration = None,
-    days: Annotated[int, typer.Option(min=1, help="How many days before the start.")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="How many days before the start.")] = 30,
     as_of: AsOf = None,
     dry_run: DryRun = False,
     wide: AsWide = False,

@@ -99,6 +99,13 @@ def test_a_refusal_is_told_with_status_4(command: Command, budget: Budget, cours
         (["nudge", str(UUID(int=9)), "--configuration", str(UUID(int=98))], "no assignment configuration"),
         (["acknowledge", str(UUID(int=9)), "--configuration", CONFIGURATION, "--learner", "7"], "None of these"),
         (["preview", str(UUID(int=9)), "--mail", "create"], "no assignment"),
+        (["remind", "--all", "--as-of", "9999-12-31"], "too far away"),
+        (["nudge", "--days", "999999999"], "Invalid value"),
+        (["list", "--offset", "99999999999999999999"], "Invalid value"),
+        (
+            [*("allocate", POLICY, "--content", COURSE, "--price-cents", "1"), "--admin", "99999999999999999999"],
+            "Invalid value",
+        ),
     ],
 )
 def test_what_is_typed_wrongly_is_told_with_status_2(
@@ -140,6 +147,15 @@ def test_a_learner_sees_what_may_be_spent_until_it_is_acknowledged(
     assert done == {"acknowledged": [made["uuid"]], "already_acknowledged": [], "unacknowledged": []}
     assert command.json("credits-available", *options) == []
     assert command.json("credits-available", "--customer", CUSTOMER, "--learner", "8") == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_of_addresses_is_read_as_windows_writes_it(
+    command: Command, budget: Budget, course: int, encoding: str
+) -> None:
+    addresses = command.home / "addresses.txt"
+    addresses.write_bytes("ann@acme.example\r\nbob@acme.example\r\n".encode(encoding))
+    assert len(allocate(command, "--emails", str(addresses), "--dry-run")["created"]) == 2
 
 
 class Upstream:
