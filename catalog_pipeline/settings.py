@@ -179,6 +179,25 @@ class Settings(BaseSettings):
         3, ge=0, description="How many days on which learners were not nudged are caught up at most."
     )
 
+    enrollments: bool = Field(
+        False, description="Whether the LMS's program enrollments are replicated. Those of the sample always are."
+    )
+    enrollment_program_types: str = Field(
+        "Masters", description="The types of the programs whose enrollments are replicated, with commas between them."
+    )
+    enrollment_batch: int = Field(10_000, ge=1, description="How many learners `enrollments write` takes at once.")
+    waiting_enrollment_days: int | None = Field(
+        None,
+        ge=0,
+        description="Days without a change after which the night removes an enrollment that waits for its user."
+        " If unset, it removes none.",
+    )
+    retirement_secret: SecretStr | None = Field(
+        None,
+        description="The secret of the hashes that replace a retired learner's name and keys."
+        " If unset, one is made once and kept in the home folder.",
+    )
+
     partner_feeds: Path | None = Field(
         None,
         description="The folder of partner feeds, with files <source>/<course type>/<name>.csv."

@@ -21,6 +21,7 @@ pytest_plugins = [
     "support.content",
     "support.dagster",
     "support.databases",
+    "support.enrollments",
     "support.enterprise",
     "support.feeds",
     "support.mail",

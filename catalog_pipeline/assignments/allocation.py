@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,7 +15,7 @@ from catalog_pipeline.addresses import EMAIL, LONGEST_EMAIL
 from catalog_pipeline.assignments import mails
 from catalog_pipeline.assignments.asked import writing
 from catalog_pipeline.assignments.expirations import rebuild
-from catalog_pipeline.assignments.held_content import HeldContent, current, priced
+from catalog_pipeline.assignments.held_content import Current, HeldContent, Wanted, current, priced
 from catalog_pipeline.assignments.reading import show_assignments
 from catalog_pipeline.database.bulk import analyze
 from catalog_pipeline.database.engine import connected
@@ -155,16 +156,18 @@ def allocate(
 ) -> Allocation:
     """Allocate the content to the learners, or say why not. Content that is not held, or too old, is fetched first.
 
-    With `dry_run` no assignment is written and no mail queued; content that was fetched is kept all the same. Raises
-    UsageError for a wrong request, UpstreamError where the content is not held and cannot be fetched.
+    With `dry_run` nothing is written, not even content that was fetched. Raises UsageError for a wrong request,
+    UpstreamError where the content is not held and cannot be fetched.
     """
     emails = check_request(request)
     with connected(engine) as connection:
         policy = _policy(connection, request.policy, as_of)
-    held, warnings = _content(engine, upstreams, request, policy, as_of)
-    with writing(engine, "allocate", as_of, actor, dry_run=dry_run) as publication:
-        done = _decide_and_write(publication, request, emails, held, upstreams.settings)
-    done.warnings += warnings
+    wanted = _wanted(request, policy, as_of, keep=not dry_run)
+    with current(engine, upstreams, wanted) if wanted else nullcontext(Current(engine, None)) as found:
+        held, warnings = priced(found.content, upstreams, policy["customer_uuid"])
+        with writing(found.bound, "allocate", as_of, actor, dry_run=dry_run) as publication:
+            done = _decide_and_write(publication, request, emails, held, upstreams.settings)
+    done.warnings += [*found.warnings, *warnings]
     return done
 
 
@@ -175,15 +178,11 @@ def _policy(connection: Connection, uuid: UUID, as_of: datetime) -> Row:
     return found[0]
 
 
-def _content(
-    engine: Engine, upstreams: Upstreams, request: Request, policy: Row, as_of: datetime
-) -> tuple[HeldContent | None, list[str]]:
-    """The content with its price, and warnings. Upstream is asked for nothing that a refusal does not need."""
+def _wanted(request: Request, policy: Row, as_of: datetime, *, keep: bool) -> Wanted | None:
+    """The content to look for; None where the policy is refused whatever the content is."""
     if policy["configuration_id"] is None or policy["owner"] != "here" or policy["catalog_uuid"] is None:
-        return None, []
-    held, warnings = current(engine, upstreams, policy["catalog_uuid"], request.content_key, as_of)
-    held, more = priced(held, upstreams, policy["customer_uuid"])
-    return held, [*warnings, *more]
+        return None
+    return Wanted(policy["catalog_uuid"], request.content_key, as_of, keep)
 
 
 def _decide_and_write(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine, text
@@ -41,10 +42,20 @@ class Answers:
 
 
 @contextmanager
-def writing(engine: Engine, verb: str, as_of: datetime, actor: str, *, dry_run: bool) -> Iterator[Publication]:
-    """A load of assignments by a person's verb, as one transaction; with `dry_run` it is rolled back at the end."""
-    with engine.connect() as connection, connection.begin() as transaction:
-        with publishing(connection, f"assignments:{verb}", as_of, actor, lock=ENTERPRISE_LOCK) as publication:
+def writing(
+    bound: Engine | Connection, verb: str, as_of: datetime, actor: str, *, dry_run: bool
+) -> Iterator[Publication]:
+    """A load of assignments by a person's verb, as one transaction; with `dry_run` it is rolled back at the end.
+
+    With a connection it is a part of its open transaction, which its owner ends.
+    """
+    load = partial(publishing, source=f"assignments:{verb}", as_of=as_of, actor=actor, lock=ENTERPRISE_LOCK)
+    if isinstance(bound, Connection):
+        with load(bound) as publication:
+            yield publication
+        return
+    with bound.connect() as connection, connection.begin() as transaction:
+        with load(connection) as publication:
             yield publication
         if dry_run:
             transaction.rollback()

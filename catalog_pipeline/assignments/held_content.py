@@ -1,7 +1,8 @@
 """Content that is to be assigned: as the replica holds it, read from upstream first where it is not held or too old."""
 
-import logging
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,10 +15,9 @@ from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import rows
 from catalog_pipeline.errors import UpstreamError, UsageError
-from catalog_pipeline.replication.content import fetch_by_key
+from catalog_pipeline.replication.content import fetch_by_key, fetched_for_now
 from catalog_pipeline.sources.upstreams import Upstreams
 
-logger = logging.getLogger(__name__)
 HELD = f"""
     SELECT * FROM (
         SELECT r.run_key AS content_key, coalesce(m.content_key, r.parent_content_key) AS parent_key, true AS is_run,
@@ -52,6 +52,25 @@ class HeldContent:
     fetched_at: datetime
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which content is wanted, as of when, and whether it is kept if it has to be fetched."""
+
+    catalog: UUID
+    key: str
+    as_of: datetime
+    keep: bool
+
+
+@dataclass(frozen=True)
+class Current:
+    """Content that may be used, None where the catalog does not have it; where it is seen; and warnings."""
+
+    bound: Engine | Connection
+    content: HeldContent | None
+    warnings: list[str] = field(default_factory=list)
+
+
 def read(connection: Connection, catalog: UUID | None, key: str) -> HeldContent | None:
     """The content as it is held now, by its key in any case; None where the catalog does not have it."""
     found = rows(connection, HELD, catalog=catalog, key=key)
@@ -63,25 +82,38 @@ def read(connection: Connection, catalog: UUID | None, key: str) -> HeldContent 
     return HeldContent(**row, canonical_cents=cents)
 
 
-def current(
-    engine: Engine, upstreams: Upstreams, catalog: UUID, key: str, as_of: datetime
-) -> tuple[HeldContent | None, list[str]]:
-    """The content, fetched by its key and kept first where it is not held or too old; and warnings.
+@contextmanager
+def current(engine: Engine, upstreams: Upstreams, wanted: Wanted) -> Iterator[Current]:
+    """The content, fetched by its key first where it is not held or too old.
 
-    Where upstream cannot be read, an old copy counts, with a warning. Raises UpstreamError where there is none.
+    Where upstream cannot be read or is not configured, an old copy counts, with a warning. Raises UpstreamError or
+    UsageError where there is none.
     """
     with connected(engine) as connection:
-        held = read(connection, catalog, key)
-    if held is not None and as_of - held.fetched_at <= timedelta(hours=upstreams.settings.content_max_age):
-        return held, []
-    try:
-        fetch_by_key(engine, upstreams, catalog, [key])
-    except UpstreamError as error:
-        if held is None:
-            raise
-        return held, [f"{key} was last read on {held.fetched_at:%Y-%m-%d %H:%M} UTC, and cannot be read now: {error}"]
-    with connected(engine) as connection:
-        return read(connection, catalog, key), []
+        held = read(connection, wanted.catalog, wanted.key)
+    if held is not None and wanted.as_of - held.fetched_at <= timedelta(hours=upstreams.settings.content_max_age):
+        yield Current(engine, held)
+        return
+    with ExitStack() as stack:
+        try:
+            bound = _fetch(stack, engine, upstreams, wanted)
+        except (UpstreamError, UsageError) as error:
+            if held is None:
+                raise
+            read_at = f"{held.fetched_at:%Y-%m-%d %H:%M} UTC"
+            found = Current(engine, held, [f"{wanted.key} was last read on {read_at}, and cannot be read now: {error}"])
+        else:
+            with connected(bound) as connection:
+                found = Current(bound, read(connection, wanted.catalog, wanted.key))
+        yield found
+
+
+def _fetch(stack: ExitStack, engine: Engine, upstreams: Upstreams, wanted: Wanted) -> Engine | Connection:
+    """Fetch the content; returns where it is seen. What is not to be kept is taken back when the stack is closed."""
+    if wanted.keep:
+        fetch_by_key(engine, upstreams, wanted.catalog, [wanted.key])
+        return engine
+    return stack.enter_context(fetched_for_now(engine, upstreams, wanted.catalog, [wanted.key]))
 
 
 def priced(held: HeldContent | None, upstreams: Upstreams, customer: UUID) -> tuple[HeldContent | None, list[str]]:

@@ -22,6 +22,8 @@ PUBLISH_LOCK = "catalog.publish"
 """The lock of the courses and runs, and all that hangs on them: whoever writes holds it to the end."""
 ENTERPRISE_LOCK = "enterprise.publish"
 """The lock of customers, subsidies, policies, configurations and assignments."""
+ENROLLMENT_LOCK = "enrollments.publish"
+"""The lock of all learners and enrollments: programs share learners."""
 
 COURSES_OF_OTHER_STATUS = """
     SELECT count(*) FROM (

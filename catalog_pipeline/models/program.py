@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from catalog_pipeline.models.base import Base, CatalogRow, Listed
 from catalog_pipeline.models.tracking import track
 
+ENROLLMENTS_OWNERS = ("here", "lms")
 PROGRAM_STATUSES = ("unpublished", "active", "retired", "deleted", "archived")
 
 
@@ -23,10 +24,15 @@ class Program(CatalogRow, Listed, Base):
         comment="unpublished, active, retired or deleted; archived when upstream no longer lists the program."
     )
     marketing_slug: Mapped[str | None] = mapped_column(comment="Last part of the address of the program's page.")
+    enrollments_owner: Mapped[str] = mapped_column(
+        server_default=text("'here'"),
+        comment="Who keeps its enrollments: here, or lms, which we then only read.",
+    )
 
     __table_args__ = (
         CheckConstraint(f"status IN {PROGRAM_STATUSES}", name="status"),
         CheckConstraint("length(title) BETWEEN 1 AND 255", name="title_length"),
+        CheckConstraint(f"enrollments_owner IN {ENROLLMENTS_OWNERS}", name="enrollments_owner"),
         {"schema": "catalog", "comment": "One row per program."},
     )
 

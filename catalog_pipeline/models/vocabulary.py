@@ -5,3 +5,6 @@ FOLD_COLLATION = "pg_c_utf8"
 
 ROW_OUTCOMES = ("created", "updated", "unchanged", "deleted", "rejected", "deferred", "duplicate")
 """What a load did with a row."""
+
+UNPAID_MODES = ("audit", "honor", "masters")
+"""The modes in which a seat in a run is active only through a program."""

@@ -5,7 +5,8 @@ some keys alone.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -116,15 +117,41 @@ def fetch_by_key(engine: Engine, upstreams: Upstreams, catalog_uuid: UUID | str,
     Afterwards the rows of these keys are fresh: their fetched_at is now, changed or not. Raises UsageError where the
     catalog is not known, UpstreamError where it cannot be read, and LoadRefusedError.
     """
+    with _read_by_key(engine, upstreams, catalog_uuid, keys) as (connection, keep):
+        return keep(connection)
+
+
+@contextmanager
+def fetched_for_now(
+    engine: Engine, upstreams: Upstreams, catalog_uuid: UUID | str, keys: Sequence[str]
+) -> Iterator[Connection]:
+    """Do as `fetch_by_key` does, and yield a connection in the transaction that sees it; then take all of it back."""
+    read = _read_by_key(engine, upstreams, catalog_uuid, keys)
+    with read as (connection, keep), connection.begin() as transaction:
+        keep(connection)
+        yield connection
+        transaction.rollback()
+
+
+@contextmanager
+def _read_by_key(
+    engine: Engine, upstreams: Upstreams, catalog_uuid: UUID | str, keys: Sequence[str]
+) -> Iterator[tuple[Connection, Callable[[Connection], LoadReport]]]:
+    """Read some keys of a catalog into the staging table of a session; yields the session, and what keeps them."""
     client = upstreams.client(CATALOG_SERVICE)
     (catalog,) = find_catalogs(engine, [catalog_uuid])
+    content = Content(catalog, whole=False)
     with engine.connect() as connection:
         with connection.begin():
             check_address(connection, client.settings, CATALOG_SERVICE)
         with staged_crawl(connection, catalog) as crawl:
             read_keys(connection, client, crawl, catalog, keys)
-            _land(connection, client, crawl, Content(catalog, whole=False), is_complete=True)
-            return _publish(connection, client.settings, Content(catalog, whole=False), accept=False)
+
+            def keep(connection: Connection) -> LoadReport:
+                _land(connection, client, crawl, content, is_complete=True)
+                return _publish(connection, client.settings, content, accept=False)
+
+            yield connection, keep
 
 
 def _load_catalog(
@@ -199,7 +226,7 @@ def _land(connection: Connection, client: ApiClient, crawl: Crawl, content: Cont
     """Keep what was read, and mark what was asked for and not returned, in a transaction."""
     catalog = content.catalog
     names = {"uuid": catalog.uuid}
-    with connection.begin():
+    with _transaction(connection):
         locks.take(connection, catalog_lock(catalog.uuid))
         if is_complete:
             connection.execute(text(LISTED))
@@ -215,13 +242,18 @@ def _land(connection: Connection, client: ApiClient, crawl: Crawl, content: Cont
 def _publish(connection: Connection, settings: Settings, content: Content, *, accept: bool) -> LoadReport:
     """Publish what is pending, in a transaction. Raises LoadRefusedError, with the load's row kept."""
     source, lock = _source(content.catalog), catalog_lock(content.catalog.uuid)
-    transaction = connection.begin()
-    try:
-        with publishing(connection, source, datetime.now(UTC), lock=lock) as publication:
-            check_address(connection, settings, CATALOG_SERVICE)
-            publish_content(publication, settings, content, accept=accept)
-    except LoadRefusedError:
-        transaction.commit()
-        raise
-    transaction.commit()
-    return publication.report
+    with _transaction(connection):
+        try:
+            with publishing(connection, source, datetime.now(UTC), lock=lock) as publication:
+                check_address(connection, settings, CATALOG_SERVICE)
+                publish_content(publication, settings, content, accept=accept)
+        except LoadRefusedError as error:
+            refusal = error
+        else:
+            return publication.report
+    raise refusal
+
+
+def _transaction(connection: Connection) -> AbstractContextManager[object]:
+    """The caller's transaction, where one is open; else one of its own."""
+    return nullcontext() if connection.in_transaction() else connection.begin()

@@ -24,6 +24,7 @@ SCHEMAS = {
 OWNER = "data-engineering"
 """The team that owns what is no SQL model, as its assets name it."""
 _SERVED_OR_IMPORTED = "or `enterprise import`"
+_ENROLLED = "the LMS; of programs whose enrollments are ours, the verbs of `enrollments`"
 WRITERS = {
     "catalog.organization": "course-discovery; where it lists none, the keys of courses, and feeds",
     "catalog.catalog_course": "course-discovery, feeds; where neither lists a course, the keys of its runs",
@@ -31,6 +32,15 @@ WRITERS = {
     "catalog.course_variant": "course-discovery, feeds",
     "catalog.program": "course-discovery",
     "catalog.program_course": "course-discovery",
+    "catalog.program_organization": "course-discovery",
+    "catalog.curriculum": "course-discovery",
+    "catalog.curriculum_course": "course-discovery",
+    "catalog.curriculum_program": "course-discovery",
+    "catalog.learner": f"{_ENROLLED}; `enrollments link`, `enrollments retire`",
+    "catalog.learner_key": f"{_ENROLLED}; `enrollments link`, `enrollments retire`",
+    "catalog.program_enrollment": _ENROLLED,
+    "catalog.course_enrollment": _ENROLLED,
+    "catalog.program_course_enrollment": _ENROLLED,
     "catalog.run_association": "the job `associate_runs`, `associations set`",
     "catalog.enterprise_customer": "`enterprise import`; the services that mention a customer",
     "catalog.enterprise_catalog": f"enterprise-catalog, {_SERVED_OR_IMPORTED}",

@@ -167,6 +167,27 @@ def test_content_that_is_not_held_is_fetched_once_and_priced_by_the_subsidy(
     assert command.json(*arguments, "eve@acme.example", status=4)["reason"] == "price_out_of_range"
 
 
+def test_a_dry_run_fetches_content_says_the_same_and_keeps_nothing(
+    command: Command, budget: Budget, upstream: Upstream
+) -> None:
+    arguments = ("assignments", "allocate", POLICY, "--content", COURSE, "--price-cents", "260000")
+    arguments = (*arguments, "--email", "ann@acme.example", "--as-of", AS_OF)
+    written = """
+        SELECT (SELECT count(*) FROM landing.document) AS documents, (SELECT count(*) FROM ops.load) AS loads,
+               (SELECT count(*) FROM ops.change_event) AS events, (SELECT count(*) FROM ops.outbox) AS mails,
+               (SELECT count(*) FROM landing.upstream) AS upstreams"""
+    before = budget.rows(written)
+    tried = command.json(*arguments, "--dry-run")
+    assert (len(tried["created"]), tried["created"][0]["content_title"], upstream.asked) == (1, "Leading", 1)
+    assert budget.rows(written) == before
+    done = command.json(*arguments)
+    assert upstream.asked == 2
+    (would_be,), (made,) = tried.pop("created"), done.pop("created")
+    assert tried == done
+    for name in ("learner_email", "content_title", "content_quantity", "state", "earliest_possible_expiration"):
+        assert would_be[name] == made[name]
+
+
 def test_content_that_the_catalog_does_not_have_is_refused(
     command: Command, budget: Budget, upstream: Upstream
 ) -> None:

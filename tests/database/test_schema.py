@@ -24,6 +24,7 @@ from catalog_pipeline.database.engine import (
     make_engine,
 )
 from catalog_pipeline.database.schema import SCHEMAS, migrate
+from catalog_pipeline.database.seats import install_enrollment_triggers
 from catalog_pipeline.database.triggers import install_shared_functions, track
 from catalog_pipeline.database.version import UNRELEASED, check_version
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
@@ -76,6 +77,7 @@ def test_installed_triggers_equal_the_generated_ones(connection: Connection) -> 
     install_course_status(connection)
     install_derived_columns(connection)
     install_assignment_triggers(connection)
+    install_enrollment_triggers(connection)
     for declared in TRACKED.values():
         track(connection, **asdict(declared))
     assert installed == (connection.execute(triggers).all(), connection.execute(functions).all())

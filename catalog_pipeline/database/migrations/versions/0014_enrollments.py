@@ -1,0 +1,46 @@
+"""Learners, their enrollments in programs and runs, and the curricula that say which runs a program has.
+
+The tables are written out in `enrollments.sql`, the view in `program_run.sql`.
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+from catalog_pipeline.database.seats import install_enrollment_triggers
+from catalog_pipeline.database.triggers import execute, track
+
+revision = "0014_enrollments"
+down_revision = "0013_retention"
+branch_labels = None
+depends_on = None
+
+TABLES, VIEW = (Path(__file__).with_name(name) for name in ("enrollments.sql", "program_run.sql"))
+OWNER = (
+    "ALTER TABLE catalog.program ADD COLUMN enrollments_owner text DEFAULT 'here' NOT NULL",
+    """ALTER TABLE catalog.program ADD CONSTRAINT program_enrollments_owner_check
+       CHECK (enrollments_owner IN ('here', 'lms'))""",
+    "COMMENT ON COLUMN catalog.program.enrollments_owner IS"
+    " 'Who keeps its enrollments: here, or lms, which we then only read.'",
+)
+LEARNER = "'learner:' || {row}.learner_id"
+PROGRAM = "(SELECT p.uuid::text FROM catalog.program p WHERE p.id = {row}.program_id)"
+CURRICULUM = (
+    "(SELECT p.uuid::text FROM catalog.curriculum c JOIN catalog.program p ON p.id = c.program_id"
+    " WHERE c.id = {row}.curriculum_id)"
+)
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    execute(connection, [TABLES.read_text(), *OWNER, VIEW.read_text()])
+    track(connection, "catalog.program", key="{row}.uuid::text")
+    track(connection, "catalog.learner", key="'learner:' || {row}.id", personal=("user_name",))
+    track(connection, "catalog.learner_key", key=LEARNER, personal=("external_key",))
+    for table in ("program_enrollment", "course_enrollment", "program_course_enrollment"):
+        track(connection, f"catalog.{table}", key=LEARNER)
+    for table in ("program_organization", "curriculum"):
+        track(connection, f"catalog.{table}", key=PROGRAM)
+    for table in ("curriculum_course", "curriculum_program"):
+        track(connection, f"catalog.{table}", key=CURRICULUM)
+    install_enrollment_triggers(connection)

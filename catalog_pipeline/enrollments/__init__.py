@@ -1,0 +1,1 @@
+"""Enrollments in programs and in the runs that programs share: at most one active for a learner and a run."""
