@@ -26,6 +26,7 @@ pytest_plugins = [
     "support.command",
     "support.content",
     "support.dagster",
+    "support.enrollments",
     "support.enterprise",
     "support.feeds",
     "support.mail",
