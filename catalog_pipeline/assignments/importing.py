@@ -11,7 +11,7 @@ from catalog_pipeline.assignments.expirations import Found, rebuild
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.enterprise import assignments
-from catalog_pipeline.enterprise.cells import value_of
+from catalog_pipeline.enterprise.cells import doubts, value_of
 from catalog_pipeline.enterprise.judging import Records
 from catalog_pipeline.enterprise.report import ImportReport, make_report
 from catalog_pipeline.enterprise.staging import create_tables, errors, finish, stage
@@ -33,7 +33,7 @@ def import_assignments(
     nothing written. Raises UsageError when the file cannot be read.
     """
     with seldom_collected():
-        records = read_csv(file, value_of) if file.suffix.lower() == ".csv" else read_json_lines(file)
+        records = read_csv(file, value_of, doubts) if file.suffix.lower() == ".csv" else read_json_lines(file)
         with connected(engine) as connection:
             with publishing(connection, SOURCE, as_of or datetime.now(UTC), actor, lock=ENTERPRISE_LOCK) as publication:
                 report = _import(publication, records, dry_run=dry_run)
@@ -52,7 +52,7 @@ def _import(publication: Publication, records: RecordFile, *, dry_run: bool) -> 
     if not dry_run:
         rebuild(publication.connection, Found(assignments.TOUCHED, {}), as_of=publication.as_of)
     uuids = {line: document.get("uuid") for line, document in records.documents.items()}
-    report = make_report(records.misfits, errors(publication.connection), _told(outcomes, uuids, dry_run), uuids)
+    report = make_report(records, errors(publication.connection), _told(outcomes, uuids, dry_run))
     publication.count(assignments.TABLE, {"rejected": report.counts["rejected"]})
     return report
 

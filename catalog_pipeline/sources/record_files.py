@@ -1,5 +1,6 @@
 """Reads files of records that people write: JSON lines, or CSV. A record is known by its line."""
 
+import codecs
 import csv
 import io
 import sys
@@ -13,7 +14,8 @@ from catalog_pipeline.sources.documents import decode
 
 Meaning = Callable[[str, str], Any]
 """What a cell means, by the name of its column and its text."""
-BOM = b"\xef\xbb\xbf"
+Doubts = Callable[[Path, list[str]], list[str]]
+"""What is odd about the columns that a file has."""
 
 
 @dataclass
@@ -22,6 +24,8 @@ class RecordFile:
 
     documents: dict[int, dict[str, Any]] = field(default_factory=dict)
     misfits: dict[int, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    """What a person may have meant otherwise, though it is no error."""
 
 
 def read_records(path: Path, columns: tuple[str, ...]) -> RecordFile:
@@ -36,7 +40,7 @@ def read_records(path: Path, columns: tuple[str, ...]) -> RecordFile:
         return _json_lines(content)
     if lacking:
         raise UsageError(f"The first line of {path} must name the columns; it lacks {' and '.join(lacking)}.")
-    return _csv(path, content, _as_text)
+    return _csv(path, content, _as_text, _no_doubts)
 
 
 def read_json_lines(path: Path) -> RecordFile:
@@ -50,7 +54,7 @@ def _json_lines(content: bytes) -> RecordFile:
         if not line.strip():
             continue
         try:
-            document = decode(line)
+            document = _json(line)
         except ValueError:
             found.misfits[number] = "The line is not JSON."
             continue
@@ -61,19 +65,31 @@ def _json_lines(content: bytes) -> RecordFile:
     return found
 
 
-def read_csv(path: Path, value_of: Meaning) -> RecordFile:
+def _json(line: bytes) -> Any:
+    """Parse a line. Raises ValueError."""
+    if b"\0" in line:
+        raise ValueError("a NUL")  # json would guess at another encoding than UTF-8
+    return decode(line)
+
+
+def read_csv(path: Path, value_of: Meaning, doubts: Doubts) -> RecordFile:
     """Read CSV with the names of the fields in its first line. Raises UsageError.
 
-    An empty cell is no value, as if the column were not there; `value_of` says what another one means.
+    An empty cell is no value, as if the column were not there; `value_of` says what another one means, and `doubts`
+    what is odd about the columns.
     """
-    return _csv(path, _content(path), value_of)
+    return _csv(path, _content(path), value_of, doubts)
 
 
 def _as_text(_name: str, cell: str) -> Any:
     return cell
 
 
-def _csv(path: Path, content: bytes, value_of: Meaning) -> RecordFile:
+def _no_doubts(_path: Path, _columns: list[str]) -> list[str]:
+    return []
+
+
+def _csv(path: Path, content: bytes, value_of: Meaning, doubts: Doubts) -> RecordFile:
     found = RecordFile()
     try:
         text = content.decode("utf-8")
@@ -84,6 +100,7 @@ def _csv(path: Path, content: bytes, value_of: Meaning) -> RecordFile:
             raise UsageError(
                 f"{path} names a column twice: {', '.join(sorted({n for n in names if names.count(n) > 1}))}."
             )
+        found.warnings += doubts(path, names)
         for number, cells in lines:
             if len(cells) > len(names):
                 found.misfits[number] = (
@@ -103,7 +120,12 @@ def _content(path: Path) -> bytes:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
-    return content.removeprefix(BOM)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as Windows writes what it calls Unicode
+        try:
+            return content.decode("utf-16").encode()
+        except ValueError as error:
+            raise UsageError(f"{path} cannot be read: {error}. UTF-8 is needed.") from None
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
