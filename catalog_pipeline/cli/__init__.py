@@ -14,7 +14,7 @@ import typer
 from catalog_pipeline.cli import (
     assigning,
     associations,
-    enrollments,
+    enrolled,
     enterprise,
     mail,
     marts,
@@ -43,7 +43,7 @@ app.add_typer(questions.app)
 app.add_typer(query.app)
 app.add_typer(associations.app, name="associations")
 app.add_typer(assigning.app, name="assignments")
-app.add_typer(enrollments.app, name="enrollments")
+app.add_typer(enrolled.app, name="enrollments")
 app.add_typer(enterprise.app, name="enterprise")
 app.add_typer(marts.app, name="marts")
 app.add_typer(site.app, name="site")
