@@ -15,6 +15,7 @@ import typer
 from catalog_pipeline.cli import (
     assigning,
     associations,
+    enrollments,
     enterprise,
     mail,
     marts,
@@ -45,6 +46,7 @@ app.add_typer(questions.app)
 app.add_typer(query.app)
 app.add_typer(associations.app, name="associations")
 app.add_typer(assigning.app, name="assignments")
+app.add_typer(enrollments.app, name="enrollments")
 app.add_typer(enterprise.app, name="enterprise")
 app.add_typer(marts.app, name="marts")
 app.add_typer(site.app, name="site")
