@@ -33,6 +33,10 @@ TABLES = {
     "course_variant": "Partner variants: one run each.",
     "program": "Bundles of courses, with their status.",
     "program_course": "The courses of each program, in order.",
+    "program_organization": "The organizations that author each program, in order.",
+    "curriculum": "The curricula of each program.",
+    "curriculum_course": "The courses of each curriculum, in order.",
+    "curriculum_program": "The programs that each curriculum includes, in order.",
 }
 
 

@@ -1,7 +1,7 @@
 """Crawls an upstream's list into `landing.document`. All of a crawl is kept, or nothing; deciding comes later."""
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from catalog_pipeline.loading.publication import PUBLISH_LOCK
 from catalog_pipeline.loading.upstream import check_address, record_address
 from catalog_pipeline.sources.documents import TooDeepError, compress, content_hash, encode, seldom_collected, stand_in
 from catalog_pipeline.sources.http import ApiClient
-from catalog_pipeline.sources.listing import Listing, Page, modified_at
+from catalog_pipeline.sources.listing import Listing, Page, modified_at, whole
 from catalog_pipeline.sources.paging import read_pages
 
 logger = logging.getLogger(__name__)
@@ -243,7 +243,7 @@ def _prepare(run: Crawl, known: dict[str, bytes], page: Page) -> Batch:
     rows: list[tuple[str, bytes, bytes | None]] = []
     moments = []
     for listed in page.documents:
-        document, digest = hashed(listed)
+        document, digest = hashed(listed, run.listing.content)
         key = document_key(run.listing, document, digest)
         rows.append((key, digest, None if known.get(key) == digest else compress(encode(document))))
         moments.append(modified_at(document) if isinstance(document, dict) else None)
@@ -252,10 +252,13 @@ def _prepare(run: Crawl, known: dict[str, bytes], page: Page) -> Batch:
     return Batch(page.count, rows, max(read, default=None))
 
 
-def hashed(document: Any) -> tuple[Any, bytes]:
-    """A document and its hash. In the place of one that cannot be kept stands what says so, to be rejected by name."""
+def hashed(document: Any, content: Callable[[Any], Any] = whole) -> tuple[Any, bytes]:
+    """A document and the hash of its `content`.
+
+    In the place of one that cannot be kept stands what says so, to be rejected by name.
+    """
     try:
-        return document, content_hash(document)
+        return document, content_hash(content(document))
     except TooDeepError as error:
         kept = stand_in(document, str(error))
         return kept, content_hash(kept)

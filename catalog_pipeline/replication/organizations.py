@@ -59,7 +59,8 @@ def make_organizations_of_courses(publication: Publication) -> None:
 def _give_way_to_listed(publication: Publication) -> None:
     """Remove organizations that upstream does not list, where it lists a known one under their key now.
 
-    Their courses go to that one. Where it has a course of the same code already, both organizations stay.
+    Their courses, programs and keys of learners go to that one. Where it has a course of the same code already, or
+    the same key of a learner, both organizations stay.
     """
     publication.execute(f"""
         CREATE TEMP TABLE giving_way ON COMMIT DROP AS
@@ -71,7 +72,18 @@ def _give_way_to_listed(publication: Publication) -> None:
           AND NOT EXISTS (SELECT FROM catalog.catalog_course c JOIN catalog.catalog_course d
                             ON {folded("d.course_code")} = {folded("c.course_code")}
                           WHERE c.organization_id = t.id AND d.organization_id = u.id)
+          AND NOT EXISTS (SELECT FROM catalog.learner_key k JOIN catalog.learner_key m
+                            ON {folded("m.external_key")} = {folded("k.external_key")}
+                          WHERE k.organization_id = t.id AND m.organization_id = u.id)
         GROUP BY t.id""")
+    publication.execute("""
+        DELETE FROM catalog.program_organization p USING giving_way g, catalog.program_organization o
+        WHERE p.organization_id = g.id AND (o.program_id, o.organization_id) = (p.program_id, g.to_id)""")
+    for table in ("program_organization", "learner_key"):
+        moved = publication.execute(
+            f"UPDATE catalog.{table} t SET organization_id = g.to_id FROM giving_way g WHERE t.organization_id = g.id"
+        )
+        publication.count(f"catalog.{table}", {"updated": moved})
     moved = publication.execute("""
         UPDATE catalog.catalog_course c SET organization_id = g.to_id
         FROM giving_way g WHERE c.organization_id = g.id""")

@@ -15,6 +15,7 @@ from catalog_pipeline.loading.placeholders import forget_placeholders
 from catalog_pipeline.loading.publication import LoadReport, Publication, publishing
 from catalog_pipeline.loading.upstream import check_address
 from catalog_pipeline.replication.courses import publish_courses
+from catalog_pipeline.replication.curricula import publish_curricula
 from catalog_pipeline.replication.organizations import (
     COURSES_TO_DECIDE_AGAIN,
     make_organizations_of_courses,
@@ -83,6 +84,7 @@ def _publish_staged(publication: Publication, source: Source) -> None:
     if source.SOURCE == discovery.SOURCE:  # no other source names variants
         publish_variants(publication)
     publish_programs(publication)
+    publish_curricula(publication)
     archive_removals(publication)
     _settle_documents(publication)
     if publication.placeholders:
@@ -92,7 +94,7 @@ def _publish_staged(publication: Publication, source: Source) -> None:
 def _reopen_rejected(publication: Publication, *, accept_removals: bool) -> None:
     """Make rejected documents pending again that may be decided differently now.
 
-    One that named an unknown course is reopened once the course exists. One that lost to another row is reopened
+    One that named an unknown course or program is reopened once that exists. One that lost to another row is reopened
     whenever anything else of the source has changed since the last load, or what that held back is accepted: the other
     row may change. If nothing changed upstream, nothing is reopened.
     """
@@ -100,6 +102,11 @@ def _reopen_rejected(publication: Publication, *, accept_removals: bool) -> None
         UPDATE landing.document AS d SET settled_rules = NULL
         FROM ops.rejected_record r JOIN catalog.catalog_course c ON {folded("c.key")} = {folded("r.value")}
         WHERE d.id = r.document_id AND r.cleared_at IS NULL AND r.rule = 'unknown_course'""")
+    publication.execute("""
+        UPDATE landing.document AS d SET settled_rules = NULL
+        FROM ops.rejected_record r JOIN catalog.program p ON p.uuid::text = r.value
+        WHERE d.id = r.document_id AND r.cleared_at IS NULL AND r.rule = 'unknown_program'
+          AND d.source = 'discovery'""")
     publication.execute(
         f"""
         UPDATE landing.document AS d SET settled_rules = NULL

@@ -33,6 +33,10 @@ DERIVED = {
     "course_run": {"key_org": "text", "key_course": "text", "key_run": "text", "course_key": "text", "folded": "text"},
     "program": {"folded": "text"},
     "program_course": {"folded": "text"},
+    "program_organization": {"folded": "text"},
+    "curriculum": {"folded": "text"},
+    "curriculum_course": {"folded": "text"},
+    "curriculum_program": {"folded": "text"},
 }
 """The columns of each staging table that are not picked but derived, with their SQL types."""
 

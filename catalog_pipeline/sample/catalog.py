@@ -6,6 +6,7 @@ from catalog_pipeline.sample import vocabulary as words
 from catalog_pipeline.sample.awkward import CCX_KEYS, LIBRARY_KEY, LMS_ONLY_ORGANIZATION, Cases
 from catalog_pipeline.sample.days import SampleCatalog
 from catalog_pipeline.sample.drafting import blank_course, draft_course, draft_run
+from catalog_pipeline.sample.masters import draft_masters
 from catalog_pipeline.sample.records import (
     EPOCH,
     Course,
@@ -34,12 +35,13 @@ def build_catalog(courses: int, seed: int) -> SampleCatalog:
     issued: set[str] = set()
     plain = [draft_course(seed, number, listed, issued) for number in range(courses - len(fixed))]
     everything = (fixed + plain)[:courses]
+    programs = _programs(seed, everything[:3], cases.unlisted(), plain) if courses else []
     return SampleCatalog(
         size=courses,
         seed=seed,
         organizations=organizations,
         courses=everything,
-        programs=_programs(seed, everything[:3], cases.unlisted(), plain) if courses else [],
+        programs=[*programs, *draft_masters(seed, everything, organizations, len(programs))],
         lms_only=_lms_only(seed, courses) if courses else [],
         issued=issued,
         next_number=len(plain),

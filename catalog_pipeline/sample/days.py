@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 from catalog_pipeline.sample.drafting import draft_course, next_run
+from catalog_pipeline.sample.enrollments import SampleEnrollments
 from catalog_pipeline.sample.records import (
     EPOCH,
     EXECUTIVE_EDUCATION,
@@ -64,9 +65,11 @@ class SampleCatalog:
         Two days at once and one day twice give the same catalog.
         """
         made: list[Change] = []
+        enrollments = SampleEnrollments(self.programs)
         for _ in range(days):
             self.day += 1
             made += _Day(self).changes()
+            made += enrollments.changes(self.day)
         self.changes += made
         return made
 

@@ -15,6 +15,7 @@ import orjson
 from catalog_pipeline.sample.customers import EnterpriseCatalog
 from catalog_pipeline.sample.days import SampleCatalog
 from catalog_pipeline.sample.enterprise import course_content, pathway_content, program_content, run_content
+from catalog_pipeline.sample.masters import masters
 from catalog_pipeline.sample.payloads import Document
 from catalog_pipeline.sample.records import Course, Program, instant
 
@@ -152,9 +153,11 @@ class EnterpriseShelf:
 
     def _programs(self, catalog: EnterpriseCatalog) -> list[Program]:
         share = max(FEWEST_PROGRAMS, catalog.selection.share if catalog.selection else 0)
+        degrees = masters(self.catalog.programs)  # no customer buys these
         return [
             program
             for program in self.catalog.programs
+            if program not in degrees
             if program.pinned or crc32(f"{catalog.uuid}/{program.uuid}".encode()) % 100 < share
         ]
 

@@ -27,6 +27,7 @@ from catalog_pipeline.sample.exchanges import COURSES, PAUSE, TRANSPORT, Exchang
 
 LISTS = {
     "courses": COURSES,
+    "enrollments": "/api/program_enrollments/v1/programs/*/enrollments/",
     "enterprise-catalogs": "/api/v1/enterprise-catalogs/",
     "content": "/api/v2/enterprise-catalogs/*/get_content_metadata/",
     "subsidies": "/api/v1/subsidies/",

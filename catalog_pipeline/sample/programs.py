@@ -15,27 +15,26 @@ from catalog_pipeline.sample.payloads import (
     slugify,
     visible_runs,
 )
-from catalog_pipeline.sample.records import Course, Program, Run
+from catalog_pipeline.sample.records import Course, Curriculum, Program, Run
 
 
 def program_document(program: Program, view: View, today: datetime) -> Document:
     """A program. Only the summary inside a course has `number_of_courses`."""
     summary = program_summary(program, view)
     del summary["number_of_courses"]
-    organizations = {course.organization.uuid: course.organization for course in program.courses}
+    owners = {course.organization.uuid: course.organization for course in program.courses}
+    organizations = program.organizations or list(owners.values())
     return summary | {
         "subtitle": "Learn at your own pace, and finish with a certificate.",
         "status": program.status,
         "banner_image": {},
         "hidden": False,
         "courses": [_course(course, view, today) for course in program.courses],
-        "authoring_organizations": [
-            organization_document(organization, view) for organization in organizations.values()
-        ],
+        "authoring_organizations": [organization_document(organization, view) for organization in organizations],
         "card_image_url": f"{CDN}/programs/{slugify(program.title)}.jpg",
         "is_program_eligible_for_one_click_purchase": program.status == "active",
         "degree": None,
-        "curricula": [],
+        "curricula": [_curriculum(curriculum, view, today) for curriculum in program.curricula],
         "marketing_hook": f"{len(program.courses)} courses, one certificate",
         "total_hours_of_effort": None,
         "recent_enrollment_count": 0,
@@ -54,6 +53,18 @@ def program_document(program: Program, view: View, today: datetime) -> Document:
         "course_run_statuses": sorted({run.status for course in program.courses for run in course.runs}),
         "subscription_eligible": None,
         "subscription_prices": [],
+    }
+
+
+def _curriculum(curriculum: Curriculum, view: View, today: datetime) -> Document:
+    return {
+        "uuid": curriculum.uuid,
+        "name": curriculum.name,
+        "marketing_text_brief": None,
+        "marketing_text": None,
+        "is_active": curriculum.is_active,
+        "courses": [_course(course, view, today) for course in curriculum.courses],
+        "programs": [program_summary(program, view) | {"status": program.status} for program in curriculum.programs],
     }
 
 

@@ -78,6 +78,17 @@ class Course:
 
 
 @dataclass(eq=False, slots=True)
+class Curriculum:
+    """A part of a program, with courses and child programs of its own."""
+
+    uuid: str
+    name: str
+    courses: list[Course]
+    programs: list["Program"] = field(default_factory=list)
+    is_active: bool = True
+
+
+@dataclass(eq=False, slots=True)
 class Program:
     """A program; its courses may include some that the course list does not have."""
 
@@ -89,6 +100,9 @@ class Program:
     courses: list[Course]
     data_modified: str
     pinned: bool = False
+    organizations: list[Organization] = field(default_factory=list)
+    """Who authors it; without any, the owners of its courses do."""
+    curricula: list[Curriculum] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from catalog_pipeline.sample.days import SampleCatalog
+from catalog_pipeline.sample.enrollments_api import EnrollmentsApi
 from catalog_pipeline.sample.enterprise_api import EnterpriseApi
 from catalog_pipeline.sample.envelopes import (
     PageSize,
@@ -101,6 +102,7 @@ class _Upstream:
                 for name, (records, to_json) in discovery.items()
             ),
             Route("/api/courses/v1/courses/", self._guarded(self.lms_list), methods=["GET"]),
+            *EnrollmentsApi(self.catalog).routes(self._guarded),
             *EnterpriseApi(self.catalog).routes(self._guarded),
             Route("/sample/state", self.state, methods=["GET"]),
             Route("/sample/advance", self.advance, methods=["POST"]),

@@ -60,6 +60,10 @@ def _document() -> pa.Column:
     return pa.Column(NUMBER)
 
 
+def _position() -> pa.Column:
+    return pa.Column(NUMBER, pa.Check.ge(1))
+
+
 def _not_before_start(frame: pd.DataFrame) -> pd.Series:
     return ~(frame["end"] < frame["start"])
 
@@ -123,6 +127,32 @@ PROGRAM = pa.DataFrameSchema(
         "type": _optional_text(),
         "status": _one_of(PROGRAM_STATUSES),
         "marketing_slug": _optional_text(),
+        "lists_organizations": pa.Column(FLAG),
+        "lists_curricula": pa.Column(FLAG),
+    },
+    strict=True,
+)
+
+PROGRAM_ORGANIZATION = pa.DataFrameSchema(
+    {
+        "document": _document(),
+        "program_uuid": _uuid(),
+        "organization_uuid": _uuid(nullable=True),
+        "key": _text(),
+        "position": _position(),
+    },
+    strict=True,
+)
+
+CURRICULUM = pa.DataFrameSchema(
+    {
+        "document": _document(),
+        "program_uuid": _uuid(),
+        "uuid": _uuid(),
+        "name": _optional_text(),
+        "is_active": pa.Column(FLAG, nullable=True),
+        "lists_courses": pa.Column(FLAG),
+        "lists_programs": pa.Column(FLAG),
     },
     strict=True,
 )
@@ -133,7 +163,23 @@ PROGRAM_COURSE = pa.DataFrameSchema(
         "program_uuid": _uuid(),
         "course_uuid": _uuid(nullable=True),
         "course_key": _text(),
-        "position": pa.Column(NUMBER, pa.Check.ge(1)),
+        "position": _position(),
+    },
+    strict=True,
+)
+
+CURRICULUM_COURSE = pa.DataFrameSchema(
+    {**PROGRAM_COURSE.columns, "curriculum_uuid": _uuid()},
+    strict=True,
+)
+
+CURRICULUM_PROGRAM = pa.DataFrameSchema(
+    {
+        "document": _document(),
+        "program_uuid": _uuid(),
+        "curriculum_uuid": _uuid(),
+        "child_uuid": _uuid(),
+        "position": _position(),
     },
     strict=True,
 )
@@ -144,6 +190,10 @@ FRAMES = {
     "course_run": COURSE_RUN,
     "program": PROGRAM,
     "program_course": PROGRAM_COURSE,
+    "program_organization": PROGRAM_ORGANIZATION,
+    "curriculum": CURRICULUM,
+    "curriculum_course": CURRICULUM_COURSE,
+    "curriculum_program": CURRICULUM_PROGRAM,
 }
 """Schema by table name."""
 
@@ -153,10 +203,18 @@ RECORD_KEYS = {
     "course_run": "run_key",
     "program": "uuid",
     "program_course": "course_key",
+    "program_organization": "key",
+    "curriculum": "uuid",
+    "curriculum_course": "course_key",
+    "curriculum_program": "child_uuid",
 }
 """The column that names a row of each staged table to people."""
 
-COURSE_KEYS = {"catalog_course": ("key", "key_for_reruns"), "program_course": ("course_key",)}
+COURSE_KEYS = {
+    "catalog_course": ("key", "key_for_reruns"),
+    "program_course": ("course_key",),
+    "curriculum_course": ("course_key",),
+}
 """The columns, by table, that hold keys of courses."""
 
 OPTIONAL_VALUES = {"catalog_course": ("key_for_reruns",)}

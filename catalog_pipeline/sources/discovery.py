@@ -1,6 +1,7 @@
 """course-discovery: the lists that are crawled, and the columns that are picked from their documents."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -16,6 +17,26 @@ def _read_page(body: Any) -> Page:
 
 def _key(document: Document) -> str | None:
     return document.get("uuid") or document.get("key")
+
+
+def _identities(document: Any) -> Any:
+    """A program without what its curricula say of their courses and programs beyond which ones these are.
+
+    Upstream sends parts of them there as they were some time ago, and none of that is read.
+    """
+    if not isinstance(document, dict) or not isinstance(document.get("curricula"), list):
+        return document
+    return document | {"curricula": [_without_details(curriculum) for curriculum in document["curricula"]]}
+
+
+def _without_details(curriculum: Any) -> Any:
+    if not isinstance(curriculum, dict):
+        return curriculum
+    nested = {name: curriculum[name] for name in ("courses", "programs") if isinstance(curriculum.get(name), list)}
+    return curriculum | {
+        name: [{field: one.get(field) for field in ("uuid", "key")} if isinstance(one, dict) else one for one in listed]
+        for name, listed in nested.items()
+    }
 
 
 def _listing(kind: str, path: str, **params: str) -> Listing:
@@ -38,17 +59,20 @@ COURSES = _listing(
     include_restricted="custom-b2b-enterprise,custom-b2c",
     include_hidden_course_runs="1",
 )
-PROGRAMS = _listing("program", "programs")
+PROGRAMS = replace(_listing("program", "programs"), content=_identities)
 LISTINGS = (ORGANIZATIONS, COURSES, PROGRAMS)
 
 
 def pick_columns(kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
-    """The cells of a kind's documents, by table and column. Owners of courses are organizations too."""
+    """The cells of a kind's documents, by table and column. Owners of courses and programs are organizations too."""
     rows_of = {"organization": _organization_rows, "course": _course_rows, "program": _program_rows}[kind]
     tables = {
         "organization": ["organization"],
         "course": ["catalog_course", "course_run", "organization"],
-        "program": ["program", "program_course"],
+        "program": [
+            *("program", "organization", "program_organization", "program_course"),
+            *("curriculum", "curriculum_course", "curriculum_program"),
+        ],
     }[kind]
     return pick(documents, {table: FRAMES[table].columns for table in tables}, rows_of)
 
@@ -125,6 +149,7 @@ def _run_cells(number: int, run: Document) -> Cells:
 def _program_rows(number: int, document: Document) -> Iterator[tuple[str, Cells]]:
     get = document.get
     uuid = get("uuid")
+    organizations, curricula = (_listed_if_told(document, name) for name in ("authoring_organizations", "curricula"))
     yield (
         "program",
         {
@@ -134,19 +159,36 @@ def _program_rows(number: int, document: Document) -> Iterator[tuple[str, Cells]
             "type": get("type"),
             "status": get("status"),
             "marketing_slug": get("marketing_slug"),
+            "lists_organizations": organizations is not None,
+            "lists_curricula": curricula is not None,
         },
     )
+    here = {"document": number, "program_uuid": uuid}
+    for position, organization in enumerate(organizations or [], 1):
+        yield "organization", _organization_cells(number, organization)
+        named = {"organization_uuid": organization.get("uuid"), "key": organization.get("key")}
+        yield "program_organization", {**here, **named, "position": position}
     for position, course in enumerate(_listed(document, "courses"), 1):
-        yield (
-            "program_course",
-            {
-                "document": number,
-                "program_uuid": uuid,
-                "course_uuid": course.get("uuid"),
-                "course_key": course.get("key"),
-                "position": position,
-            },
-        )
+        yield "program_course", {**here, **_course_identity(course), "position": position}
+    for curriculum in curricula or []:
+        yield from _curriculum_rows(here, curriculum)
+
+
+def _curriculum_rows(here: Cells, curriculum: Document) -> Iterator[tuple[str, Cells]]:
+    """A curriculum; of its courses and programs only which ones these are: what else it says of them lags."""
+    get = curriculum.get
+    courses, programs = (_listed_if_told(curriculum, name) for name in ("courses", "programs"))
+    lists = {"lists_courses": courses is not None, "lists_programs": programs is not None}
+    yield "curriculum", {**here, "uuid": get("uuid"), "name": get("name"), "is_active": get("is_active"), **lists}
+    of_it = {**here, "curriculum_uuid": get("uuid")}
+    for position, course in enumerate(courses or [], 1):
+        yield "curriculum_course", {**of_it, **_course_identity(course), "position": position}
+    for position, program in enumerate(programs or [], 1):
+        yield "curriculum_program", {**of_it, "child_uuid": program.get("uuid"), "position": position}
+
+
+def _course_identity(course: Document) -> Cells:
+    return {"course_uuid": course.get("uuid"), "course_key": course.get("key")}
 
 
 def _listed(document: Document, field: str) -> list[Any]:
@@ -155,6 +197,11 @@ def _listed(document: Document, field: str) -> list[Any]:
     if not isinstance(listed, list):
         raise TypeError(f"{field} is no list; where there is nothing to list, [] says so")
     return listed
+
+
+def _listed_if_told(document: Document, field: str) -> list[Any] | None:
+    """What a document lists in a field; None where it does not say. Raises TypeError where that is no list."""
+    return None if document.get(field) is None else _listed(document, field)
 
 
 def _language(document: Document, runs: list[Document]) -> Any:

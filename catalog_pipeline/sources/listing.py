@@ -13,6 +13,11 @@ Cells = dict[str, Any]
 """The cells of one row, by column: JSON values, as a document has them."""
 
 
+def whole(document: Any) -> Any:
+    """The document, as it is."""
+    return document
+
+
 @dataclass(frozen=True)
 class Page:
     """One page of a list: its documents, and how many the upstream says there are in all."""
@@ -38,6 +43,8 @@ class Listing:
     largest_page: int = 1000
     own_service: str | None = None
     """The service that serves the list, where the source has more than the one of its own name."""
+    content: Callable[[Any], Any] = whole
+    """What of a document makes it count as changed. May be asked for any JSON."""
 
     @property
     def service(self) -> str:

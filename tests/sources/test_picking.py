@@ -3,16 +3,17 @@
 from typing import Any
 
 import pytest
-from support.catalog import course, lms_run, organization, program, run
+from support.catalog import course, lms_run, organization, program, run, uuid_of
 
 from catalog_pipeline.schemas.catalog import FRAMES
 from catalog_pipeline.sources import discovery, lms
 from catalog_pipeline.sources.listing import Cells, Source, pick
 
+CURRICULUM = {"uuid": uuid_of("C"), "name": "C", "courses": [course("A+1")], "programs": [program("Q")]}
 DOCUMENTS = [
     (discovery, "organization", organization("A")),
     (discovery, "course", course("A+1", run("course-v1:A+1+r"))),
-    (discovery, "program", program("P", "A+1")),
+    (discovery, "program", program("P", "A+1", authoring_organizations=[organization("A")], curricula=[CURRICULUM])),
 ]
 
 
