@@ -1,1 +1,1 @@
-"""What starts work: the night's chain and its schedule, and one module for each sensor."""
+"""What starts work: the night's chain and its schedule, one module for each sensor, and what some of them share."""

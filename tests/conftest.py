@@ -3,20 +3,14 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 from hypothesis import settings as hypothesis_settings
-from psycopg import sql
 from sqlalchemy import Connection, Engine
 
-from catalog_pipeline.database.engine import Server, connected, ensure_database, make_engine
-from catalog_pipeline.database.schema import migrate
+from catalog_pipeline.database.engine import Server, connected, make_engine
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.settings import Settings
 
@@ -26,6 +20,7 @@ pytest_plugins = [
     "support.command",
     "support.content",
     "support.dagster",
+    "support.databases",
     "support.enrollments",
     "support.enterprise",
     "support.feeds",
@@ -37,7 +32,6 @@ hypothesis_settings.register_profile("suite", deadline=None)
 hypothesis_settings.load_profile("suite")
 
 UNSAFE_AND_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-TEMPLATE = "template_catalog"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,43 +59,6 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     with EmbeddedPostgres(folder, settings=UNSAFE_AND_FAST) as server:
         yield server
     shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def template(postgres: EmbeddedPostgres) -> str:
-    """The name of a migrated database that nobody is connected to."""
-    server = Server(postgres.url(TEMPLATE))
-    ensure_database(server)
-    engine = make_engine(server)
-    migrate(engine)
-    engine.dispose()
-    return TEMPLATE
-
-
-@pytest.fixture
-def new_server(postgres: EmbeddedPostgres, template: str) -> Callable[[], AbstractContextManager[Server]]:
-    """Makes migrated databases, for a test that needs several."""
-    return contextmanager(partial(_new_server, postgres, template))
-
-
-@pytest.fixture
-def server(new_server: Callable[[], AbstractContextManager[Server]]) -> Iterator[Server]:
-    """A migrated database of the test's own."""
-    with new_server() as made:
-        yield made
-
-
-def _new_server(postgres: EmbeddedPostgres, template: str) -> Iterator[Server]:
-    name = f"test_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        yield Server(postgres.url(name))
-        for database in (name, f"{name}_dagster"):
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
 
 
 @pytest.fixture

@@ -143,7 +143,8 @@ def check_request(request: Request) -> list[str]:
         once.setdefault(email.strip().lower(), email.strip())
     emails = list(once.values())
     if bad := [email for email in emails if len(email) > LONGEST_EMAIL or not re.fullmatch(EMAIL, email)]:
-        raise UsageError(f"These are no mail addresses: {', '.join(map(repr, bad))}. Correct them; nothing was done.")
+        named = ", ".join(repr(email[:LONGEST_EMAIL]) for email in bad)
+        raise UsageError(f"These are no mail addresses: {named}. Correct them; nothing was done.")
     if not emails:
         raise UsageError("Name the learners: give --email, or --emails with a file of addresses, one a line.")
     if not 0 <= request.price_cents <= LARGEST_PRICE:

@@ -26,7 +26,7 @@ DONE = ("reminded", "already_reminded", "cancelled", "already_cancelled")
 
 @dataclass(frozen=True)
 class Answers:
-    """What became of each assignment: uuid, outcome."""
+    """What became of each assignment that was named: uuid, outcome; its id and its state before, null where unknown."""
 
     assignments: list[Row]
 
@@ -39,6 +39,15 @@ class Answers:
     def exit_code(self) -> ExitCode:
         """The exit status: SOME_ROWS_LEFT where something could not be done."""
         return ExitCode.DONE if set(self.counts) <= set(DONE) else ExitCode.SOME_ROWS_LEFT
+
+    def ids(self, outcome: str) -> list[int]:
+        """The ids of the assignments with this outcome."""
+        return [row["id"] for row in self.assignments if row["outcome"] == outcome]
+
+    def as_json(self) -> Row:
+        """The report of `assignments remind --json` and `cancel --json`."""
+        told = [{name: row[name] for name in ("uuid", "outcome")} for row in self.assignments]
+        return {"counts": self.counts, "assignments": told}
 
 
 @contextmanager
@@ -66,12 +75,13 @@ def ask(connection: Connection, uuids: Sequence[UUID]) -> None:
     connection.execute(text(ASKED), {"uuids": list(uuids)})
 
 
-def answers(connection: Connection, outcome: str, **parameters: object) -> Answers:
-    """The outcome of each row of `asked` (alias w), which `outcome` gives as SQL, in the order of asking."""
+def answers(connection: Connection, uuids: Sequence[UUID], outcome: str, **parameters: object) -> Answers:
+    """The outcome for each of these assignments, as `outcome` gives it: SQL over a row of `asked` (w)."""
+    ask(connection, uuids)
     decided = f"""
-        SELECT w.uuid, CASE WHEN w.id IS NULL THEN 'unknown'
-                            WHEN w.owner = 'enterprise_access' THEN 'owned_elsewhere'
-                            ELSE {outcome} END AS outcome, w.id
+        SELECT w.uuid, w.id, w.state, CASE WHEN w.id IS NULL THEN 'unknown'
+                                           WHEN w.owner = 'enterprise_access' THEN 'owned_elsewhere'
+                                           ELSE {outcome} END AS outcome
         FROM asked w ORDER BY w.position"""
     return Answers(rows(connection, decided, **parameters))
 

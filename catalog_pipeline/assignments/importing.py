@@ -51,7 +51,7 @@ def _import(publication: Publication, records: RecordFile, *, dry_run: bool) -> 
     if not dry_run:
         rebuild(publication.connection, Found(assignments.TOUCHED, {}), as_of=publication.as_of)
     uuids = {line: document.get("uuid") for line, document in records.documents.items()}
-    report = make_report(records.misfits, errors(publication.connection), _told(outcomes, uuids, dry_run), uuids)
+    report = make_report(records, errors(publication.connection), _told(outcomes, uuids, dry_run))
     publication.count(assignments.TABLE, {"rejected": report.counts["rejected"]})
     return report
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,7 +27,10 @@ from catalog_pipeline.errors import UsageError
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from catalog_pipeline.assignments.asked import Answers
     from catalog_pipeline.assignments.reading import Filters
+
+    Mailed = tuple[Callable[..., Answers], Sequence[str]]
 
 Uuids = Annotated[list[UUID] | None, typer.Argument(parser=parse_uuid, metavar="[U]...", help="Assignments' uuids.")]
 Named = Annotated[list[UUID], typer.Argument(parser=parse_uuid, metavar="U...", help="Assignments' uuids.")]
@@ -35,6 +38,9 @@ All = Annotated[bool, typer.Option("--all", help="All that can be, of those that
 OfConfiguration = Annotated[
     UUID, typer.Option("--configuration", parser=parse_uuid, metavar="U", help="The configuration that they are of.")
 ]
+LARGEST = 2**63 - 1
+"""The largest number that the database has."""
+MOST_DAYS = 3_650
 POLICY = "The policy that assigns, by its uuid."
 
 
@@ -45,7 +51,9 @@ def allocate(
     price_cents: Annotated[int, typer.Option(metavar="N", help="What each learner costs, in US cents.")],
     email: Annotated[list[str] | None, typer.Option(metavar="E", help="A learner's address.")] = None,
     emails: Annotated[Path | None, typer.Option(metavar="FILE", help="A file of addresses, one a line.")] = None,
-    admin: Annotated[int | None, typer.Option(metavar="ID", help="The LMS id of who allocates.")] = None,
+    admin: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST, metavar="ID", help="The LMS id of who allocates.")
+    ] = None,
     as_of: AsOf = None,
     dry_run: DryRun = False,
     wide: AsWide = False,
@@ -74,22 +82,44 @@ def allocate(
     raise SystemExit(int(done.exit_code))
 
 
-@app.command()
-def remind(
-    uuids: Uuids = None,
-    everything: All = False,
-    configuration: Configuration = None,
-    states: States = None,
-    learner_states: LearnerStates = None,
-    email: Email = None,
-    learner: Learner = None,
-    content: ContentKey = None,
-    search: Search = None,
-    as_of: AsOf = None,
-    dry_run: DryRun = False,
-    wide: AsWide = False,
-    as_json: AsJson = False,
-) -> None:
+def _of_chosen(verb: Callable[[], Mailed]) -> None:
+    """Make `verb` a command over assignments that are named, or chosen by the options of `list`.
+
+    It returns what to do to them, and the states that --all looks for. Its docstring is the command's help.
+    """
+
+    def command(
+        uuids: Uuids = None,
+        everything: All = False,
+        configuration: Configuration = None,
+        states: States = None,
+        learner_states: LearnerStates = None,
+        email: Email = None,
+        learner: Learner = None,
+        content: ContentKey = None,
+        search: Search = None,
+        as_of: AsOf = None,
+        dry_run: DryRun = False,
+        wide: AsWide = False,
+        as_json: AsJson = False,
+    ) -> None:
+        from catalog_pipeline.assignments.reading import Filters
+        from catalog_pipeline.cli.assigning_output import print_answers
+
+        do, all_in = verb()
+        filters = Filters(configuration, states or (), learner_states or (), email, learner, content, search)
+        with database() as (settings, engine):
+            chosen = _chosen(engine, uuids, filters, all_in, everything=everything)
+            clock = as_of or datetime.now(UTC)
+            found = do(engine, chosen, as_of=clock, settings=settings, actor=_actor(), dry_run=dry_run)
+        print_answers(found, dry_run=dry_run, as_json=as_json)
+        raise SystemExit(int(found.exit_code))
+
+    app.command(verb.__name__, help=verb.__doc__)(command)
+
+
+@_of_chosen
+def remind() -> Mailed:
     """Remind learners of what is allocated to them.
 
     A learner is reminded of an assignment once a day at most.
@@ -97,35 +127,12 @@ def remind(
     Example: catalog-pipeline assignments remind --all --learner-state waiting
     """
     from catalog_pipeline.assignments import reminding
-    from catalog_pipeline.assignments.reading import Filters
-    from catalog_pipeline.cli.assigning_output import print_answers
 
-    filters = Filters(configuration, states or (), learner_states or (), email, learner, content, search)
-    with database() as (settings, engine):
-        chosen = _chosen(engine, uuids, filters, reminding.REMINDABLE, everything=everything)
-        found = reminding.remind(
-            engine, chosen, as_of=as_of or datetime.now(UTC), settings=settings, actor=_actor(), dry_run=dry_run
-        )
-    print_answers(found, dry_run=dry_run, as_json=as_json)
-    raise SystemExit(int(found.exit_code))
+    return reminding.remind, reminding.REMINDABLE
 
 
-@app.command()
-def cancel(
-    uuids: Uuids = None,
-    everything: All = False,
-    configuration: Configuration = None,
-    states: States = None,
-    learner_states: LearnerStates = None,
-    email: Email = None,
-    learner: Learner = None,
-    content: ContentKey = None,
-    search: Search = None,
-    as_of: AsOf = None,
-    dry_run: DryRun = False,
-    wide: AsWide = False,
-    as_json: AsJson = False,
-) -> None:
+@_of_chosen
+def cancel() -> Mailed:
     """Take assignments back that nobody has accepted.
 
     Each learner gets a mail.
@@ -133,25 +140,16 @@ def cancel(
     Example: catalog-pipeline assignments cancel \\
         6f1f5f0e-0000-4000-8000-00000000ca7a
     """
-    from catalog_pipeline.assignments import reminding
-    from catalog_pipeline.assignments.reading import Filters
-    from catalog_pipeline.cli.assigning_output import print_answers
+    from catalog_pipeline.assignments import cancelling
 
-    filters = Filters(configuration, states or (), learner_states or (), email, learner, content, search)
-    with database() as (settings, engine):
-        chosen = _chosen(engine, uuids, filters, reminding.CANCELABLE, everything=everything)
-        found = reminding.cancel(
-            engine, chosen, as_of=as_of or datetime.now(UTC), settings=settings, actor=_actor(), dry_run=dry_run
-        )
-    print_answers(found, dry_run=dry_run, as_json=as_json)
-    raise SystemExit(int(found.exit_code))
+    return cancelling.cancel, cancelling.CANCELABLE
 
 
 @app.command()
 def nudge(
     uuids: Uuids = None,
     configuration: Configuration = None,
-    days: Annotated[int, typer.Option(min=1, help="How many days before the start.")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=MOST_DAYS, help="How many days before the start.")] = 30,
     as_of: AsOf = None,
     dry_run: DryRun = False,
     wide: AsWide = False,

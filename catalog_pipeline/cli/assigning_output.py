@@ -22,6 +22,21 @@ SHOWN = 100
 """Rows of a table at most; --json has all."""
 DRY = " Nothing was written, and nobody was mailed."
 
+WHY = {
+    "unknown": "There is no such assignment: `catalog-pipeline assignments list` shows those there are.",
+    "owned_elsewhere": "enterprise-access owns it: change it there, or adopt its configuration.",
+    "already_reminded": "It was today (UTC) already: a learner is reminded once a day.",
+}
+"""Why something was not done, and what to do, by outcome."""
+WHY_OF_STATE = {
+    "accepted": "The learner has accepted it: only reversing its payment ends it.",
+    "errored": "The learner's enrollment failed: allocate it again.",
+    "cancelled": "It was cancelled: allocate it again if it is wanted.",
+    "expired": "It has expired, and costs nothing any more: allocate it again if it is wanted.",
+    "reversed": "Its payment was reversed: allocate it again if it is wanted.",
+}
+"""The same where the state does not allow it, by the state."""
+
 
 def print_allocation(done: Allocation, *, dry_run: bool, as_json: bool) -> None:
     """Print what became of an allocation."""
@@ -46,9 +61,10 @@ def print_allocation(done: Allocation, *, dry_run: bool, as_json: bool) -> None:
 def print_answers(found: Answers, *, dry_run: bool, as_json: bool) -> None:
     """Print what became of each assignment that a person named."""
     if as_json:
-        print_json({"counts": found.counts, "assignments": found.assignments})
+        print_json(found.as_json())
         return
-    _print_some(found.assignments, ["uuid", "outcome"])
+    told = [{**row, "why": _why(row)} for row in found.assignments]
+    _print_some(told, ["uuid", "outcome", *(["why"] if any(row["why"] for row in told) else [])])
     _print_counts(found.counts, dry_run=dry_run)
 
 
@@ -103,6 +119,13 @@ def print_credits(found: Sequence[Row], *, as_json: bool) -> None:
     told = [{**policy, "assignments": len(policy["learner_content_assignments"])} for policy in found]
     columns = ["uuid", "access_method", "remaining_balance", "spend_limit", "subsidy_expiration_date", "assignments"]
     print_table(told, columns=columns, essential=2)
+
+
+def _why(row: Row) -> str | None:
+    """Why something was not done with an assignment, in a sentence; None where it was done."""
+    if row["outcome"] in ("not_remindable", "not_cancelable"):
+        return WHY_OF_STATE[row["state"]]
+    return WHY.get(row["outcome"])
 
 
 def _print_some(told: Sequence[Row], columns: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from catalog_pipeline.cli.shared import AsJson, AsOf, AsWide, DryRun, database, 
 
 app = typer.Typer(no_args_is_help=True, help="Content that customers assigned to learners.")
 
-
+MOST_ROWS = 10**9
 Configuration = Annotated[
     UUID | None,
     typer.Option("--configuration", parser=parse_uuid, metavar="U", help="Only those of this configuration."),
@@ -101,8 +101,8 @@ def list_(
             " with - before it, downwards."
         ),
     ] = "-recent_action_time",
-    limit: Annotated[int, typer.Option(min=0, help="The most to show.")] = 100,
-    offset: Annotated[int, typer.Option(min=0, help="How many to pass over.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, max=MOST_ROWS, help="The most to show.")] = 100,
+    offset: Annotated[int, typer.Option(min=0, max=MOST_ROWS, help="How many to pass over.")] = 0,
     wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:

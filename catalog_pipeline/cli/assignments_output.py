@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,8 @@ def print_expiry(expiry: Expiry, *, as_json: bool) -> None:
         print_table(told[:SHOWN], columns=["uuid", "outcome", "date", "reason", "error"], essential=3)
     if len(told) > SHOWN:
         say(f"{len(told) - SHOWN:,} more are not shown; --json has all.")
-    counts = ", ".join(f"{n:,} {outcome}" for outcome, n in expiry.counts.items() if n)
+    found = Counter(one.outcome.replace("_", " ") for one in expiry.assignments)
+    counts = ", ".join(f"{n:,} {outcome}" for outcome, n in found.items())
     say(f"{len(told):,} due{f': {counts}' if counts else ''}.{' Nothing was written.' if expiry.dry_run else ''}")
     if expiry.revivable:
         shown = ", ".join(map(str, expiry.revivable[:SHOWN]))

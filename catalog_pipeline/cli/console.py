@@ -22,6 +22,8 @@ from catalog_pipeline.database.rows import Row
 from catalog_pipeline.spreadsheets import UNSEEN, write_csv
 
 WIDTH_WITHOUT_TERMINAL = 160
+LONGEST_CELL = 1_000
+"""Characters of a value that a table of a verb shows; --json has all."""
 WIDE = 100_000
 INSTANT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T([0-9]{2}:[0-9]{2}):[0-9]{2}([.][0-9]+)?(Z|[+]00:00)")
 _errors = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -95,7 +97,12 @@ def print_table(
     first `essential` ones.
     """
     names = list(columns or (rows[0] if rows else []))
-    print_grid(names, [[row.get(name) for name in names] for row in rows], title, essential=essential)
+    print_grid(names, [[_cut(row.get(name)) for name in names] for row in rows], title, essential=essential)
+
+
+def _cut(value: Any) -> Any:
+    too_long = isinstance(value, str) and len(value) > LONGEST_CELL
+    return f"{value[:LONGEST_CELL]}…" if too_long else value
 
 
 def print_grid(

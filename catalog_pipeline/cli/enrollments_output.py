@@ -28,7 +28,8 @@ def print_answers(answers: Answers, *, as_json: bool) -> None:
         {"key": key, "status": result["status"], "detail": result["detail"] and result["detail"]["message"]}
         for key, result in answers.results.items()
     ]
-    print_table(told[:SHOWN], columns=["key", "status", "detail"])
+    if told:
+        print_table(told[:SHOWN], columns=["key", "status", "detail"])
     if len(told) > SHOWN:
         say(f"… and {len(told) - SHOWN:,} more: --json prints them all.")
     for result in answers.results.values():

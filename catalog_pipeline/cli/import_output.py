@@ -1,6 +1,6 @@
 """What the import verbs print: how many rows had which outcome, and what is wrong with those that were rejected."""
 
-from catalog_pipeline.cli.console import print_json, print_table, say
+from catalog_pipeline.cli.console import complain, print_json, print_table, say
 from catalog_pipeline.enterprise.report import OUTCOMES, ImportReport
 
 SHOWN = 50
@@ -9,6 +9,8 @@ SHOWN = 50
 
 def print_import(report: ImportReport, *, dry_run: bool, as_json: bool) -> None:
     """Print what an import did, or would do."""
+    for warning in report.warnings:
+        complain(warning, "yellow")
     if as_json:
         print_json(report.as_json())
         return

@@ -79,8 +79,8 @@ def print_refreshes(
     if crawls:
         print_table(crawls, essential=5)
         say()
-    if loads:
-        _print_loads([load for load in loads if load["outcome"] not in ("refused", "failed")])
+    if published := [load for load in loads if load["outcome"] not in ("refused", "failed")]:
+        _print_loads(published)
     if enterprise:
         say("Expirations: {rebuilt} rebuilt, {moved} of them moved.".format(**enterprise.rebuild))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from catalog_pipeline.settings import Settings
 
 
+FIRST_YEAR, LAST_YEAR = 1000, 9000
+"""Beyond these there may be no instant some days before or after."""
+
+
 def one_format(context: typer.Context, option: typer.CallbackParam, value: bool) -> bool:
     """The callback of each option that names a format. Raises UsageError where two are given."""
     given = context.meta.setdefault("formats", [])
@@ -36,6 +41,8 @@ def parse_instant(value: str) -> datetime:
         instant = datetime.fromisoformat(value.strip())
     except ValueError:
         raise UsageError(f"{value!r} is no instant: give one such as 2026-03-01 or 2026-03-01T12:00:00Z.") from None
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise UsageError(f"{value!r} is too far away: give an instant of the years {FIRST_YEAR} to {LAST_YEAR}.")
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
@@ -91,12 +98,12 @@ AsWide = Annotated[
 
 def read_text(file: Path) -> str:
     """The text of a file, or of standard input where the file is -. Raises UsageError if it cannot be read."""
-    if str(file) == "-":
-        return sys.stdin.buffer.read().decode("utf-8", "replace")
     try:
-        return file.read_bytes().decode("utf-8", "replace")
+        content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.") from None
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # as Windows writes it
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig", "replace")
 
 
 @contextmanager

@@ -157,5 +157,10 @@ ALLOCATION_EVIDENCE = (
     Field("expiration_date", "readable_instant", "earliest_possible_expiration.date"),
 )
 """What a record says of when it was allocated; the rule is `rules.allocated_at`."""
+SHOWN_ONLY = (
+    *("created", "modified", "learner_state", "error_reason", "learner_acknowledged", "content_metadata"),
+    *("allocated_at_from", "owner", "content_status", "content", "expiration"),
+)
+"""What assignments are listed with, by enterprise-access or here, and follows from other fields."""
 NESTED = ("actions", "recent_action", "earliest_possible_expiration")
 """The fields of an assignment that hold lists or objects; in CSV they are JSON."""

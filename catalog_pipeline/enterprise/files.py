@@ -1,5 +1,6 @@
 """Reads files of records: JSON lines, or CSV for assignments. A record is known by its line."""
 
+import codecs
 import csv
 import io
 import re
@@ -9,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from catalog_pipeline.enterprise.fields import FIELDS, NESTED
+from catalog_pipeline.enterprise.fields import ALLOCATION_EVIDENCE, FIELDS, NESTED, SHOWN_ONLY
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.sources.documents import decode
 
-BOM = b"\xef\xbb\xbf"
 WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 FLAGS = {"true": True, "false": False}
 
@@ -24,6 +24,8 @@ class RecordFile:
 
     documents: dict[int, dict[str, Any]] = field(default_factory=dict)
     misfits: dict[int, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    """What a person may have meant otherwise, though it is no error."""
 
 
 def read_json_lines(path: Path) -> RecordFile:
@@ -33,7 +35,7 @@ def read_json_lines(path: Path) -> RecordFile:
         if not line.strip():
             continue
         try:
-            document = decode(line)
+            document = _json(line)
         except ValueError:
             found.misfits[number] = "The line is not JSON."
             continue
@@ -42,6 +44,13 @@ def read_json_lines(path: Path) -> RecordFile:
         else:
             found.misfits[number] = "The line is JSON, but not an object."
     return found
+
+
+def _json(line: bytes) -> Any:
+    """Parse a line. Raises ValueError."""
+    if b"\0" in line:
+        raise ValueError("a NUL")  # json would guess at another encoding than UTF-8
+    return decode(line)
 
 
 def read_csv(path: Path) -> RecordFile:
@@ -59,6 +68,7 @@ def read_csv(path: Path) -> RecordFile:
             raise UsageError(
                 f"{path} names a column twice: {', '.join(sorted({n for n in names if names.count(n) > 1}))}."
             )
+        found.warnings += _doubts(path, names)
         for number, cells in lines:
             if len(cells) > len(names):
                 found.misfits[number] = (
@@ -76,7 +86,12 @@ def _content(path: Path) -> bytes:
         content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
-    return content.removeprefix(BOM)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):  # as Windows writes what it calls Unicode
+        try:
+            return content.decode("utf-16").encode()
+        except ValueError as error:
+            raise UsageError(f"{path} cannot be read: {error}. UTF-8 is needed.") from None
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -93,6 +108,18 @@ def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 FORMS = {field.name: field.form for field in FIELDS["assignment"]}
+REQUIRED = [field.name for field in FIELDS["assignment"] if field.required]
+COLUMNS = {*FORMS, *(field.paths[0][0] for field in ALLOCATION_EVIDENCE), *NESTED, *SHOWN_ONLY}
+
+
+def _doubts(path: Path, names: list[str]) -> list[str]:
+    """What a header makes one doubt: columns that it lacks, and such as mean nothing."""
+    lacking = [name for name in REQUIRED if name not in names]
+    unknown = [name for name in names if name not in COLUMNS]
+    return [
+        *([f"{path} has no column {', '.join(lacking)}: commas must stand between columns."] if lacking else []),
+        *([f"No field of an assignment is called {', '.join(map(repr, unknown))}: not read."] if unknown else []),
+    ]
 
 
 def _document(cells: dict[str, str]) -> dict[str, Any]:

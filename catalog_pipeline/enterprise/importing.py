@@ -55,8 +55,7 @@ def _import(publication: Publication, records: RecordFile) -> ImportReport:
         decide_and_write(publication, kind, listed=False)
     link_policies(publication)
     written = [row for kind in KINDS for row in outcomes(publication, kind)]
-    uuids = {line: document.get("uuid") for line, document in records.documents.items()}
-    return make_report(records.misfits, errors(connection), written, uuids)
+    return make_report(records, errors(connection), written)
 
 
 def _reject_kinds(connection: Connection, kinds: dict[int, Any]) -> None:

@@ -1,10 +1,11 @@
 """What an import did with each row of its file."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from catalog_pipeline.database.rows import Row
+from catalog_pipeline.enterprise.files import RecordFile
 from catalog_pipeline.errors import ExitCode
 
 OUTCOMES = ("created", "updated", "unchanged", "rejected")
@@ -35,6 +36,8 @@ class ImportReport:
     """What an import did, row by row."""
 
     rows: list[ImportedRow]
+    warnings: Sequence[str] = ()
+    """What a person may have meant otherwise."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -54,23 +57,22 @@ class ImportReport:
         return {"counts": self.counts, "rows": [asdict(row) for row in self.rows]}
 
 
-def make_report(
-    misfits: Mapping[int, str], errors: Iterable[Row], outcomes: Iterable[Row], uuids: Mapping[int, object]
-) -> ImportReport:
+def make_report(records: RecordFile, errors: Iterable[Row], outcomes: Iterable[Row]) -> ImportReport:
     """The report of an import.
 
-    `misfits`: why lines are no records, by line. `errors`: row, rule, column, value, message. `outcomes`: row, uuid,
-    outcome of the rows that were written. `uuids`: what the rejected rows call themselves, by line.
+    `errors`: row, rule, column, value, message. `outcomes`: row, uuid, outcome of the rows that were written.
     """
     wrong = defaultdict(list)
-    for line, why in misfits.items():
+    for line, why in records.misfits.items():
         wrong[line].append(RowError("not_an_object", None, None, why))
     for error in errors:
         wrong[error["row"]].append(RowError(error["rule"], error["column"], error["value"], error["message"]))
-    rejected = [ImportedRow(line, _text(uuids.get(line)), "rejected", found) for line, found in wrong.items()]
+    rejected = [ImportedRow(line, _said_uuid(records, line), "rejected", found) for line, found in wrong.items()]
     written = [ImportedRow(row["row"], row["uuid"], row["outcome"], []) for row in outcomes]
-    return ImportReport(sorted([*rejected, *written], key=lambda row: row.row))
+    return ImportReport(sorted([*rejected, *written], key=lambda row: row.row), records.warnings)
 
 
-def _text(uuid: object) -> str | None:
+def _said_uuid(records: RecordFile, line: int) -> str | None:
+    """What a rejected row calls itself."""
+    uuid = records.documents.get(line, {}).get("uuid")
     return uuid if isinstance(uuid, str) else None

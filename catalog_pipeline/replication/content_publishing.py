@@ -6,7 +6,7 @@ from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.models.content import ContentMetadata, ContentRun
 from catalog_pipeline.replication.content_reading import LIVE, Content, ContentCatalog
 from catalog_pipeline.replication.content_removals import find_removals, mark_gone
-from catalog_pipeline.replication.content_staging import stage_content
+from catalog_pipeline.replication.content_staging import RUN_CONFLICT, stage_content
 from catalog_pipeline.rules import VERSION
 from catalog_pipeline.settings import Settings
 
@@ -78,28 +78,58 @@ def _columns(alias: str, columns: tuple[str, ...], derived: set[str]) -> str:
     return ", ".join(f'{alias}."{column}"' for column in columns if column not in derived)
 
 
+CLAIM_RUNS = f"""
+    CREATE TEMP TABLE claimed_run ON COMMIT DROP AS
+    WITH claims AS (
+        SELECT s.ctid AS staged, s.folded, s.run_key, s.document_id, s.nested, s.parent_content_key AS course
+        FROM staged_content_run s
+        UNION ALL
+        -- A course that is not decided now, or is held back, has it in its document.
+        SELECT NULL, {folded("r.run_key")}, r.run_key, o.id, true, r.parent_content_key
+        FROM catalog.content_run r JOIN landing.document o ON o.id = r.listed_by_id
+        WHERE r.enterprise_catalog_id = :catalog_id AND r.missing_since IS NULL
+          AND {folded("o.key")} <> {folded("r.run_key")}
+          AND CASE WHEN EXISTS (SELECT FROM left_pending l WHERE l.id = o.id) THEN true
+                   ELSE o.missing_since IS NULL
+                        AND NOT EXISTS (SELECT FROM pending p WHERE p.id = o.id AND NOT p.rejected) END)
+    SELECT *, row_number() OVER best AS place, first_value(course) OVER best AS winner,
+           first_value(document_id) OVER best AS winning_document
+    FROM claims WHERE folded IN (SELECT folded FROM staged_content_run)
+    WINDOW best AS (
+        PARTITION BY folded
+        ORDER BY nested DESC, starts_with(folded, 'course-v1:' || {folded("course")} || '+') DESC NULLS LAST,
+                 {folded("course")}, document_id, staged)"""
+"""Which document has each run: its course's goes before its own; of several courses the one that the run's key names,
+else the first by key."""
+
+
 def _merge_runs(publication: Publication, catalog_id: int) -> None:
-    """Merge the runs. The run inside its course's document goes before the one that has a document of its own."""
+    """Merge the runs, each as the first document that claims it has it."""
+    publication.execute(CLAIM_RUNS, catalog_id=catalog_id)
+    analyze(publication.connection, "claimed_run")
     publication.execute(
         f"""
         CREATE TEMP TABLE resolved_content_run ON COMMIT DROP AS
-        SELECT DISTINCT ON (s.folded) {_columns("s", RUN_COLUMNS, _OF_RUN)},
+        SELECT {_columns("s", RUN_COLUMNS, _OF_RUN)},
                CAST(:catalog_id AS bigint) AS enterprise_catalog_id, m.id AS content_metadata_id,
                NULL::timestamptz AS missing_since, now() AS fetched_at, s.document_id AS listed_by_id,
                coalesce(r.id, nextval(pg_get_serial_sequence('catalog.content_run', 'id'))) AS id
-        FROM staged_content_run s
+        FROM claimed_run c JOIN staged_content_run s ON s.ctid = c.staged
         LEFT JOIN catalog.content_run r ON r.enterprise_catalog_id = :catalog_id AND {folded("r.run_key")} = s.folded
         LEFT JOIN catalog.content_metadata m ON m.enterprise_catalog_id = :catalog_id
             AND {folded("m.content_key")} = {folded("s.parent_content_key")}
-        WHERE s.nested OR NOT EXISTS (
-            -- A course that is not decided now has it in its document.
-            SELECT FROM landing.document o WHERE o.id = r.listed_by_id AND r.missing_since IS NULL
-               AND o.missing_since IS NULL AND {folded("o.key")} <> s.folded
-               AND NOT EXISTS (SELECT FROM pending p WHERE p.id = o.id AND NOT p.rejected))
-        ORDER BY s.folded, s.nested DESC, s.document_id""",
+        WHERE c.place = 1""",
         catalog_id=catalog_id,
     )
     publication.merge(ContentRun, "resolved_content_run", RUN_COLUMNS, not_compared=("fetched_at",))
+    publication.reject(
+        "catalog.content_run",
+        f"""SELECT DISTINCT document_id, run_key AS record_key, 'parent_content_key' AS column_name,
+                   '{RUN_CONFLICT}' AS rule, course AS value,
+                   format('%s lists this run, too, and goes first: the run is its, and not one of %s.', winner, course)
+                       AS message
+            FROM claimed_run WHERE nested AND document_id <> winning_document""",
+    )
 
 
 def _settle(publication: Publication) -> None:

@@ -53,6 +53,8 @@ STAGED = {
     },
 }
 """The columns of `staged_<table>`, with their SQL types, beside document_id."""
+RUN_CONFLICT = "run_conflict"
+"""The rule of a reject: another course of the catalog lists the run too, and has it."""
 NEXT_PENDING = f"""
     SELECT d.id, d.payload_hash, d.payload FROM landing.document d
     WHERE d.source = 'enterprise' AND d.kind = 'content' AND d.scope = :uuid AND d.id > :after AND {PENDING}
@@ -60,13 +62,16 @@ NEXT_PENDING = f"""
       AND NOT EXISTS (SELECT FROM pending p WHERE p.id = d.id)
     ORDER BY d.id LIMIT :limit"""
 GIVEN_UP = f"""
-    SELECT d.id FROM catalog.content_run r JOIN pending p ON p.id = r.listed_by_id AND p.payload_hash IS NOT NULL
+    SELECT d.id FROM catalog.content_run r JOIN pending p ON p.id = r.listed_by_id AND NOT p.rejected
     JOIN landing.document d ON d.source = 'enterprise' AND d.kind = 'content' AND d.scope = :uuid
-         AND {folded("d.key")} = {folded("r.run_key")}
-    WHERE NOT p.rejected AND d.missing_since IS NULL
-      AND NOT EXISTS (SELECT FROM pending o WHERE o.id = d.id)
-      AND NOT EXISTS (SELECT FROM staged_content_run s WHERE s.folded = {folded("r.run_key")})"""
-"""SQL of the documents of runs that stood in a course's document, which has them no longer."""
+    WHERE d.missing_since IS NULL AND NOT EXISTS (SELECT FROM pending o WHERE o.id = d.id)
+      AND NOT EXISTS (SELECT FROM staged_content_run s WHERE s.folded = {folded("r.run_key")})
+      AND (p.payload_hash IS NOT NULL AND {folded("d.key")} = {folded("r.run_key")}
+           OR d.id IN (SELECT c.document_id FROM ops.rejected_record c
+                       WHERE c.cleared_at IS NULL AND c.rule = '{RUN_CONFLICT}'
+                         AND {folded("c.record_key")} = {folded("r.run_key")}))"""
+"""SQL of documents that have a run which stood in a course's document, and is there no longer: its own, or those of
+other courses that list it too."""
 
 
 def stage_content(publication: Publication, content: Content, reject_share: float) -> None:

@@ -77,9 +77,9 @@ def shown_start(course: Course, as_of: datetime) -> datetime:
         return as_of
     if course.pacing != SELF_PACED or course.start > as_of:
         return course.start
-    ends = (as_of + timedelta(weeks=course.weeks_to_complete)).astimezone(UTC).date()
-    in_time = ends <= course.end.astimezone(UTC).date()
-    return as_of if in_time or course.start < as_of - STARTED_LONG_AGO else course.start
+    days_left = (course.end.astimezone(UTC).date() - as_of.astimezone(UTC).date()).days
+    in_time = 7 * course.weeks_to_complete <= days_left
+    return as_of if in_time or as_of - course.start > STARTED_LONG_AGO else course.start
 
 
 def in_words(names: Sequence[str]) -> str:
@@ -90,4 +90,4 @@ def in_words(names: Sequence[str]) -> str:
 
 
 def _seconds(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

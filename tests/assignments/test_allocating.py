@@ -114,7 +114,13 @@ def test_who_has_the_content_already_is_left_alone_and_costs_nothing(
 def test_what_ended_is_allocated_again(
     engine: Engine, budget: Budget, course: int, upstreams: Upstreams, state: str
 ) -> None:
-    times = {"cancelled_at": NOW, "expired_at": NOW, "errored_at": NOW, "reversed_at": NOW, "accepted_at": NOW}
+    times: dict[str, Any] = {
+        "cancelled_at": NOW,
+        "expired_at": NOW,
+        "errored_at": NOW,
+        "reversed_at": NOW,
+        "accepted_at": NOW,
+    }
     budget.assign("a@b.example", state=state, expired_reason="NINETY_DAYS_PASSED", content_title="Old", **times)
     done = allocated(engine, upstreams, "A@b.example", cents=250_000, as_of=NOW + DAY)
     assert sizes(done) == (0, 1, 0)

@@ -317,6 +317,43 @@ def test_csv_has_the_same_columns_and_its_rows_count_from_the_header(acme: Acme,
     assert (row["state"], row["content_title"]) == ("allocated", "Two\nlines")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_file_is_read_as_windows_writes_it(acme: Acme, tmp_path: Path, suffix: str, encoding: str) -> None:
+    names = ["assignment_configuration", "learner_email", "content_key"]
+    rows = [[uuid_of("configuration"), f"{name}@example.org", "A+1"] for name in ("ann", "bob")]
+    lines = [",".join(row) for row in (names, *rows)]
+    if suffix == "jsonl":
+        lines = [json.dumps(dict(zip(names, row, strict=True))) for row in rows]
+    file = tmp_path / f"assignments.{suffix}"
+    file.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+    assert outcomes(import_assignments(acme.engine, file, actor="cli:ann", as_of=AS_OF)) == ["created"] * 2
+    file.write_bytes(file.read_bytes()[:-1] if encoding == "utf-16" else b"\xff\xfe" + b"x" * 3)
+    with pytest.raises(UsageError, match=r"cannot be read: .* is needed"):
+        import_assignments(acme.engine, file, actor="cli:ann")
+
+
+def test_no_line_of_json_is_guessed_to_be_in_another_encoding(acme: Acme, tmp_path: Path) -> None:
+    file = tmp_path / "assignments.jsonl"
+    file.write_bytes(json.dumps(assignment("ann")).encode("utf-16-le"))
+    (row,) = import_assignments(acme.engine, file, actor="cli:ann").rows
+    assert [error.rule for error in row.errors] == ["not_an_object"]
+
+
+def test_columns_that_mean_nothing_and_such_as_lack_are_told(acme: Acme, tmp_path: Path) -> None:
+    def warnings(header: str) -> list[str]:
+        file = tmp_path / "assignments.csv"
+        file.write_text(header + "\n")
+        return list(import_assignments(acme.engine, file, actor="cli:ann").warnings)
+
+    needed = "assignment_configuration,learner_email,content_key"
+    shown = "created,modified,learner_state,error_reason,recent_action,earliest_possible_expiration,actions"
+    assert warnings(f"{needed},uuid,state,allocated_at,credit_request_uuid,{shown}") == []
+    assert warnings(f"{needed},stat") == ["No field of an assignment is called 'stat': not read."]
+    lacking, _ = warnings(needed.replace(",", ";"))
+    assert "assignments.csv has no column assignment_configuration, learner_email, content_key" in lacking
+
+
 def test_a_file_that_cannot_be_read_is_a_wrong_request(acme: Acme, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.jsonl cannot be read: No such file"):
         import_assignments(acme.engine, tmp_path / "none.jsonl", actor="cli:ann")

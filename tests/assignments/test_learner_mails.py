@@ -10,10 +10,11 @@ from support.assignments import COURSE, DAY, NOW, RUN, Budget
 
 from catalog_pipeline.assignments.acknowledging import Acknowledgement, acknowledge
 from catalog_pipeline.assignments.asked import Answers
+from catalog_pipeline.assignments.cancelling import cancel
 from catalog_pipeline.assignments.mails import preview
 from catalog_pipeline.assignments.nudging import Ask, Nudges, nudge, nudge_all
 from catalog_pipeline.assignments.privacy import Clearing, clear_personal_data
-from catalog_pipeline.assignments.reminding import cancel, remind
+from catalog_pipeline.assignments.reminding import remind
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.errors import LoadRefusedError, UsageError
 from catalog_pipeline.rules.content_rules import EXECUTIVE_EDUCATION

@@ -54,6 +54,23 @@ def test_learners_are_assigned_reminded_and_let_go(command: Command, budget: Bud
     ]
 
 
+def test_what_cannot_be_taken_back_is_told_with_the_reason_and_what_to_do(command: Command, budget: Budget) -> None:
+    budget.assign(state="expired")
+    (row,) = budget.rows("SELECT uuid::text FROM catalog.content_assignment")
+    uuid = row["uuid"]
+    said = " ".join(command("assignments", "cancel", uuid, str(UUID(int=99)), status=3).stdout.split())
+    assert "It has expired, and costs nothing any more: allocate it again if it is wanted." in said
+    assert "There is no such assignment: `catalog-pipeline assignments list` shows those there are." in said
+    told = command.json("assignments", "cancel", uuid, status=3)
+    assert told == {"counts": {"not_cancelable": 1}, "assignments": [{"uuid": uuid, "outcome": "not_cancelable"}]}
+
+
+def test_a_list_shows_the_beginning_of_a_title_that_has_no_end(command: Command, budget: Budget) -> None:
+    budget.assign(content_title="x" * 1_000_000)
+    assert command("assignments", "list").stdout.count("x") < 2_000
+    assert command.json("assignments", "list")["assignments"][0]["content_title"] == "x" * 1_000_000
+
+
 def test_a_refusal_is_told_with_status_4(command: Command, budget: Budget, course: int) -> None:
     told = allocate(command, "--email", "ann@acme.example", cents=1, status=4)
     assert (told["outcome"], told["reason"]) == ("refused", "price_out_of_range")
@@ -82,6 +99,13 @@ def test_a_refusal_is_told_with_status_4(command: Command, budget: Budget, cours
         (["nudge", str(UUID(int=9)), "--configuration", str(UUID(int=98))], "no assignment configuration"),
         (["acknowledge", str(UUID(int=9)), "--configuration", CONFIGURATION, "--learner", "7"], "None of these"),
         (["preview", str(UUID(int=9)), "--mail", "create"], "no assignment"),
+        (["remind", "--all", "--as-of", "9999-12-31"], "too far away"),
+        (["nudge", "--days", "999999999"], "Invalid value"),
+        (["list", "--offset", "99999999999999999999"], "Invalid value"),
+        (
+            [*("allocate", POLICY, "--content", COURSE, "--price-cents", "1"), "--admin", "99999999999999999999"],
+            "Invalid value",
+        ),
     ],
 )
 def test_what_is_typed_wrongly_is_told_with_status_2(
@@ -123,6 +147,15 @@ def test_a_learner_sees_what_may_be_spent_until_it_is_acknowledged(
     assert done == {"acknowledged": [made["uuid"]], "already_acknowledged": [], "unacknowledged": []}
     assert command.json("credits-available", *options) == []
     assert command.json("credits-available", "--customer", CUSTOMER, "--learner", "8") == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_of_addresses_is_read_as_windows_writes_it(
+    command: Command, budget: Budget, course: int, encoding: str
+) -> None:
+    addresses = command.home / "addresses.txt"
+    addresses.write_bytes("ann@acme.example\r\nbob@acme.example\r\n".encode(encoding))
+    assert len(allocate(command, "--emails", str(addresses), "--dry-run")["created"]) == 2
 
 
 class Upstream:

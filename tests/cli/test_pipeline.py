@@ -8,6 +8,7 @@ from random import Random
 
 import psycopg
 from support.command import COMMAND, Command
+from support.databases import Databases
 from support.processes import free_port, servers_of, wait_until
 
 from catalog_pipeline.database.engine import Server
@@ -122,7 +123,7 @@ def test_without_discovery_the_lms_alone_fills_the_catalog(command: Command) -> 
 def test_a_run_of_a_process_that_was_killed_is_swept_and_the_next_run_converges(
     command: Command, server: Server
 ) -> None:
-    process = subprocess.Popen([COMMAND, "run"], env=command.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = command.start("run")
     publishing = """
         SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -131,7 +132,7 @@ def test_a_run_of_a_process_that_was_killed_is_swept_and_the_next_run_converges(
         wait_until(lambda: connection.execute(publishing).fetchone() != (0,))
         connection.execute("SELECT pg_sleep(0.3)")
     process.kill()
-    process.wait()
+    process.join()
     summary = command.json("run")
     assert {stage["status"] for stage in summary["stages"]} == {"SUCCESS"}
     with psycopg.connect(server.dagster_url().replace("+psycopg2", "")) as connection:
@@ -140,28 +141,28 @@ def test_a_run_of_a_process_that_was_killed_is_swept_and_the_next_run_converges(
 
 
 def test_a_run_killed_at_any_moment_leaves_no_run_behind_and_the_next_is_as_if_nothing_had_been(
-    command: Command, server: Server, home: Path
+    command: Command, server: Server, databases: Databases, home: Path
 ) -> None:
     catalog = "select run_key, course_key, status, association_source from catalog.run order by run_key"
-    spared = Command(home / "spared", None)
-    spared.home.mkdir()
-    started = time.monotonic()
-    expected = spared.json("run")["tables"]
-    lasted = time.monotonic() - started
+    (home / "spared").mkdir()
+    with databases.copied() as other:
+        spared = Command(home / "spared", other)
+        started = time.monotonic()
+        expected = spared.json("run")["tables"]
+        lasted = time.monotonic() - started
+        expected_runs = spared.json("sql", catalog)
     rng = Random(2026)
     for _ in range(2):
-        process = subprocess.Popen(
-            [COMMAND, "run"], env=command.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = command.start("run")
         time.sleep(rng.uniform(0.2, 0.9) * lasted)
         process.kill()
-        process.wait()
+        process.join()
     summary = command.json("run")
     assert {stage["status"] for stage in summary["stages"]} == {"SUCCESS"}
     assert [(row["table"], row["rows"]) for row in summary["tables"]] == [
         (row["table"], row["rows"]) for row in expected
     ]
-    assert command.json("sql", catalog) == spared.json("sql", catalog)
+    assert command.json("sql", catalog) == expected_runs
     with psycopg.connect(server.dagster_url().replace("+psycopg2", "")) as connection:
         assert {status for (status,) in connection.execute("SELECT status FROM runs")} <= {"SUCCESS", "FAILURE"}
         assert connection.execute("SELECT count(*) FROM concurrency_slots WHERE run_id IS NOT NULL").fetchone() == (0,)

@@ -3,23 +3,21 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import Connection, Engine
+from support.databases import Databases
 
 from catalog_pipeline.database.engine import Server, make_engine
-from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from dbt_like_sql.model import SqlModel, read_model
 
 
 @pytest.fixture(scope="session")
-def engine(postgres: EmbeddedPostgres, template: str) -> Iterator[Engine]:
+def engine(databases: Databases) -> Iterator[Engine]:
     """A migrated database that all tests of SQL models share: each rolls its transaction back."""
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE test_sql_models TEMPLATE {template}")
-    made = make_engine(Server(postgres.url("test_sql_models")), "test")
-    yield made
-    made.dispose()
+    with databases.copied() as server:
+        made = make_engine(server, "test")
+        yield made
+        made.dispose()
 
 
 @pytest.fixture

@@ -3,17 +3,15 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy import Connection, Engine, text
+from support.databases import Databases
 from support.histories import grow
 
 from catalog_pipeline.assignments.expirations import LATER, TOUCHED
 from catalog_pipeline.database import events
-from catalog_pipeline.database.engine import Server, connected, make_engine
+from catalog_pipeline.database.engine import connected, make_engine
 from catalog_pipeline.database.events import Cursor, Range
-from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.queries.explain import explain
 from catalog_pipeline.queries.history import history
 from catalog_pipeline.queries.status import association_outcomes, status
@@ -31,19 +29,18 @@ MODELS = load_models()
 
 
 @pytest.fixture(scope="module")
-def long_engine(postgres: EmbeddedPostgres, template: str) -> Iterator[Engine]:
+def long_engine(databases: Databases) -> Iterator[Engine]:
     """A database with a long history."""
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE test_long_history TEMPLATE {}").format(sql.Identifier(template)))
-    made = make_engine(Server(postgres.url("test_long_history")), "test")
-    with connected(made) as connection:
-        grow(connection, runs=3_000, events=EVENTS)
-    with connected(made) as connection:
-        connection.execute(text("ANALYZE"))
-        for model in MODELS:
-            build(connection, model)
-    yield made
-    made.dispose()
+    with databases.copied() as server:
+        made = make_engine(server, "test")
+        with connected(made) as connection:
+            grow(connection, runs=3_000, events=EVENTS)
+        with connected(made) as connection:
+            connection.execute(text("ANALYZE"))
+            for model in MODELS:
+                build(connection, model)
+        yield made
+        made.dispose()
 
 
 @pytest.fixture

@@ -95,6 +95,42 @@ def test_the_run_inside_its_course_goes_before_its_own_document(replica: Replica
     ]
 
 
+@pytest.mark.parametrize("order", [("A+1", "A+0"), ("A+0", "A+1")])
+def test_a_run_that_two_courses_list_is_that_ones_which_its_key_names_in_whatever_order_they_come(
+    replica: Replica, catalogs: EnterpriseCatalogs, order: tuple[str, str]
+) -> None:
+    starts = {"A+1": "2026-04-01T00:00:00Z", "A+0": "2026-05-01T00:00:00Z"}
+    courses = {key: content_course(key, content_run(R1, start=start)) for key, start in starts.items()}
+    for key in order:
+        catalogs.listed[CATALOG].append(courses[key])
+        replica.loaded()
+    assert replica.runs("run_key, parent_content_key, start_raw") == [(R1, "A+1", starts["A+1"])]
+    assert replica.rejects() == [(R1, "parent_content_key", "run_conflict")]
+    # What is decided anew changes nothing of that.
+    courses["A+0"]["title"] = "Another"
+    assert replica.loaded().counts["catalog.content_run"] == {"rejected": 1}
+    assert replica.runs("parent_content_key, start_raw") == [("A+1", starts["A+1"])]
+    # The course is gone, or gives it up: the other one, which is as it was, has it now, until it is back.
+    for without in ([courses["A+0"]], [content_course("A+1"), courses["A+0"]]):
+        catalogs.listed[CATALOG] = without
+        replica.loaded()
+        assert replica.runs("parent_content_key, start_raw, missing_since") == [("A+0", starts["A+0"], None)]
+        assert replica.rejects() == []
+        catalogs.listed[CATALOG] = list(courses.values())
+        replica.loaded()
+        assert replica.runs("parent_content_key, start_raw") == [("A+1", starts["A+1"])]
+        assert replica.rejects() == [(R1, "parent_content_key", "run_conflict")]
+
+
+def test_a_run_that_its_key_does_not_decide_is_the_first_courses_by_key(
+    replica: Replica, catalogs: EnterpriseCatalogs
+) -> None:
+    for key in ("B+2", "b+1", "C+1"):
+        catalogs.listed[CATALOG].append(content_course(key, content_run(R1)))
+        replica.loaded()
+    assert replica.runs("run_key, parent_content_key") == [(R1, "b+1")]
+
+
 def test_a_run_without_its_course_is_linked_when_the_course_comes(
     replica: Replica, catalogs: EnterpriseCatalogs
 ) -> None:

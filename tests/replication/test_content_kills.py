@@ -11,7 +11,7 @@ from catalog_pipeline.loading.pending import PENDING
 BEFORE = [
     content_course("A+1", content_run("course-v1:A+1+R1"), content_run("course-v1:A+1+R2")),
     content_course("A+2", title="Old"),
-    content_course("A+3"),
+    content_course("A+3", content_run("course-v1:A+1+R1", start="2026-05-01T00:00:00Z")),
     run_document("course-v1:A+1+R2", "A+1"),
     {"content_type": "course", "title": "Without a key"},
 ]

@@ -7,15 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy import Engine, text
 from starlette.middleware import Middleware
+from support.databases import Databases
 from support.snapshot import snapshot
 
 from catalog_pipeline.database.engine import Server, connected, make_engine
-from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.errors import CatalogError, ExitCode
 from catalog_pipeline.replication.refresh import refresh
 from catalog_pipeline.sample.catalog import build_catalog
@@ -65,30 +63,24 @@ def served(day: int, *faults: Fault) -> Iterator[Served]:
 
 
 @contextmanager
-def database(postgres: EmbeddedPostgres, template: str) -> Iterator[tuple[str, Engine]]:
-    """A copy of a database that nobody is connected to, and an engine on it."""
-    name = f"faults_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        engine = make_engine(Server(postgres.url(name)), "test")
+def copied(databases: Databases, original: Server) -> Iterator[Engine]:
+    """An engine on a copy of a database that nobody is connected to."""
+    with databases.copied(original) as server:
+        engine = make_engine(server, "test")
         try:
-            yield name, engine
+            yield engine
         finally:
             engine.dispose()
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="module")
-def yesterday(postgres: EmbeddedPostgres, template: str) -> Iterator[str]:
-    """The name of a database with the catalog of day 0."""
-    with database(postgres, template) as (name, engine), served(0) as upstream:
+def yesterday(databases: Databases) -> Iterator[Server]:
+    """A database with the catalog of day 0."""
+    with databases.copied() as server, served(0) as upstream:
+        engine = make_engine(server, "test")
         assert upstream.refresh(engine) is None
         engine.dispose()
-        yield name
+        yield server
 
 
 def missing(found: dict[str, list[str]]) -> list[str]:
@@ -106,8 +98,8 @@ class Faultless:
 
 
 @pytest.fixture(scope="module")
-def faultless(postgres: EmbeddedPostgres, yesterday: str) -> Faultless:
-    with database(postgres, yesterday) as (_, engine), served(1) as upstream:
+def faultless(databases: Databases, yesterday: Server) -> Faultless:
+    with copied(databases, yesterday) as engine, served(1) as upstream:
         before = snapshot(engine)
         assert upstream.refresh(engine) is None
         after = snapshot(engine)
@@ -118,8 +110,8 @@ def faultless(postgres: EmbeddedPostgres, yesterday: str) -> Faultless:
 
 
 @pytest.fixture
-def engine(postgres: EmbeddedPostgres, yesterday: str) -> Iterator[Engine]:
-    with database(postgres, yesterday) as (_, found):
+def engine(databases: Databases, yesterday: Server) -> Iterator[Engine]:
+    with copied(databases, yesterday) as found:
         yield found
 
 

@@ -4,20 +4,18 @@ import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
-from uuid import uuid4
 
 import psutil
 import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import Engine, text
-from support.forks import FORKS
+from support.databases import Databases
+from support.forks import FORKS, start_command
 from support.snapshot import snapshot
 
 from catalog_pipeline.database.engine import Server, connected, make_engine
@@ -34,7 +32,6 @@ SIZE = 60
 KILLS = 50
 RESTARTS = 10
 PATIENCE = 60
-COMMAND = Path(sys.executable).with_name("catalog-pipeline")
 
 
 def load(url: str, upstream: str, credentials: Credentials) -> None:
@@ -78,7 +75,7 @@ def published(engine: Engine) -> dict[str, list[str]]:
 
 
 class Reader:
-    """Reads the catalog again and again, from `with` to its end, and keeps whatever it sees."""
+    """Reads the catalog whenever a transaction has ended, from `with` to its end, and keeps whatever it sees."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -87,8 +84,13 @@ class Reader:
         self._thread = Thread(target=self._read)
 
     def _read(self) -> None:
-        while not self._over.is_set():
-            look = published(self.engine)
+        last = None
+        while not self._over.wait(0.001):
+            with connected(self.engine) as connection:
+                ended = connection.execute(text("SELECT pg_current_snapshot()::text")).scalar_one()
+            if ended == last:
+                continue
+            last, look = ended, published(self.engine)
             if look not in self.seen:
                 self.seen.append(look)
 
@@ -141,25 +143,12 @@ def upstream() -> Iterator[SampleServer]:
         yield server
 
 
-def emptied(postgres: EmbeddedPostgres, template: str) -> str:
-    """The URL of a new database."""
-    name = f"kills_{uuid4().hex[:12]}"
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
-    return postgres.url(name)
-
-
 @pytest.fixture
-def twins(postgres: EmbeddedPostgres, template: str, upstream: SampleServer) -> Iterator[Twins]:
-    found = Twins(upstream, emptied(postgres, template), emptied(postgres, template))
-    yield found
-    found.dispose()
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        for engine in (found.engine, found.spared_engine):
-            name = sql.Identifier(str(engine.url.database))
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+def twins(databases: Databases, upstream: SampleServer) -> Iterator[Twins]:
+    with databases.copied() as killed, databases.copied() as spared:
+        found = Twins(upstream, killed.catalog_url, spared.catalog_url)
+        yield found
+        found.dispose()
 
 
 def test_a_load_killed_at_any_moment_leaves_the_old_or_the_new_and_the_next_one_heals(twins: Twins) -> None:
@@ -241,7 +230,7 @@ def command_environment(home: Path, twins: Twins, upstream: SampleServer) -> dic
 
 
 def test_a_database_restarted_at_any_moment_ends_the_load_and_the_next_one_heals(
-    own_server: EmbeddedPostgres, upstream: SampleServer
+    own_server: EmbeddedPostgres, upstream: SampleServer, tmp_path: Path
 ) -> None:
     rng = random.Random(2026)
     twins = Twins(upstream, *(make_database(own_server, name) for name in ("killed", "spared")))
@@ -251,21 +240,25 @@ def test_a_database_restarted_at_any_moment_ends_the_load_and_the_next_one_heals
         twins.load(twins.spared)
         old, new = published(twins.engine), published(twins.spared_engine)
         asked = upstream.requests.total()
-        process = subprocess.Popen(
-            [COMMAND, "refresh", "discovery", "--full"], env=environment, cwd=own_server.home,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        while upstream.requests.total() == asked and process.poll() is None:
+        (tmp_path / "stderr").write_text("")
+        process = start_command(
+            ["refresh", "discovery", "--full"],
+            own_server.home,
+            environment,
+            [Path(os.devnull), Path(os.devnull), tmp_path / "stderr"],
+        )
+        while upstream.requests.total() == asked and process.exitcode is None:
             time.sleep(0.01)  # until the crawl has begun
         time.sleep(rng.uniform(0, 1))
         restart(own_server, (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL)[number % 3])
-        said = process.communicate(timeout=PATIENCE)[1]
-        codes.append(process.returncode)
-        if process.returncode == 5:
+        process.join(PATIENCE)
+        said = (tmp_path / "stderr").read_text()
+        codes.append(process.exitcode)
+        if process.exitcode == 5:
             assert said.startswith(("error: The database went out of reach", "error: Cannot reach the database")), said
             assert said.count("\n") == 1
         else:
-            assert process.returncode == 3, said
+            assert process.exitcode == 3, said
         twins.dispose()  # the connections of before
         assert published(twins.engine) in (old, new)
         counts_add_up(twins.engine)

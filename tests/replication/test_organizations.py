@@ -1,14 +1,12 @@
 """Which organization a course belongs to when names change, and in whatever order the documents come."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from support.catalog import Catalog, Document, Upstream, course, organization, uuid_of
+from support.databases import Databases
 
-from catalog_pipeline.database.engine import Server, make_engine
+from catalog_pipeline.database.engine import make_engine
 from catalog_pipeline.settings import Settings
 
 U1, U2 = uuid_of("u1"), uuid_of("u2")
@@ -102,7 +100,7 @@ def documents(draw: st.DrawFn) -> list[tuple[str, Document]]:
 @hypothesis_settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_documents_that_do_not_collide_give_one_catalog_in_any_order_and_any_split(
-    new_server: Callable[[], AbstractContextManager[Server]],
+    databases: Databases,
     settings: Settings,
     upstream: Upstream,
     data: st.DataObject,
@@ -111,7 +109,7 @@ def test_documents_that_do_not_collide_give_one_catalog_in_any_order_and_any_spl
     cuts = data.draw(st.sets(st.integers(1, len(found)))) | {len(found)}
     states = []
     for parts in ({len(found)}, cuts):
-        with new_server() as server:
+        with databases.copied() as server:
             engine = make_engine(server, "test")
             catalog = Catalog(engine, settings, upstream)
             for end in sorted(parts):

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog_pipeline.assignments.texts import TEXTS
 from catalog_pipeline.rules.assignment_mails import (
     PROPERTIES,
     Course,
@@ -115,13 +116,14 @@ def test_a_self_paced_run_that_can_be_begun_now_begins_today(started: int, ends:
         start=st.none() | st.datetimes(timezones=st.just(UTC)),
         end=st.none() | st.datetimes(timezones=st.just(UTC)),
         pacing=st.sampled_from([None, "self_paced", "instructor_paced"]),
-        weeks_to_complete=st.none() | st.integers(0, 60),
+        weeks_to_complete=st.none() | st.integers(0, 60) | st.just(2**31 - 1),
         enroll_by=st.none() | st.datetimes(timezones=st.just(UTC)),
         partners=st.lists(st.text()),
         image_url=st.none() | st.text(),
     ),
     st.builds(Customer, *[st.none() | st.text()] * 4),
 )
-def test_every_property_is_text(kind: Kind, course: Course, customer: Customer) -> None:
-    told = properties(kind, course, customer, None, NOW)
+def test_every_property_is_text_of_which_a_mail_can_be_written(kind: Kind, course: Course, customer: Customer) -> None:
+    told = properties(kind, course, customer, course.enroll_by, NOW)
     assert all(isinstance(value, str) and value for value in told.values())
+    assert TEXTS[kind](told).subject

@@ -5,18 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
-from sqlalchemy import Engine
 from support.assignments import Budget
+from support.databases import Databases
 
 from catalog_pipeline.assignments.expirations import EVERYTHING, compute
-from catalog_pipeline.database.engine import Server, driver, make_engine
+from catalog_pipeline.database.engine import driver, make_engine
 from catalog_pipeline.database.rows import Row, rows
-from catalog_pipeline.embedded.postgres import EmbeddedPostgres
 from catalog_pipeline.rules.expiration import COLUMNS, REASONS
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -62,13 +60,12 @@ ASSIGNMENT: st.SearchStrategy[Row] = st.fixed_dictionaries(
 
 
 @pytest.fixture(scope="module")
-def standing(postgres: EmbeddedPostgres, template: str) -> Iterator[Budget]:
+def standing(databases: Databases) -> Iterator[Budget]:
     """A customer, in a database that the examples share: each rolls its transaction back."""
-    with psycopg.connect(postgres.url(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE test_expiration TEMPLATE {template}".encode())
-    engine: Engine = make_engine(Server(postgres.url("test_expiration")), "test")
-    yield Budget(engine)
-    engine.dispose()
+    with databases.copied() as server:
+        engine = make_engine(server, "test")
+        yield Budget(engine)
+        engine.dispose()
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])

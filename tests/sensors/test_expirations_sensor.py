@@ -78,7 +78,7 @@ def test_a_tick_that_dies_is_made_good_without_a_second_run_of_its_range(budget:
 
 def test_a_sensor_that_begins_looks_at_all_once(budget: Budget, daemon: Daemon) -> None:
     budget.assign()
-    assert daemon.tick() == ["the sensor began or the database was restored; 1 assignments without an expiration"]
+    assert daemon.tick() == ["the sensor began or the database was restored; assignments without an expiration: 1"]
     assert daemon.tick() == []
 
 

@@ -3,7 +3,6 @@
 import gzip
 import os
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import count
 from pathlib import Path
@@ -15,6 +14,7 @@ from psycopg.errors import AdminShutdown
 from sqlalchemy.exc import OperationalError
 from support.feeds import TYPE, FedCatalog, csv_of, fed
 
+from assets import feeds
 from assets.feeds import FEEDS, KEY
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.definitions import build_defs
@@ -74,10 +74,15 @@ class Daemon:
 
 
 @pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
+def instance(instance_with_files: DagsterInstance) -> DagsterInstance:
     """An instance with files: of one in memory, a tick does not see the partitions that it requests itself."""
-    with DagsterInstance.local_temp() as made:
-        yield made
+    return instance_with_files
+
+
+@pytest.fixture(autouse=True)
+def _files_are_finished_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The night waits between its two looks at the folders, for files that are still being written."""
+    monkeypatch.setattr(feeds, "SETTLING", 0.01)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from support.catalog import Catalog, Upstream, course, run
 
 from assets.catalog import CAUSE_TAG
 from catalog_pipeline.database.engine import connected
-from sensors.new_runs import AFTER_TAG, new_runs
+from sensors.new_runs import FOLLOWER, new_runs
 from sensors.outside_writes import outside_writes
 
 
@@ -129,7 +129,7 @@ def test_a_sensor_that_dies_between_request_and_cursor_requests_nothing_twice_an
     for one in instance.get_runs():
         daemon.work(one)
     assert None not in catalog.courses_of_runs().values()
-    assert len({one.tags[AFTER_TAG] for one in instance.get_runs()}) == 2
+    assert len({one.tags[FOLLOWER.after_tag] for one in instance.get_runs()}) == 2
 
 
 def test_after_a_restore_what_is_left_without_a_course_is_reconciled(
@@ -138,7 +138,7 @@ def test_after_a_restore_what_is_left_without_a_course_is_reconciled(
     catalog.add_run("course-v1:A+1+r")
     daemon = Daemon(defs, instance, new_runs)
     (first,) = daemon.tick()
-    assert "1 runs without a course when the sensor began" in first.tags[CAUSE_TAG]
+    assert "the sensor began or the database was restored; runs without a course: 1" in first.tags[CAUSE_TAG]
     catalog.execute("DELETE FROM catalog.run_association")
     remembered = json.loads(daemon.cursor or "")
     daemon.cursor = json.dumps({**remembered, "history": "another server"})

@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -98,9 +98,8 @@ class Nights:
 
 
 @pytest.fixture
-def nights() -> Iterator[Nights]:
-    with DagsterInstance.local_temp() as instance:  # a tick of a schedule opens its instance anew, so it needs files
-        yield Nights(instance)
+def nights(instance_with_files: DagsterInstance) -> Nights:
+    return Nights(instance_with_files)
 
 
 def test_the_sensor_walks_the_night_stage_by_stage_and_requests_none_twice(nights: Nights) -> None:

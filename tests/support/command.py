@@ -9,13 +9,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from catalog_pipeline.database.engine import Server
-from support.forks import run_command
+from support.forks import run_command, start_command
 
 COMMAND = Path(sys.executable).with_name("catalog-pipeline")
 PATIENCE = 120
@@ -42,6 +43,10 @@ class Command:
             stdout, stderr = (file.read_text() for file in files[1:])
         assert code == status, f"exit {code}: {stdout[-2000:]}{stderr[-2000:]}"
         return subprocess.CompletedProcess([COMMAND, *arguments], code, stdout, stderr)
+
+    def start(self, *arguments: str) -> BaseProcess:
+        """Start the command, for a test that kills it. Nobody reads what it prints."""
+        return start_command(arguments, self.home, self.env, [Path(os.devnull)] * 3)
 
     def json(self, *arguments: str, status: int = 0) -> Any:
         return json.loads(self(*arguments, "--json", status=status).stdout)

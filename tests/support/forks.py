@@ -9,12 +9,14 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
         # Whatever verbs import, but for the module `definitions`, which reads the settings when it is imported.
+        "assets.marts",
         "catalog_pipeline.cli",
         "catalog_pipeline.cli.night",
         "catalog_pipeline.cli.output",
@@ -35,13 +37,21 @@ def run_command(
 
     A command that takes longer is killed, and fails the test.
     """
-    process = FORKS.Process(target=_command, args=(list(arguments), folder, dict(environment), list(files)))
-    process.start()
+    process = start_command(arguments, folder, environment, files)
     process.join(seconds)
     if process.exitcode is None:
         process.kill()
         raise AssertionError(f"catalog-pipeline {' '.join(arguments)} did not end in {seconds} seconds")
     return process.exitcode
+
+
+def start_command(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], files: Sequence[Path]
+) -> BaseProcess:
+    """Start `catalog-pipeline`, for a test that kills it or acts while it runs."""
+    process = FORKS.Process(target=_command, args=(list(arguments), folder, dict(environment), list(files)))
+    process.start()
+    return process
 
 
 def _command(arguments: list[str], folder: Path, environment: dict[str, str], files: list[Path]) -> None:
