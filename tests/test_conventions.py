@@ -13,6 +13,7 @@ CODE = [file for file in MODULES if file.relative_to(ROOT).parts[0] not in ("tes
 MODULE_LINES = 400
 FRAME_MODULES = {
     "catalog_pipeline/associations/planning.py",
+    "catalog_pipeline/enrollments/details.py",
     "catalog_pipeline/enterprise/judging.py",
     "catalog_pipeline/partner/backpopulation.py",
     "catalog_pipeline/partner/cells.py",
@@ -34,6 +35,7 @@ FRAME_MODULES = {
     "catalog_pipeline/rules/instants.py",
     "catalog_pipeline/rules/course_keys.py",
     "catalog_pipeline/rules/course_owners.py",
+    "catalog_pipeline/rules/program_enrollment.py",
     "catalog_pipeline/rules/run_keys.py",
     "catalog_pipeline/rules/run_matching.py",
     "catalog_pipeline/rules/run_values.py",

@@ -11,12 +11,13 @@ from catalog_pipeline.assignments.expirations import Found, rebuild
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.enterprise import assignments
-from catalog_pipeline.enterprise.files import RecordFile, read_csv, read_json_lines
+from catalog_pipeline.enterprise.cells import doubts, value_of
 from catalog_pipeline.enterprise.judging import Records
 from catalog_pipeline.enterprise.report import ImportReport, make_report
 from catalog_pipeline.enterprise.staging import create_tables, errors, finish, stage
 from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, Publication, publishing
 from catalog_pipeline.sources.documents import seldom_collected
+from catalog_pipeline.sources.record_files import RecordFile, read_csv, read_json_lines
 
 SOURCE = "assignments:import"
 STAGED = ("assignment", "action")
@@ -32,7 +33,7 @@ def import_assignments(
     nothing written. Raises UsageError when the file cannot be read.
     """
     with seldom_collected():
-        records = read_csv(file) if file.suffix.lower() == ".csv" else read_json_lines(file)
+        records = read_csv(file, value_of, doubts) if file.suffix.lower() == ".csv" else read_json_lines(file)
         with connected(engine) as connection:
             with publishing(connection, SOURCE, as_of or datetime.now(UTC), actor, lock=ENTERPRISE_LOCK) as publication:
                 report = _import(publication, records, dry_run=dry_run)

@@ -1,4 +1,4 @@
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportReturnType=false
 """Why a learner's part of a batch did not go as asked, or what else is to be known: in words."""
 
 from datetime import datetime

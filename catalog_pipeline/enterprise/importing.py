@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Engine
 
 from catalog_pipeline.database.bulk import copy_rows
 from catalog_pipeline.database.engine import connected
-from catalog_pipeline.enterprise.files import RecordFile, read_json_lines
 from catalog_pipeline.enterprise.judging import Records
 from catalog_pipeline.enterprise.records import TABLES, decide_and_write, link_policies, outcomes
 from catalog_pipeline.enterprise.report import ImportReport, make_report
@@ -17,6 +16,7 @@ from catalog_pipeline.enterprise.staging import ERROR_COLUMNS, create_tables, er
 from catalog_pipeline.loading.publication import ENTERPRISE_LOCK, Publication, publishing
 from catalog_pipeline.schemas.parsing import shown
 from catalog_pipeline.sources.documents import seldom_collected
+from catalog_pipeline.sources.record_files import RecordFile, read_json_lines
 
 SOURCE = "enterprise:import"
 KINDS = tuple(TABLES)

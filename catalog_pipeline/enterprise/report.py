@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
 from catalog_pipeline.database.rows import Row
-from catalog_pipeline.enterprise.files import RecordFile
 from catalog_pipeline.errors import ExitCode
+from catalog_pipeline.sources.record_files import RecordFile
 
 OUTCOMES = ("created", "updated", "unchanged", "rejected")
 

@@ -6,13 +6,25 @@ import secrets
 from collections.abc import Iterable
 
 import pandas as pd
+from sqlalchemy import Connection, text
 
+from catalog_pipeline.database.bulk import copy_rows, create_staging
+from catalog_pipeline.database.keys import folded
+from catalog_pipeline.database.rows import rows
 from catalog_pipeline.folders import make_private
 from catalog_pipeline.rules.course_keys import fold
 from catalog_pipeline.settings import Settings
 
 FILE = "retirement_secret"
 PREFIX = "retired:"
+RETIRED_TEXT = {"organization_id": "bigint", "folded": "text", "form": "text"}
+FORGET_OTHERS = f"""
+    DELETE FROM retired_text r
+    WHERE CASE WHEN r.organization_id IS NULL
+               THEN NOT EXISTS (SELECT FROM catalog.learner l WHERE {folded("l.user_name")} = r.form)
+               ELSE NOT EXISTS (SELECT FROM catalog.learner_key k
+                                WHERE (k.organization_id, {folded("k.external_key")}) = (r.organization_id, r.form))
+          END"""
 
 
 def retirement_secret(settings: Settings) -> bytes:
@@ -40,5 +52,28 @@ def retirement_secret(settings: Settings) -> bytes:
 
 def retired_forms(secret: bytes, texts: Iterable[str]) -> list[str]:
     """What stands for each name or key once its learner is retired. Case does not matter."""
-    folded = fold(pd.Series(list(texts), dtype="str"))
-    return [PREFIX + hmac.digest(secret, text.encode(), "sha256").hex() for text in folded]
+    keys = fold(pd.Series(list(texts), dtype="str"))
+    return [PREFIX + hmac.digest(secret, key.encode(), "sha256").hex() for key in keys]
+
+
+def stage_retired(connection: Connection, secret: bytes, query: str) -> None:
+    """Make the temporary table `retired_text` of the texts that belonged to a retired learner, anew.
+
+    `query` has the columns organization_id (null: the text is a user name) and folded; so has the table, and form, the
+    hash by which the text was known.
+    """
+    connection.execute(text("DROP TABLE IF EXISTS retired_text"))
+    create_staging(connection, "retired_text", RETIRED_TEXT)
+    if not connection.execute(
+        text("SELECT EXISTS (SELECT FROM catalog.learner WHERE retired_at IS NOT NULL)")
+    ).scalar():
+        return
+    asked = rows(connection, f"SELECT DISTINCT organization_id, folded FROM ({query}) AS q WHERE folded IS NOT NULL")
+    forms = retired_forms(secret, [row["folded"] for row in asked])
+    copy_rows(
+        connection,
+        "retired_text",
+        RETIRED_TEXT,
+        ((row["organization_id"], row["folded"], form) for row, form in zip(asked, forms, strict=True)),
+    )
+    connection.execute(text(FORGET_OTHERS))

@@ -1,4 +1,4 @@
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportReturnType=false
+# pyright: reportReturnType=false
 """What becomes of a request to enroll learners in a program, or in a run of it. Pure.
 
 Source of the words: edx-platform's program_enrollments, and its ADR 0003 on courses that programs share. Where these

@@ -1,21 +1,21 @@
-"""Reads files of records: JSON lines, or CSV for assignments. A record is known by its line."""
+"""Reads files of records that people write: JSON lines, or CSV. A record is known by its line."""
 
 import codecs
 import csv
 import io
-import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from catalog_pipeline.enterprise.fields import ALLOCATION_EVIDENCE, FIELDS, NESTED, SHOWN_ONLY
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.sources.documents import decode
 
-WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
-FLAGS = {"true": True, "false": False}
+Meaning = Callable[[str, str], Any]
+"""What a cell means, by the name of its column and its text."""
+Doubts = Callable[[Path, list[str]], list[str]]
+"""What the names of a file's columns make one doubt, in words."""
 
 
 @dataclass
@@ -28,10 +28,29 @@ class RecordFile:
     """What a person may have meant otherwise, though it is no error."""
 
 
+def read_records(path: Path, columns: tuple[str, ...]) -> RecordFile:
+    """Read a file of CSV, if its name ends with .csv or its first line names `columns`, else of JSON lines.
+
+    Raises UsageError, also where the first line of CSV lacks one of `columns`.
+    """
+    content = _content(path)
+    named = content.split(b"\n", 1)[0].decode("utf-8", "replace")
+    lacking = [column for column in columns if column not in {name.strip().strip('"') for name in named.split(",")}]
+    if path.suffix.lower() != ".csv" and lacking:
+        return _json_lines(content)
+    if lacking:
+        raise UsageError(f"The first line of {path} must name the columns; it lacks {' and '.join(lacking)}.")
+    return _csv(path, content, _as_text)
+
+
 def read_json_lines(path: Path) -> RecordFile:
     """Read a file with a JSON object on each line; empty lines are passed over. Raises UsageError."""
+    return _json_lines(_content(path))
+
+
+def _json_lines(content: bytes) -> RecordFile:
     found = RecordFile()
-    for number, line in enumerate(_content(path).split(b"\n"), 1):
+    for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
             continue
         try:
@@ -53,14 +72,26 @@ def _json(line: bytes) -> Any:
     return decode(line)
 
 
-def read_csv(path: Path) -> RecordFile:
-    """Read assignments from CSV with the names of their fields in its first line. Raises UsageError.
+def read_csv(path: Path, value_of: Meaning, doubts: Doubts) -> RecordFile:
+    """Read CSV with the names of the fields in its first line. Raises UsageError.
 
-    An empty cell is no value, as if the column were not there. Lists and objects are JSON.
+    An empty cell is no value, as if the column were not there; `value_of` says what another one means.
     """
+    return _csv(path, _content(path), value_of, doubts)
+
+
+def _as_text(_name: str, cell: str) -> Any:
+    return cell
+
+
+def _no_doubts(_path: Path, _names: list[str]) -> list[str]:
+    return []
+
+
+def _csv(path: Path, content: bytes, value_of: Meaning, doubts: Doubts = _no_doubts) -> RecordFile:
     found = RecordFile()
     try:
-        text = _content(path).decode("utf-8")
+        text = content.decode("utf-8")
         lines = _numbered(text)
         _, header = next(lines, (1, []))
         names = [name.strip() for name in header]
@@ -68,14 +99,16 @@ def read_csv(path: Path) -> RecordFile:
             raise UsageError(
                 f"{path} names a column twice: {', '.join(sorted({n for n in names if names.count(n) > 1}))}."
             )
-        found.warnings += _doubts(path, names)
+        found.warnings += doubts(path, names)
         for number, cells in lines:
             if len(cells) > len(names):
                 found.misfits[number] = (
                     f"The row has {len(cells)} cells, and the first line names {len(names)} columns."
                 )
             elif any(cells):
-                found.documents[number] = _document(dict(zip(names, cells, strict=False)))
+                found.documents[number] = {
+                    name: value_of(name, cell) for name, cell in zip(names, cells, strict=False) if cell
+                }
     except (UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read: {error}. A CSV file in UTF-8 is needed.") from None
     return found
@@ -105,37 +138,3 @@ def _numbered(text: str) -> Iterator[tuple[int, list[str]]]:
             before = reader.line_num
     finally:
         csv.field_size_limit(usual)
-
-
-FORMS = {field.name: field.form for field in FIELDS["assignment"]}
-REQUIRED = [field.name for field in FIELDS["assignment"] if field.required]
-COLUMNS = {*FORMS, *(field.paths[0][0] for field in ALLOCATION_EVIDENCE), *NESTED, *SHOWN_ONLY}
-
-
-def _doubts(path: Path, names: list[str]) -> list[str]:
-    """What a header makes one doubt: columns that it lacks, and such as mean nothing."""
-    lacking = [name for name in REQUIRED if name not in names]
-    unknown = [name for name in names if name not in COLUMNS]
-    return [
-        *([f"{path} has no column {', '.join(lacking)}: commas must stand between columns."] if lacking else []),
-        *([f"No field of an assignment is called {', '.join(map(repr, unknown))}: not read."] if unknown else []),
-    ]
-
-
-def _document(cells: dict[str, str]) -> dict[str, Any]:
-    """The record that a row of CSV is: what its cells mean as JSON. What means nothing is left to be judged."""
-    return {name: _value(name, cell) for name, cell in cells.items() if cell}
-
-
-def _value(name: str, cell: str) -> Any:
-    form = FORMS.get(name)
-    if form == "number" and WHOLE_NUMBER.fullmatch(cell):
-        return int(cell)
-    if form == "flag":
-        return FLAGS.get(cell.lower(), cell)
-    if name in NESTED:
-        try:
-            return decode(cell.encode())
-        except ValueError:
-            return cell
-    return cell
