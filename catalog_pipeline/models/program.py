@@ -1,5 +1,6 @@
 """Programs and their courses."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, UniqueConstraint, text
@@ -27,6 +28,9 @@ class Program(CatalogRow, Listed, Base):
     enrollments_owner: Mapped[str] = mapped_column(
         server_default=text("'here'"),
         comment="Who keeps its enrollments: here, or lms, which we then only read.",
+    )
+    enrollments_adopted_at: Mapped[datetime | None] = mapped_column(
+        comment="When its enrollments were taken over from the LMS, which is no longer read for it."
     )
 
     __table_args__ = (

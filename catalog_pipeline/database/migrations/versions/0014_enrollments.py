@@ -22,6 +22,9 @@ OWNER = (
        CHECK (enrollments_owner IN ('here', 'lms'))""",
     "COMMENT ON COLUMN catalog.program.enrollments_owner IS"
     " 'Who keeps its enrollments: here, or lms, which we then only read.'",
+    "ALTER TABLE catalog.program ADD COLUMN enrollments_adopted_at timestamptz",
+    "COMMENT ON COLUMN catalog.program.enrollments_adopted_at IS"
+    " 'When its enrollments were taken over from the LMS, which is no longer read for it.'",
 )
 FIRST_EVENT = (
     # As marts.first_event(), for the same reasons.
