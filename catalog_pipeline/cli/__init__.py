@@ -14,6 +14,7 @@ import typer
 from catalog_pipeline.cli import (
     assigning,
     associations,
+    enrolling_lms,
     enrollments,
     enterprise,
     mail,
@@ -43,6 +44,7 @@ app.add_typer(questions.app)
 app.add_typer(query.app)
 app.add_typer(associations.app, name="associations")
 app.add_typer(assigning.app, name="assignments")
+enrollments.app.add_typer(enrolling_lms.app)
 app.add_typer(enrollments.app, name="enrollments")
 app.add_typer(enterprise.app, name="enterprise")
 app.add_typer(marts.app, name="marts")

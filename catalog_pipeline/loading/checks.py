@@ -96,6 +96,44 @@ CHECKS = (
         "warn",
     ),
     Check(
+        "program_course_enrollment",
+        "one_active_a_run",
+        "A learner is active in a run by one program at most.",
+        """SELECT count(*) FROM (
+               SELECT FROM catalog.program_course_enrollment c
+               JOIN catalog.course_enrollment s ON s.id = c.course_enrollment_id
+               WHERE c.status = 'active' GROUP BY s.learner_id, s.course_run_id HAVING count(*) > 1) AS twice""",
+    ),
+    Check(
+        "course_enrollment",
+        "is_active_follows",
+        "A seat is active if and only if a program's row on it is, or its mode is a paid one.",
+        f"""SELECT count(*) FROM catalog.course_enrollment s
+           WHERE s.is_active <> (s.mode NOT IN {UNPAID_MODES} OR EXISTS (
+               SELECT FROM catalog.program_course_enrollment c
+               WHERE c.course_enrollment_id = s.id AND c.status = 'active'))""",
+    ),
+    Check(
+        "program_enrollment",
+        "enrollments_have_learners",
+        "The rows of an enrollment are of one learner, who has the key that it is known by.",
+        """SELECT count(*) FROM catalog.program_enrollment e
+           LEFT JOIN catalog.learner_key k ON k.id = e.learner_key_id
+           WHERE k.learner_id IS DISTINCT FROM e.learner_id AND e.learner_key_id IS NOT NULL
+              OR NOT EXISTS (SELECT FROM catalog.learner l WHERE l.id = e.learner_id)
+              OR EXISTS (SELECT FROM catalog.program_course_enrollment c
+                         JOIN catalog.course_enrollment s ON s.id = c.course_enrollment_id
+                         WHERE c.program_enrollment_id = e.id AND s.learner_id <> e.learner_id)""",
+    ),
+    Check(
+        "program_course_enrollment",
+        "conflicts_told",
+        "The LMS has no learner active in a run by several programs: `catalog-pipeline enrollments conflicts` lists"
+        " those whom it has.",
+        """SELECT count(DISTINCT (learner_id, course_run_id)) FROM ops.enrollment_conflict WHERE cleared_at IS NULL""",
+        "warn",
+    ),
+    Check(
         "enterprise_catalog",
         "catalogs_are_fresh",
         "The content of each enterprise catalog that upstream lists was read and applied within a day.",
