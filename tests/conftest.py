@@ -1,5 +1,6 @@
 """What all tests share: one real Postgres server for the session, one database for each test, and settings."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -27,11 +28,18 @@ pytest_plugins = [
     "support.mail",
 ]
 
+UNSAFE_AND_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
 # A busy machine makes any example slow: no test asserts how long one takes.
 hypothesis_settings.register_profile("suite", deadline=None)
 hypothesis_settings.load_profile("suite")
 
-UNSAFE_AND_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+def pytest_collection_finish() -> None:
+    """All that is imported and collected by now stays: Python need not search it for unreachable cycles again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,9 +1,12 @@
 """What a learner may spend: the policies of a customer that are open to a learner, each with what is left.
 
-Reads the replica alone. What one learner has spent is not replicated, and so is null.
+Reads the replica alone. What is not replicated is null: what one learner has spent, what learners asked for, and where
+content is redeemed.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -17,6 +20,7 @@ OPEN = """
     SELECT p.id, p.uuid, p.display_name, p.description, p.policy_type, p.access_method, p.active, p.retired,
            p.retired_at, p.catalog_uuid, p.subsidy_uuid, c.uuid AS enterprise_customer_uuid, p.spend_limit,
            p.per_learner_enrollment_limit, p.per_learner_spend_limit, p.late_redemption_allowed_until,
+           coalesce(p.late_redemption_allowed_until > :as_of, false) AS is_late_redemption_allowed,
            g.uuid AS assignment_configuration, g.id AS configuration_id, p.group_uuids AS group_associations,
            s.current_balance AS remaining_balance, s.expiration_raw AS subsidy_expiration_date
     FROM catalog.access_policy p
@@ -32,11 +36,10 @@ OPEN = """
               WHERE a.lms_user_id = :learner))
       AND (p.group_uuids = '{}' OR p.group_uuids && l.group_uuids)
       -- What expired is shown still, where it was assigned.
-      AND (s.is_active OR p.access_method = 'assigned') AND s.current_balance > 0
+      AND (s.is_active AND coalesce(s.expiration > :as_of, true) OR p.access_method = 'assigned')
+      AND s.current_balance > 0
       AND (p.spend_limit IS NULL OR abs(coalesce(p.spent, 0)) < p.spend_limit)
     ORDER BY coalesce(p.made_at, p.created_at) DESC, p.id DESC"""
-
-
 THEIRS = f"""
     SELECT a.id, a.assignment_configuration_id AS configuration_id, m.course_type, m.partners,
            m.id IS NOT NULL AS is_held,
@@ -54,12 +57,13 @@ THEIRS = f"""
         AND a.preferred_course_run_key IS NULL AND {folded("v.run_key")} = {folded("m.advertised_run_key")}
     WHERE a.assignment_configuration_id = ANY(:configurations) AND a.lms_user_id = :learner
     ORDER BY a.allocated_at, a.uuid"""
+NOT_REPLICATED: Final = ("remaining_balance_per_user", "policy_redemption_url", "learner_requests")
 CONTENT = ("start_date", "end_date", "enroll_by_date", "content_price", "course_type", "partners")
 LEFT_OUT = ("content", "content_status", "owner", "expiration", "recent_action", "learner_state", "error_reason")
 """What only administrators read of an assignment."""
 
 
-def credits_available(connection: Connection, customer: UUID, learner: int) -> list[Row]:
+def credits_available(connection: Connection, customer: UUID, learner: int, *, as_of: datetime) -> list[Row]:
     """The policies of the customer that the learner may use, newest first, each with the learner's assignments.
 
     Of policies that assign, only those that have an assignment of the learner that was not acknowledged. Raises
@@ -68,7 +72,7 @@ def credits_available(connection: Connection, customer: UUID, learner: int) -> l
     known = "SELECT id FROM catalog.enterprise_customer WHERE uuid = :customer"
     if not rows(connection, known, customer=customer):
         raise UsageError(f"There is no enterprise customer {customer}.")
-    found = rows(connection, OPEN, customer=customer, learner=learner)
+    found = rows(connection, OPEN, customer=customer, learner=learner, as_of=as_of)
     configurations = [policy["configuration_id"] for policy in found if policy["access_method"] == "assigned"]
     theirs = _unacknowledged(connection, configurations, learner)
     return [
@@ -102,6 +106,6 @@ def _shown(assignment: Row, row: Row) -> Row:
 def _item(policy: Row, assignments: list[Row]) -> Row:
     return {
         **{name: value for name, value in policy.items() if name not in ("id", "configuration_id")},
-        "remaining_balance_per_user": None,
+        **dict.fromkeys(NOT_REPLICATED),
         "learner_content_assignments": assignments if policy["access_method"] == "assigned" else [],
     }

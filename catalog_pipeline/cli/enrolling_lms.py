@@ -8,9 +8,8 @@ from uuid import UUID
 
 import typer
 
+from catalog_pipeline.cli.enrolled import app
 from catalog_pipeline.cli.shared import AsJson, AsWide, database, parse_uuid
-
-app = typer.Typer()
 
 
 @app.command()

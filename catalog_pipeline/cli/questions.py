@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
-from catalog_pipeline.cli.shared import AsCsv, AsJson, AsWide, database, load_settings, parse_uuid, read_text
+from catalog_pipeline.cli.shared import AsCsv, AsJson, AsOf, AsWide, database, load_settings, parse_uuid, read_text
 from catalog_pipeline.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ def _parse_lines(content: str) -> list[Row]:
 def credits_available(
     customer: Annotated[UUID, typer.Option(parser=parse_uuid, metavar="U", help="The enterprise customer.")],
     learner: Annotated[int, typer.Option(metavar="ID", help="The learner's id in the LMS.")],
+    as_of: AsOf = None,
     wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
@@ -206,4 +208,5 @@ def credits_available(
     from catalog_pipeline.database.engine import connected
 
     with database() as (_, engine), connected(engine) as connection:
-        print_credits(find_credits(connection, customer, learner), as_json=as_json)
+        found = find_credits(connection, customer, learner, as_of=as_of or datetime.now(UTC))
+    print_credits(found, as_json=as_json)

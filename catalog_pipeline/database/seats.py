@@ -33,9 +33,12 @@ BEGIN
 END $$"""
 
 CHANGED_SEATS = {
-    # Its rows may have come with it, in the same statement.
+    # Its row may have come with it, in the same statement; nobody else can have made one.
     ("course_enrollment", "INSERT"): f"""
-    seats := ARRAY(SELECT n.id FROM new_rows n WHERE n.is_active <> {seat_is_active("n", "false")});""",
+    seats := ARRAY(
+        SELECT n.id FROM new_rows n
+        LEFT JOIN catalog.program_course_enrollment p ON p.course_enrollment_id = n.id AND p.status = 'active'
+        WHERE n.is_active <> {seat_is_active("n", "p.id IS NOT NULL")});""",
     ("course_enrollment", "UPDATE"): """
     seats := ARRAY(SELECT n.id FROM new_rows n JOIN old_rows o ON o.id = n.id
                    WHERE (n.is_active, n.mode) IS DISTINCT FROM (o.is_active, o.mode));""",

@@ -18,12 +18,12 @@ PROGRAM = """
     WHERE p.uuid = :uuid"""
 CURRICULA = "SELECT uuid::text AS uuid, is_active FROM catalog.curriculum WHERE program_id = :program ORDER BY uuid"
 RUN = f"SELECT id, run_key FROM catalog.course_run WHERE {folded('run_key')} = {WANTED}"
-IN_PROGRAM = """
-    SELECT EXISTS (SELECT FROM catalog.program_run WHERE program_id = :program AND course_run_id = :run) AS is_in,
-           EXISTS (SELECT FROM catalog.program_course_enrollment c
-                   JOIN catalog.program_enrollment e ON e.id = c.program_enrollment_id
-                   JOIN catalog.course_enrollment s ON s.id = c.course_enrollment_id
-                   WHERE e.program_id = :program AND s.course_run_id = :run) AS has_rows"""
+IN_PROGRAM = "SELECT FROM catalog.program_run WHERE program_id = :program AND course_run_id = :run"
+HAS_ROWS = """
+    SELECT FROM catalog.program_course_enrollment c
+    JOIN catalog.program_enrollment e ON e.id = c.program_enrollment_id
+    JOIN catalog.course_enrollment s ON s.id = c.course_enrollment_id
+    WHERE e.program_id = :program AND s.course_run_id = :run LIMIT 1"""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Program:
 
 @dataclass(frozen=True)
 class Run:
-    """A run, and whether a program has it, or rows of enrollments on it."""
+    """A run, whether a program has it, and whether it has it or has rows of enrollments on it."""
 
     id: int
     key: str
     is_in_program: bool
-    has_rows: bool
+    is_known_to_program: bool
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,11 @@ def find_run(connection: Connection, key: str, program: Program) -> Run:
     found = rows(connection, RUN, key=key)
     if not found:
         raise UsageError(f"There is no run {key}.")
-    (place,) = rows(connection, IN_PROGRAM, program=program.id, run=found[0]["id"])
-    return Run(found[0]["id"], found[0]["run_key"], place["is_in"], place["has_rows"])
+    names = {"program": program.id, "run": found[0]["id"]}
+    is_in_program = bool(rows(connection, IN_PROGRAM, **names))
+    return Run(
+        found[0]["id"], found[0]["run_key"], is_in_program, is_in_program or bool(rows(connection, HAS_ROWS, **names))
+    )
 
 
 def read_curricula(connection: Connection, program: Program) -> Curricula:

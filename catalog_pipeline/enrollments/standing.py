@@ -33,35 +33,36 @@ STANDING = f"""
         FROM asked w CROSS JOIN LATERAL unnest(ARRAY[{folded("w.external_key")}, w.retired]) AS form
         JOIN catalog.learner_key k ON k.organization_id = :organization AND {folded("k.external_key")} = form
         JOIN catalog.learner l ON l.id = k.learner_id ORDER BY w.position, l.retired_at NULLS LAST),
+    seat AS MATERIALIZED (
+        SELECT known.position, s.id AS seat, c.id, c.program_enrollment_id, c.status, c.status_since
+        FROM known JOIN catalog.course_enrollment s ON s.learner_id = known.learner AND s.course_run_id = :run
+        LEFT JOIN catalog.program_course_enrollment c ON c.course_enrollment_id = s.id),
     meant AS (
         SELECT DISTINCT ON (w.position) w.position, e.id AS enrollment, e.curriculum_uuid, e.status, e.status_since,
                c.id AS row, c.status AS row_status, c.status_since AS row_since
         FROM asked w JOIN known USING (position)
         JOIN catalog.program_enrollment e ON e.learner_id = known.learner AND e.program_id = :program
-        LEFT JOIN catalog.course_enrollment s ON s.learner_id = known.learner AND s.course_run_id = :run
-        LEFT JOIN catalog.program_course_enrollment c
-            ON c.program_enrollment_id = e.id AND c.course_enrollment_id = s.id
+        LEFT JOIN seat c ON c.position = w.position AND c.program_enrollment_id = e.id
         ORDER BY w.position, {MEANT})
     SELECT w.position, known.learner, known.learner_key, coalesce(known.is_retired, false) AS is_retired,
            m.enrollment, m.curriculum_uuid AS curriculum, m.status, m.status_since,
-           s.id AS seat, m.row, m.row_status, m.row_since,
-           h.id AS holder, h.status_since AS holder_since, he.curriculum_uuid AS holder_curriculum,
-           he.status AS holder_status, hp.id AS holder_program
+           s.seat, m.row, m.row_status, m.row_since,
+           h.program_enrollment_id AS holder, h.status_since AS holder_since
     FROM asked w
     LEFT JOIN known USING (position)
     LEFT JOIN meant m USING (position)
-    LEFT JOIN catalog.course_enrollment s ON s.learner_id = known.learner AND s.course_run_id = :run
-    LEFT JOIN catalog.program_course_enrollment h
-        ON h.course_enrollment_id = s.id AND h.status = 'active' AND h.id IS DISTINCT FROM m.row
-    LEFT JOIN catalog.program_enrollment he ON he.id = h.program_enrollment_id
-    LEFT JOIN catalog.program hp ON hp.id = he.program_id"""
+    LEFT JOIN (SELECT DISTINCT position, seat FROM seat) s USING (position)
+    LEFT JOIN seat h ON h.position = w.position AND h.status = 'active' AND h.id IS DISTINCT FROM m.row"""
 READ = """
     SELECT s.position, s.learner, s.is_retired, s.enrollment, s.curriculum, s.status, s.status_since::text,
            s.row, s.row_status, s.row_since::text, s.holder IS NOT NULL,
-           s.holder_since::text, s.holder_curriculum, s.holder_status, p.uuid, p.title, p.enrollments_owner,
+           s.holder_since::text, h.curriculum_uuid, h.status, p.uuid, p.title, p.enrollments_owner,
            EXISTS (SELECT FROM catalog.program_course_enrollment c
                    WHERE c.program_enrollment_id = s.enrollment AND c.status = 'active')
-    FROM standing s LEFT JOIN catalog.program p ON p.id = s.holder_program ORDER BY s.position"""
+    FROM standing s
+    LEFT JOIN catalog.program_enrollment h ON h.id = s.holder
+    LEFT JOIN catalog.program p ON p.id = h.program_id
+    ORDER BY s.position"""
 NUMBER, WORD, FLAG = pa.int64(), pa.large_string(), pa.bool_()
 COLUMNS = {
     "position": NUMBER,

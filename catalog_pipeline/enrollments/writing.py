@@ -154,7 +154,7 @@ def _refused(program: Program, run: Run | None, request: Request, asked: Asked) 
             "program_without_organization",
             f"No organization authors {program.named}, so that nobody says whose keys name its learners.",
         )
-    if run and not run.is_in_program and not run.has_rows:
+    if run and not run.is_known_to_program:
         return Refusal("run_not_in_program", f"{run.key} is no run of {program.named}.")
     return None
 
@@ -182,13 +182,12 @@ def _keep(connection: Connection, decisions: pd.DataFrame) -> None:
     create_staging(connection, "decided", DECIDED)
     kept = decisions.reindex(columns=[name for name in DECIDED if name in decisions or name == "position"])
     copy_frame(connection, "decided", kept.assign(position=decisions.index))
-    analyze(connection, "decided")
 
 
 def _apply(publication: Publication, program: Program, run: Run | None) -> None:
     """Write what was decided, one statement a table."""
     publication.execute(CHOSEN)
-    analyze(publication.connection, "chosen")
+    analyze(publication.connection, "chosen")  # without it, the rows are joined one by one
     if run is None:
         _apply_to_program(publication, program)
     else:

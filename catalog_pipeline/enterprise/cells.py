@@ -14,6 +14,16 @@ REQUIRED = [field.name for field in FIELDS["assignment"] if field.required]
 COLUMNS = {*FORMS, *(field.paths[0][0] for field in ALLOCATION_EVIDENCE), *NESTED, *SHOWN_ONLY}
 
 
+def doubts(path: Path, names: list[str]) -> list[str]:
+    """What a header makes one doubt: columns that it lacks, and such as mean nothing."""
+    lacking = [name for name in REQUIRED if name not in names]
+    unknown = [name for name in names if name not in COLUMNS]
+    return [
+        *([f"{path} has no column {', '.join(lacking)}: commas must stand between columns."] if lacking else []),
+        *([f"No field of an assignment is called {', '.join(map(repr, unknown))}: not read."] if unknown else []),
+    ]
+
+
 def value_of(name: str, cell: str) -> Any:
     """The value of a cell of the column `name`. Lists and objects are JSON."""
     form = FORMS.get(name)
@@ -27,13 +37,3 @@ def value_of(name: str, cell: str) -> Any:
         except ValueError:
             return cell
     return cell
-
-
-def doubts(path: Path, names: list[str]) -> list[str]:
-    """What a header makes one doubt: columns that it lacks, and such as mean nothing."""
-    lacking = [name for name in REQUIRED if name not in names]
-    unknown = [name for name in names if name not in COLUMNS]
-    return [
-        *([f"{path} has no column {', '.join(lacking)}: commas must stand between columns."] if lacking else []),
-        *([f"No field of an assignment is called {', '.join(map(repr, unknown))}: not read."] if unknown else []),
-    ]

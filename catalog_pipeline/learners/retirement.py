@@ -26,6 +26,13 @@ FORGET_OTHERS = f"""
                                 WHERE (k.organization_id, {folded("k.external_key")}) = (r.organization_id, r.form))
           END"""
 
+KNOWN = f"""
+    SELECT f.form FROM unnest(CAST(:forms AS text[])) AS f (form)
+    WHERE CASE WHEN CAST(:organization AS bigint) IS NULL
+               THEN EXISTS (SELECT FROM catalog.learner l WHERE {folded("l.user_name")} = f.form)
+               ELSE EXISTS (SELECT FROM catalog.learner_key k
+                            WHERE (k.organization_id, {folded("k.external_key")}) = (:organization, f.form)) END"""
+
 
 def retirement_secret(settings: Settings) -> bytes:
     """The secret of the hashes: as configured, else made once and kept in the home folder, for its owner alone."""
@@ -77,3 +84,20 @@ def stage_retired(connection: Connection, secret: bytes, query: str) -> None:
         ((row["organization_id"], row["folded"], form) for row, form in zip(asked, forms, strict=True)),
     )
     connection.execute(text(FORGET_OTHERS))
+
+
+def known_retired(
+    connection: Connection, secret: bytes, texts: Iterable[str], organization_id: int | None = None
+) -> dict[str, str]:
+    """Of some keys of an organization, or user names without one: those of retired learners, each with its hash."""
+    if not _any_retired(connection):
+        return {}
+    asked = list(dict.fromkeys(texts))
+    forms = retired_forms(secret, asked)
+    found = rows(connection, KNOWN, forms=forms, organization=organization_id)
+    known = {row["form"] for row in found}
+    return {text: form for text, form in zip(asked, forms, strict=True) if form in known}
+
+
+def _any_retired(connection: Connection) -> bool:
+    return bool(rows(connection, "SELECT id FROM catalog.learner WHERE retired_at IS NOT NULL LIMIT 1"))

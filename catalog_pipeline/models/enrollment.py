@@ -313,9 +313,10 @@ OF_CURRICULUM = (
 )
 track("catalog.learner", key="'learner:' || {row}.id", personal=("user_name",))
 track("catalog.learner_key", key=LEARNER, personal=("external_key",))
-track("catalog.program_enrollment", key=LEARNER)
+# What follows from the rest of an event is left out: since when a status stands, and the learner, who is in its key.
+track("catalog.program_enrollment", key=LEARNER, left_out=("status_since",))
 track("catalog.course_enrollment", key=LEARNER)
-track("catalog.program_course_enrollment", key=LEARNER)
+track("catalog.program_course_enrollment", key=LEARNER, left_out=("learner_id", "status_since"))
 track("catalog.program_organization", key=OF_PROGRAM)
 track("catalog.curriculum", key=OF_PROGRAM)
 track("catalog.curriculum_course", key=OF_CURRICULUM)

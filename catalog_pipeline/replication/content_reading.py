@@ -17,8 +17,8 @@ from sqlalchemy import Connection, text
 from catalog_pipeline.database.bulk import analyze, copy_rows
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.loading.landing import Crawl, document_key, hashed, known_hashes
-from catalog_pipeline.rules.course_keys import TEXT
 from catalog_pipeline.rules.instants import parse_instants
+from catalog_pipeline.schemas.parsing import parse_text
 from catalog_pipeline.sources.documents import compress, encode, seldom_collected
 from catalog_pipeline.sources.enterprise import MOST_KEYS, content_of, modified_of
 from catalog_pipeline.sources.http import ApiClient
@@ -143,8 +143,7 @@ def _prepare(listing: Listing, known: dict[str, bytes], page: Page) -> Batch:
 
 def _modified(documents: list[Any]) -> list[datetime | None]:
     """When each document was last modified; None where it does not say so in a form that can be read."""
-    said = [modified_of(document) for document in documents]
-    moments = parse_instants(pd.Series([one if isinstance(one, str) else None for one in said], dtype=TEXT))
+    moments = parse_instants(parse_text([modified_of(document) for document in documents]).values)
     return [None if pd.isna(moment) else moment.to_pydatetime() for moment in moments]
 
 

@@ -15,7 +15,7 @@ from catalog_pipeline.sources.documents import decode
 Meaning = Callable[[str, str], Any]
 """What a cell means, by the name of its column and its text."""
 Doubts = Callable[[Path, list[str]], list[str]]
-"""What the names of a file's columns make one doubt, in words."""
+"""What is odd about the columns that a file has."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ def read_records(path: Path, columns: tuple[str, ...]) -> RecordFile:
         return _json_lines(content)
     if lacking:
         raise UsageError(f"The first line of {path} must name the columns; it lacks {' and '.join(lacking)}.")
-    return _csv(path, content, _as_text)
+    return _csv(path, content, _as_text, _no_doubts)
 
 
 def read_json_lines(path: Path) -> RecordFile:
@@ -75,7 +75,8 @@ def _json(line: bytes) -> Any:
 def read_csv(path: Path, value_of: Meaning, doubts: Doubts) -> RecordFile:
     """Read CSV with the names of the fields in its first line. Raises UsageError.
 
-    An empty cell is no value, as if the column were not there; `value_of` says what another one means.
+    An empty cell is no value, as if the column were not there; `value_of` says what another one means, and `doubts`
+    what is odd about the columns.
     """
     return _csv(path, _content(path), value_of, doubts)
 
@@ -84,11 +85,11 @@ def _as_text(_name: str, cell: str) -> Any:
     return cell
 
 
-def _no_doubts(_path: Path, _names: list[str]) -> list[str]:
+def _no_doubts(_path: Path, _columns: list[str]) -> list[str]:
     return []
 
 
-def _csv(path: Path, content: bytes, value_of: Meaning, doubts: Doubts = _no_doubts) -> RecordFile:
+def _csv(path: Path, content: bytes, value_of: Meaning, doubts: Doubts) -> RecordFile:
     found = RecordFile()
     try:
         text = content.decode("utf-8")

@@ -283,15 +283,19 @@ def test_a_cleared_address_stands_nowhere(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expired_reason", "told", "state"),
+    ("expired_reason", "told", "state", "owner"),
     [
-        ("ENROLLMENT_DATE_PASSED", True, "expired"),
-        ("NINETY_DAYS_PASSED", False, "expired"),
-        ("NINETY_DAYS_PASSED", True, "cancelled"),
+        ("ENROLLMENT_DATE_PASSED", True, "expired", "here"),
+        ("NINETY_DAYS_PASSED", False, "expired", "here"),
+        ("NINETY_DAYS_PASSED", True, "cancelled", "here"),
+        ("NINETY_DAYS_PASSED", True, "expired", "enterprise_access"),
     ],
 )
-def test_an_address_that_is_needed_still_is_kept(desk: Desk, expired_reason: str, told: bool, state: str) -> None:
+def test_an_address_that_is_needed_still_is_kept(
+    desk: Desk, expired_reason: str, told: bool, state: str, owner: str
+) -> None:
     desk.assign(state=state, expired_reason=expired_reason, expired_at=NOW)
+    desk.budget.update("assignment_configuration", desk.budget.configuration, owner=owner)
     with connected(desk.engine) as connection:
         connection.execute(
             text("INSERT INTO catalog.assignment_action (content_assignment_id, action_type, completed_at)"
@@ -299,6 +303,18 @@ def test_an_address_that_is_needed_still_is_kept(desk: Desk, expired_reason: str
             {"told": told},
         )  # fmt: skip
     assert desk.clear().assignments == []
+
+
+@pytest.mark.parametrize(("reason", "cleared"), [("NINETY_DAYS_PASSED", 1), ("SUBSIDY_EXPIRED", 0)])
+def test_without_a_reason_of_its_own_the_reason_now_decides_whether_an_address_is_cleared(
+    desk: Desk, reason: str, cleared: int
+) -> None:
+    assignment = desk.budget.assign(state="expired", expired_at=NOW)
+    if reason == "SUBSIDY_EXPIRED":
+        desk.budget.update("subsidy", desk.budget.subsidy, expiration=NOW)
+    desk.budget.rebuild()
+    desk.budget.insert("assignment_action", content_assignment_id=assignment, action_type="expired", completed_at=NOW)
+    assert len(desk.clear().assignments) == cleared
 
 
 def test_a_preview_writes_nothing_and_shows_the_mail_as_it_would_be_sent(desk: Desk, course: int) -> None:

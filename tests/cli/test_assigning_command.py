@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 import pytest
 from pytest_httpserver import HTTPServer
-from support.assignments import COURSE, RUN, Budget
+from support.assignments import COURSE, DAY, NOW, RUN, Budget
 from support.command import Command
 from werkzeug import Request, Response
 
@@ -158,12 +158,62 @@ def test_a_file_of_addresses_is_read_as_windows_writes_it(
     assert len(allocate(command, "--emails", str(addresses), "--dry-run")["created"]) == 2
 
 
+def test_learners_are_nudged_and_addresses_cleared(command: Command, budget: Budget) -> None:
+    course = budget.course(course_type="executive-education-2u")
+    budget.run(course, start=NOW + 30 * DAY)
+    budget.assign(state="accepted", preferred_course_run_key=RUN)
+    told = {"state": "expired", "expired_at": NOW, "expired_reason": "NINETY_DAYS_PASSED"}
+    expired = budget.assign("bob@acme.example", **told)
+    budget.insert("assignment_action", content_assignment_id=expired, action_type="expired", completed_at=NOW)
+    budget.rebuild()
+    ann, bob = (str(row["uuid"]) for row in budget.rows("SELECT uuid FROM catalog.content_assignment ORDER BY id"))
+    for dry_run in (["--dry-run"], []):
+        done = command.json("assignments", "nudge", "--as-of", AS_OF, *dry_run)
+        assert done == {"nudged": [ann], "not_nudged": []}
+        done = command.json("assignments", "clear-pii", "--as-of", AS_OF, *dry_run)
+        assert done == {"cleared": 1, "assignments": [bob]}
+    named = ("assignments", "nudge", ann, bob, str(UUID(int=99)), "--configuration", CONFIGURATION, "--as-of", AS_OF)
+    assert command.json(*named, status=3) == {
+        "nudged": [],
+        "not_nudged": [
+            {"uuid": ann, "reason": "already_nudged"},
+            {"uuid": bob, "reason": "not_accepted"},
+            {"uuid": str(UUID(int=99)), "reason": "unknown"},
+        ],
+    }
+    assert "1 already nudged" in command("assignments", "nudge", "--as-of", AS_OF).stdout
+    assert command("assignments", "clear-pii", "--as-of", AS_OF).stdout == "0 cleared.\n"
+    assert budget.rows("SELECT kind FROM ops.outbox") == [{"kind": "assignment_nudge"}]
+
+
+def test_what_only_asks_calls_no_upstream(
+    command: Command, budget: Budget, course: int, httpserver: HTTPServer
+) -> None:
+    budget.assign(lms_user_id=7)
+    budget.rebuild()
+    (row,) = budget.rows("SELECT uuid FROM catalog.content_assignment")
+    uuid = str(row["uuid"])
+    for service in ("ENTERPRISE_CATALOG", "ENTERPRISE_ACCESS", "SUBSIDY"):
+        command.env[f"CATALOG_{service}_URL"] = httpserver.url_for("").rstrip("/")
+    command("assignments", "list", "--search", "lead", "--sort", "expiration")
+    command("assignments", "show", uuid)
+    command("explain", uuid)
+    command("assignments", "preview", uuid, "--mail", "create")
+    command("credits-available", "--customer", CUSTOMER, "--learner", "7")
+    command("enterprise", "catalogs")
+    command("enterprise", "content", COURSE)
+    command("assignments", "rebuild", "--full")
+    command("assignments", "expire", "--dry-run")
+    assert httpserver.log == []
+
+
 class Upstream:
     """enterprise-catalog with one course, and the subsidy's summary of it."""
 
     def __init__(self, server: HTTPServer) -> None:
         self.url = server.url_for("").rstrip("/")
-        self.is_up, self.asked, self.cents = True, 0, 260_000
+        self.is_up, self.asked = True, 0
+        self.cents: Any = 260_000
         server.expect_request(CONTENT).respond_with_handler(self.content)
         summary = f"/api/v1/content-metadata/{COURSE}/"
         server.expect_request(summary).respond_with_handler(lambda _: self.answer({"content_price": self.cents}))
@@ -198,6 +248,13 @@ def test_content_that_is_not_held_is_fetched_once_and_priced_by_the_subsidy(
     assert upstream.asked == 1
     upstream.cents = 100
     assert command.json(*arguments, "eve@acme.example", status=4)["reason"] == "price_out_of_range"
+    for nonsense in (None, "260000", -1, 26.5, True):
+        upstream.cents = nonsense
+        assert command.json(*arguments, "eve@acme.example", status=4)["reason"] == "price_unknown"
+    upstream.is_up = False
+    told = command.json(*arguments, "eve@acme.example", status=4)
+    assert told["reason"] == "price_unknown"
+    assert "the subsidy's cannot be read" in told["warnings"][0]
 
 
 def test_a_dry_run_fetches_content_says_the_same_and_keeps_nothing(

@@ -223,7 +223,7 @@ def test_verbs_that_only_ask_load_nothing_heavy(command: Command) -> None:
     heavy = {"alembic", "dagster", "numpy", "pandas", "pandera", "pyarrow", "requests", "sqlalchemy.orm"}
     verbs = [["status"], ["show", "A+B"], ["history", "A+B"], ["explain", "A+B"], ["sql", "select 1"], ["rejects"]]
     code = f"""
-import sys
+import gc, sys
 from catalog_pipeline.cli import main
 for verb in {verbs!r}:
     sys.argv = ["catalog-pipeline", *verb]
@@ -232,6 +232,7 @@ for verb in {verbs!r}:
     except SystemExit as ended:
         assert not ended.code
     assert not {heavy!r} & set(sys.modules), (verb, {heavy!r} & set(sys.modules))
+    assert gc.get_freeze_count()
 """
     subprocess.run([sys.executable, "-c", code], env=command.env, cwd=command.home, check=True)
 

@@ -1,8 +1,10 @@
 """The content of enterprise catalogs: what is read, what is kept of it, and what happens to what is gone."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import orjson
 import pytest
@@ -380,6 +382,17 @@ def test_bad_documents_are_rejected_and_their_rows_stand(replica: Replica, catal
     catalogs.listed[CATALOG] = [content_course("A+1", content_run(R1)), content_course("A+2")]
     replica.loaded()
     assert replica.rejects() == []
+
+
+@pytest.mark.parametrize("modified", ["\ud800", "\0", 5, ["2026-01-12T04:10:55Z"], "yesterday"])
+def test_a_document_that_does_not_say_when_it_was_modified_is_read_as_any_other(
+    replica: Replica, catalogs: EnterpriseCatalogs, modified: Any
+) -> None:
+    document = content_course("A+1", content_last_modified=modified)
+    page = json.dumps({"count": 1, "next": None, "results": [document]})
+    catalogs.answer = lambda _: Response(page, content_type="application/json")
+    replica.loaded()
+    assert replica.content("content_key, status") == [("A+1", "found")]
 
 
 def test_what_is_no_document_is_rejected(replica: Replica, catalogs: EnterpriseCatalogs) -> None:

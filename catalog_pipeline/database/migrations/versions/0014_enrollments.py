@@ -40,8 +40,9 @@ def upgrade() -> None:
     track(connection, "catalog.program", key="{row}.uuid::text")
     track(connection, "catalog.learner", key="'learner:' || {row}.id", personal=("user_name",))
     track(connection, "catalog.learner_key", key=LEARNER, personal=("external_key",))
-    for table in ("program_enrollment", "course_enrollment", "program_course_enrollment"):
-        track(connection, f"catalog.{table}", key=LEARNER)
+    track(connection, "catalog.program_enrollment", key=LEARNER, left_out=("status_since",))
+    track(connection, "catalog.course_enrollment", key=LEARNER)
+    track(connection, "catalog.program_course_enrollment", key=LEARNER, left_out=("learner_id", "status_since"))
     for table in ("program_organization", "curriculum"):
         track(connection, f"catalog.{table}", key=PROGRAM)
     for table in ("curriculum_course", "curriculum_program"):
