@@ -76,9 +76,7 @@ def print_refreshes(
     crawls = [_crawl(crawl) for one in done for crawl in one.crawls]
     crawls += [{**_crawl(crawl), **named} for named, load in loaded for crawl in load.crawls]
     loads = [_load(one.report) for one in done]
-    loads += [
-        {**_load(load.report), **named, "outcome": load.outcome, "detail": load.detail} for named, load in loaded
-    ]
+    loads += [{**_load(load.report), **named, "outcome": load.outcome, "detail": load.detail} for named, load in loaded]
     if as_json:
         failures = [{"source": one.source, "error": str(one.error)} for one in failed]
         rebuilt = {"rebuild": enterprise.rebuild} if enterprise else {}

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import rows
+from catalog_pipeline.models.vocabulary import UNPAID_MODES
 
 Severity = Literal["error", "warn"]
 
@@ -130,7 +131,14 @@ CHECKS = (
         "conflicts_told",
         "The LMS has no learner active in a run by several programs: `catalog-pipeline enrollments conflicts` lists"
         " those whom it has.",
-        """SELECT count(DISTINCT (learner_id, course_run_id)) FROM ops.enrollment_conflict WHERE cleared_at IS NULL""",
+        """SELECT count(*) FROM (
+               SELECT learner_id, course_run_id FROM ops.enrollment_conflict WHERE cleared_at IS NULL
+               UNION
+               SELECT s.learner_id, s.course_run_id FROM catalog.program_course_enrollment c
+               JOIN catalog.program_enrollment e ON e.id = c.program_enrollment_id
+               JOIN catalog.program p ON p.id = e.program_id AND p.enrollments_owner = 'lms'
+               JOIN catalog.course_enrollment s ON s.id = c.course_enrollment_id
+               WHERE c.lms_status = 'active' GROUP BY 1, 2 HAVING count(*) > 1) AS conflict""",
         "warn",
     ),
     Check(

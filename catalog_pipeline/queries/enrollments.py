@@ -6,7 +6,7 @@ from catalog_pipeline.database.rows import Row, rows
 
 CONFLICTS = """
     SELECT o.learner_id, r.run_key AS run,
-           jsonb_agg(jsonb_build_object('program', p.uuid, 'since', o.since, 'counted', o.counted)
+           json_agg(json_build_object('program', p.uuid, 'since', o.since, 'counted', o.counted)
                      ORDER BY o.counted DESC, p.uuid, o.curriculum_uuid) AS programs,
            min(o.reason) AS reason
     FROM ops.enrollment_conflict o

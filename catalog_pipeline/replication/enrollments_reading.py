@@ -14,6 +14,8 @@ from catalog_pipeline.database.bulk import copy_rows
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import rows
 from catalog_pipeline.errors import UsageError
+from catalog_pipeline.learners.documents import hide_retired
+from catalog_pipeline.learners.retirement import retirement_secret
 from catalog_pipeline.loading.landing import STAGING, Crawl, merge_documents, record_crawl
 from catalog_pipeline.loading.publication import ENROLLMENT_LOCK
 from catalog_pipeline.loading.upstream import record_address
@@ -98,9 +100,10 @@ def land_program(connection: Connection, client: ApiClient, program: LmsProgram)
         return None
     document, pages = found
     crawl = _crawl(program, started_at, pages)
-    digest = content_hash(document)
     with connection.begin():
         locks.take(connection, ENROLLMENT_LOCK)
+        hide_retired(connection, document, retirement_secret(client.settings), program.organization_id)
+        digest = content_hash(document)
         connection.execute(text(STAGING.format(kind=KIND).replace("PRESERVE ROWS", "DROP")))
         columns = {"key": "text", "payload_hash": "bytea", "payload": "bytea"}
         copy_rows(connection, crawl.staging, columns, [(program.uuid, digest, compress(encode(document)))])

@@ -130,7 +130,7 @@ def landed(programs: Programs, program: int, rows: list[dict[str, Any]]) -> None
     document = {"enrollments": rows}
     programs.run_sql(
         "INSERT INTO landing.document (source, scope, kind, key, payload, payload_hash, settled_hash)"
-        " VALUES ('lms', '', 'program_enrollments', :key, :payload, :hash, :hash)",
+        " VALUES ('enrollments', '', 'enrollments', :key, :payload, :hash, :hash)",
         key=str(UUID(int=program)),
         payload=compress(encode(document)),
         hash=content_hash(document),
