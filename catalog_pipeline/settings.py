@@ -154,7 +154,10 @@ class Settings(BaseSettings):
     )
 
     content_max_age: float = Field(
-        36, ge=0, description="Hours after which an allocation asks the catalog again for the content that it is for."
+        36,
+        ge=0,
+        le=100_000,
+        description="Hours after which an allocation asks the catalog again for the content that it is for.",
     )
 
     smtp_url: SecretStr | None = Field(
@@ -272,6 +275,12 @@ class Settings(BaseSettings):
             raise ValueError("set CATALOG_DISCOVERY_CLIENT_ID and CATALOG_DISCOVERY_CLIENT_SECRET together")
         if self.discovery_client_id and not self.token_url:
             raise ValueError("a client id needs CATALOG_OAUTH_TOKEN_URL (or CATALOG_LMS_URL)")
+        return self
+
+    @model_validator(mode="after")
+    def _ratios_in_order(self) -> "Settings":
+        if self.price_ratio_lower > self.price_ratio_upper:
+            raise ValueError("CATALOG_PRICE_RATIO_LOWER is more than CATALOG_PRICE_RATIO_UPPER: no price lies between")
         return self
 
     @cached_property

@@ -44,3 +44,14 @@ def _may_be_formula(value: str) -> bool:
     """Whether a spreadsheet may run the text. Some skip blanks before a formula, and read full-width signs."""
     begins_with_blank = value[:1] in ("\t", "\r", "\n")
     return begins_with_blank or unicodedata.normalize("NFKC", value.lstrip()[:1]) in FORMULA_SIGNS
+
+
+def protected(text: str) -> str:
+    """A text as a cell of CSV in which no spreadsheet runs it; `as_typed` gives it back."""
+    return f"'{text}" if _may_be_formula(text) or as_typed(text) != text else text
+
+
+def as_typed(cell: str) -> str:
+    """A cell without the quote that keeps a spreadsheet from running it."""
+    rest = cell[1:]
+    return rest if cell[:1] == "'" and rest and (rest[0] == "'" or _may_be_formula(rest)) else cell

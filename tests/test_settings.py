@@ -43,6 +43,8 @@ def test_every_setting_says_what_it_means() -> None:
     ("name", "value", "said"),
     [
         ("CATALOG_DISCOVERY_ULR", "https://d.example", "is not a setting; did you mean CATALOG_DISCOVERY_URL"),
+        ("CATALOG_PRICE_RATIO_LOWER", "2", "no price lies between"),
+        ("CATALOG_CONTENT_MAX_AGE", "99999999999999", "less than or equal to 100000"),
         ("CATALOG_XYZZY", "1", "`.env.example` lists them all"),
         ("CATALOG_DISCOVERY_URL", "d.example", "CATALOG_DISCOVERY_URL: give a whole URL"),
         ("CATALOG_LMS_URL", "https://ann:secret@l.example", "leave user and password out"),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from catalog_pipeline.cli.enrollments import Learner, app, asked
+from catalog_pipeline.cli.enrollments import AProgram, Learner, app, asked
 from catalog_pipeline.cli.shared import AsJson, AsOf, AsWide, DryRun, database
 
 
@@ -128,3 +128,49 @@ def retire(learner: Learner, as_of: AsOf = None, dry_run: DryRun = False, as_jso
         return
     told = ", ".join(f"{n:,} of {table}" for table, n in done.replaced.items())
     say(f"Learner {done.learner_id} is retired. Rows that changed: {told}.{' Nothing was written.' if dry_run else ''}")
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV or JSON lines with the columns of `export`; - is stdin.")],
+    as_of: AsOf = None,
+    dry_run: DryRun = False,
+    wide: AsWide = False,
+    as_json: AsJson = False,
+) -> None:
+    """Apply a file of enrollments, a line each.
+
+    A line is an enrollment by program, key and curriculum, and its row on
+    a run where it names one. What is blank stays as it is. A wrong line is
+    rejected whole, and all others are applied.
+
+    Example: catalog-pipeline enrollments import fall.csv --dry-run
+    """
+    from catalog_pipeline.cli.enrolled_output import print_import
+    from catalog_pipeline.enrollments.importing import import_enrollments
+
+    with database() as (settings, engine):
+        report = import_enrollments(engine, file, asked(settings, as_of, dry_run=dry_run))
+    print_import(report, dry_run=dry_run, as_json=as_json)
+    raise SystemExit(int(report.exit_code))
+
+
+@app.command()
+def export(
+    program: AProgram,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of JSON lines.")] = False,
+) -> None:
+    """Print a program's enrollments, as `import` reads them.
+
+    It holds keys and user names. Retired learners are left out.
+
+    Example: catalog-pipeline enrollments export \\
+        00000000-0000-4000-8000-000000000001 --csv > enrollments.csv
+    """
+    import sys
+
+    from catalog_pipeline.database.engine import connected
+    from catalog_pipeline.enrollments.exporting import export_enrollments
+
+    with database() as (_, engine), connected(engine) as connection:
+        export_enrollments(connection, program, sys.stdout, as_csv=as_csv)

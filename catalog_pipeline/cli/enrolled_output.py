@@ -9,6 +9,7 @@ from catalog_pipeline.cli.enrollments_output import DRY, SHOWN
 
 if TYPE_CHECKING:
     from catalog_pipeline.database.rows import Row
+    from catalog_pipeline.enrollments.importing import ImportReport
     from catalog_pipeline.enrollments.linking import LinkReport
 
 
@@ -17,10 +18,7 @@ def print_links(report: LinkReport, *, as_json: bool) -> None:
     if as_json:
         print_json(report.as_json())
         return
-    counts = report.counts
-    told = ", ".join(f"{n:,} {outcome}" for outcome, n in counts.items() if n and outcome != "rows")
-    lines = "1 line" if counts["rows"] == 1 else f"{counts['rows']:,} lines"
-    say(f"{lines}{': ' if told else ''}{told}.{DRY if report.dry_run else ''}")
+    _say_counts(report.counts, dry_run=report.dry_run)
     rejected = [
         {"row": row["row"], "reason": row["reason"], "message": row["message"]}
         for row in report.rows
@@ -28,10 +26,29 @@ def print_links(report: LinkReport, *, as_json: bool) -> None:
     ]
     deactivated = [{"row": row["row"], **seat} for row in report.rows for seat in row["deactivated"]]
     for rows, title in ((rejected, "Rejected"), (deactivated, "Inactive now, for another program holds the run")):
-        if rows:
-            print_table(rows[:SHOWN], title)
-        if len(rows) > SHOWN:
-            say(f"… and {len(rows) - SHOWN:,} more: --json prints them all.")
+        _print_some(rows, title)
+
+
+def print_import(report: ImportReport, *, dry_run: bool, as_json: bool) -> None:
+    """Print how many lines had which outcome, and what is wrong with those that were rejected."""
+    if as_json:
+        print_json(report.as_json())
+        return
+    _say_counts(report.counts, dry_run=dry_run)
+    _print_some([{"row": row["row"], **wrong} for row in report.rows for wrong in row["errors"]], "Rejected")
+
+
+def _say_counts(counts: dict[str, int], *, dry_run: bool) -> None:
+    told = ", ".join(f"{n:,} {outcome}" for outcome, n in counts.items() if n and outcome != "rows")
+    lines = "1 line" if counts["rows"] == 1 else f"{counts['rows']:,} lines"
+    say(f"{lines}{': ' if told else ''}{told}.{DRY if dry_run else ''}")
+
+
+def _print_some(rows: list[Row], title: str) -> None:
+    if rows:
+        print_table(rows[:SHOWN], title)
+    if len(rows) > SHOWN:
+        say(f"… and {len(rows) - SHOWN:,} more: --json prints them all.")
 
 
 def print_learner(found: Row, *, as_json: bool) -> None:

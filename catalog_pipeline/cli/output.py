@@ -221,15 +221,26 @@ def print_history(events: Sequence[Row], *, as_json: bool) -> None:
         {
             "at": event["at"],
             "what": f"{event['entity']} {event['action']}",
-            "changes": "\n".join(_change(*change) for change in event["changes"].items())
-            if event["action"] == "updated"
-            else None,
+            **{name: event[name] for name in ("program", "run") if name in event},
+            "changes": _changes(event),
             "by": event["actor"],
             "login": event["login"],
         }
         for event in events
     ]
     print_table(lines, essential=4)
+
+
+STATES = ("status", "is_active")
+"""Columns that are shown of a new row, too."""
+
+
+def _changes(event: Row) -> str | None:
+    """The columns that changed, a line each; of a learner's new row its state, which nothing else tells."""
+    shown = event["changes"].items() if event["action"] == "updated" else ()
+    if event["action"] == "created" and "program" in event:
+        shown = [change for change in event["changes"].items() if change[0] in STATES]
+    return "\n".join(_change(*change) for change in shown) or None
 
 
 def _change(field: str, values: Sequence[Any] | None) -> str:

@@ -61,13 +61,16 @@ def show(
 
 @app.command()
 def history(
-    key: Annotated[str, typer.Argument(help="The key of a run, course or organization, or a program's uuid.")],
+    key: Annotated[
+        str, typer.Argument(help="The key of a run, course or organization, a program's uuid, or learner:17.")
+    ],
     wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what changed under a key, when, and by whom.
 
     Example: catalog-pipeline history course-v1:edX+DemoX+2026
+    Example: catalog-pipeline history learner:17
     """
     from catalog_pipeline.cli.output import print_history
     from catalog_pipeline.database.engine import connected
@@ -79,7 +82,7 @@ def history(
 
 @app.command()
 def explain(
-    key: Annotated[str, typer.Argument(help="The key of a run or course, or the uuid of an assignment.")],
+    key: Annotated[str, typer.Argument(help="The key of a run or course, the uuid of an assignment, or learner:17.")],
     wide: AsWide = False,
     as_json: AsJson = False,
 ) -> None:
@@ -88,9 +91,11 @@ def explain(
     It shows the course of a run and who decided it, who owns the fields,
     what other sources say, and the documents and feeds behind it. Of an
     assignment, it shows when it expires, why, and what moved that date.
+    Of a learner, it shows why each enrollment and seat is active or not.
 
     Example: catalog-pipeline explain course-v1:edX+DemoX+2026
     Example: catalog-pipeline explain 6f1f5f0e-0000-4000-8000-00000000ca7a
+    Example: catalog-pipeline explain learner:17
     """
     from catalog_pipeline.cli.output import print_explanation
     from catalog_pipeline.database.engine import connected

@@ -36,14 +36,14 @@ def one_format(context: typer.Context, option: typer.CallbackParam, value: bool)
 
 
 def parse_instant(value: str) -> datetime:
-    """An instant as people type it: ISO 8601, a date alone too; UTC where it names no zone. Raises UsageError."""
+    """An instant as people type it, in UTC: ISO 8601, a date alone too. Without a zone it is UTC. Raises UsageError."""
     try:
         instant = datetime.fromisoformat(value.strip())
     except ValueError:
         raise UsageError(f"{value!r} is no instant: give one such as 2026-03-01 or 2026-03-01T12:00:00Z.") from None
     if not FIRST_YEAR <= instant.year <= LAST_YEAR:
         raise UsageError(f"{value!r} is too far away: give an instant of the years {FIRST_YEAR} to {LAST_YEAR}.")
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return instant.astimezone(UTC) if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 def parse_day(value: str) -> date:

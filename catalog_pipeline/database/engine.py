@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
@@ -124,7 +124,19 @@ def make_engine(server: Server, actor: str | None = None) -> Engine:
         "connect_timeout": 10,
     }
     # Parameters may be personal data, and errors are logged.
-    return create_engine(server.url(), connect_args=connect_args, pool_pre_ping=True, pool_size=5, hide_parameters=True)
+    engine = create_engine(
+        server.url(), connect_args=connect_args, pool_pre_ping=True, pool_size=5, hide_parameters=True
+    )
+    event.listen(engine, "connect", _speak_plainly)
+    return engine
+
+
+def _speak_plainly(session: psycopg.Connection, _record: object) -> None:
+    """Put right how a session writes instants: PGTZ and PGDATESTYLE of the environment go before its options."""
+    for name, value in (("TimeZone", "UTC"), ("DateStyle", "ISO, MDY")):
+        if session.info.parameter_status(name) != value:
+            session.execute(sql.SQL("SELECT set_config({}, {}, false)").format(name, value))
+            session.commit()
 
 
 @contextmanager

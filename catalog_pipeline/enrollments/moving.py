@@ -17,7 +17,6 @@ from catalog_pipeline.enrollments.changing import (
     course_rows,
     retired,
     set_enrollments,
-    set_rows,
 )
 from catalog_pipeline.enrollments.programs import (
     Program,
@@ -53,10 +52,18 @@ ENROLL = """
                        WHERE k.learner_id = :learner AND k.organization_id = :organization),
             :program, :curriculum, 'enrolled')
     RETURNING id"""
-ADD_ROWS = """
+# In one statement, so that the seat is active throughout.
+SWAP = """
+    WITH gone AS (
+        UPDATE catalog.program_course_enrollment SET status = 'inactive' WHERE id = ANY (:leaving)
+        RETURNING learner_id, course_enrollment_id),
+    taken AS (
+        UPDATE catalog.program_course_enrollment c SET status = 'active' FROM gone
+        WHERE c.course_enrollment_id = gone.course_enrollment_id AND c.program_enrollment_id = :enrollment
+        RETURNING c.course_enrollment_id)
     INSERT INTO catalog.program_course_enrollment (learner_id, program_enrollment_id, course_enrollment_id, status)
-    SELECT s.learner_id, :enrollment, s.id, 'active' FROM catalog.course_enrollment s
-    WHERE s.learner_id = :learner AND s.course_run_id = ANY (:runs)"""
+    SELECT learner_id, :enrollment, course_enrollment_id, 'active' FROM gone
+    WHERE course_enrollment_id NOT IN (SELECT course_enrollment_id FROM taken)"""
 
 
 @dataclass(frozen=True)
@@ -116,12 +123,13 @@ def _move(publication: Publication, wish: Move, asked: Asked) -> list[Change] | 
     enrollment = _enrollment(connection, wish, learner, target, runs)
     if isinstance(enrollment, Refusal):
         return enrollment
-    changes = set_rows(publication, source, leaving, "inactive")
     enrollment_id, enrolled = _enroll(publication, enrollment, learner, target)
-    ready = [row for row in there if row.program_enrollment_id == enrollment_id and row.course_run_id in runs]
-    changes += enrolled + set_rows(publication, target, ready, "active")
-    new = [row for row in leaving if row.course_run_id not in {row.course_run_id for row in ready}]
-    return changes + _add_rows(publication, learner, enrollment_id, target, new)
+    before = {row.course_run_id: row.status for row in there if row.program_enrollment_id == enrollment_id}
+    made = publication.execute(SWAP, leaving=[row.id for row in leaving], enrollment=enrollment_id)
+    publication.count(f"catalog.{COURSE}", {"created": made, "updated": 2 * len(leaving) - made})
+    left = [Change(COURSE, source.uuid, row.run_key, "active", "inactive") for row in leaving]
+    taken = [Change(COURSE, target.uuid, row.run_key, before.get(row.course_run_id), "active") for row in leaving]
+    return [*left, *enrolled, *taken]
 
 
 def _refused(connection: Connection, source: Program, target: Program, learner: int) -> Refusal | None:
@@ -172,13 +180,3 @@ def _enroll(
     if enrollment.status in CURRENT:
         return enrollment.id, []
     return enrollment.id, set_enrollments(publication, target, {enrollment.id: str(enrollment.status)}, "enrolled")
-
-
-def _add_rows(
-    publication: Publication, learner: int, enrollment: int, target: Program, new: Sequence[CourseRow]
-) -> list[Change]:
-    if new:
-        runs = [row.course_run_id for row in new]
-        made = publication.execute(ADD_ROWS, learner=learner, enrollment=enrollment, runs=runs)
-        publication.count(f"catalog.{COURSE}", {"created": made})
-    return [Change(COURSE, target.uuid, row.run_key, None, "active") for row in new]

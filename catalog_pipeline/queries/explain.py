@@ -12,6 +12,7 @@ from catalog_pipeline.errors import UsageError
 from catalog_pipeline.loading.ownership import CURRENT_FEEDS
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, Field, carried_by_feeds, schedule, written_by
+from catalog_pipeline.queries.learners import explain_learner, learner_of
 
 NOBODY = "nobody: made here"
 NOT_SAID = "nobody: the LMS does not say it"
@@ -19,9 +20,12 @@ COURSE_HISTORY = ("key", "title", "status", "organization_id", "external_identif
 
 
 def explain(connection: Connection, key: str) -> Row:
-    """Why a run or course has its values, or an assignment its date. `_run`, `_course`, `explain_assignment` name the
-    parts. Raises UsageError for an unknown key.
+    """Why a run or course has its values, an assignment its date, or a learner the enrollments. `_run`, `_course`,
+    `explain_assignment` and `explain_learner` name the parts. Raises UsageError for an unknown key.
     """
+    learner = learner_of(key)
+    if learner is not None:
+        return explain_learner(connection, learner)
     run = rows(connection, f"SELECT * FROM catalog.course_run WHERE {folded('run_key')} = {WANTED}", key=key)
     if run:
         return _run(connection, run[0])

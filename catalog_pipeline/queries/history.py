@@ -6,6 +6,7 @@ from catalog_pipeline.database import events
 from catalog_pipeline.database.keys import WANTED, folded
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.errors import UsageError
+from catalog_pipeline.queries.learners import learner_history, learner_of
 
 # The row may have had another key before or after.
 CALLED = f"""
@@ -24,8 +25,11 @@ What enterprise catalogs say of the key is not the course's nor the run's own hi
 def history(connection: Connection, key: str) -> list[Row]:
     """What happened to a run, course, organization or program, oldest first; see `events.of_rows` for the columns.
 
-    Raises UsageError if nothing is known of the key.
+    Of a learner (learner:17) see `learner_history`. Raises UsageError if nothing is known of the key.
     """
+    learner = learner_of(key)
+    if learner is not None:
+        return learner_history(connection, learner)
     found = events.of_rows(connection, CALLED, key=key)
     if not found:
         raise UsageError(f"Nothing is known to have happened to {key!r}; keys look like course-v1:edX+DemoX+2026.")

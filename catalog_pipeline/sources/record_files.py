@@ -11,6 +11,7 @@ from typing import Any
 
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.sources.documents import decode
+from catalog_pipeline.spreadsheets import as_typed
 
 Meaning = Callable[[str, str], Any]
 """What a cell means, by the name of its column and its text."""
@@ -82,7 +83,7 @@ def read_csv(path: Path, value_of: Meaning, doubts: Doubts) -> RecordFile:
 
 
 def _as_text(_name: str, cell: str) -> Any:
-    return cell
+    return as_typed(cell)
 
 
 def _no_doubts(_path: Path, _columns: list[str]) -> list[str]:

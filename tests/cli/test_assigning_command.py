@@ -186,6 +186,19 @@ def test_learners_are_nudged_and_addresses_cleared(command: Command, budget: Bud
     assert budget.rows("SELECT kind FROM ops.outbox") == [{"kind": "assignment_nudge"}]
 
 
+def test_instants_are_told_in_utc_whatever_the_environment_and_the_zone_that_was_typed(
+    command: Command, budget: Budget
+) -> None:
+    budget.assign(allocated_at=NOW - 100 * DAY)
+    command.env |= {"PGTZ": "Asia/Tokyo", "TZ": "Asia/Tokyo", "PGDATESTYLE": "German"}
+    told = command.json("assignments", "expire", "--as-of", "2026-06-01T21:00:00+09:00")
+    assert told["as_of"] == "2026-06-01T12:00:00+00:00"
+    assert told["assignments"][0]["date"] == "2026-05-22T12:00:00+00:00"
+    (shown,) = command.json("assignments", "list")["assignments"]
+    assert (shown["expired_at"], shown["allocated_at"]) == ("2026-06-01T12:00:00+00:00", "2026-02-21T12:00:00+00:00")
+    assert shown["actions"][0]["created"] == "2026-06-01T12:00:00+00:00"
+
+
 def test_what_only_asks_calls_no_upstream(
     command: Command, budget: Budget, course: int, httpserver: HTTPServer
 ) -> None:
