@@ -23,7 +23,7 @@ VERBS: dict[str, TyperCommand] = {" ".join(path): verb for path, verb in GENERAT
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 WITHOUT_JSON = {
     *("up", "site build", "migrate", "psql", "mail send-from-here", "partner template", "partner drop"),
-    *("sample serve", "sample feeds", "sample enterprise"),
+    *("sample serve", "sample feeds", "sample enterprise", "enrollments export"),
 }
 """Verbs that print no rows, or print a file."""
 LONGEST_HELP_LINE = 78
