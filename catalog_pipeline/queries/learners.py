@@ -47,8 +47,9 @@ LEARNER = """
            (SELECT count(*) FROM catalog.learner_key k WHERE k.learner_id = l.id) AS keys
     FROM catalog.learner l WHERE l.id = :learner"""
 BY = """
-    (SELECT c.actor FROM ops.column_change c
-     WHERE c.entity = '{entity}' AND c.entity_id = {row}.id AND c."column" = 'status' ORDER BY c.id DESC LIMIT 1)"""
+    (SELECT change.actor FROM ops.column_change AS change
+     WHERE change.entity = '{entity}' AND change.entity_id = {row}.id AND change."column" = 'status'
+     ORDER BY change.id DESC LIMIT 1)"""
 PROGRAM_ENROLLMENTS = f"""
     SELECT p.title || ' (' || p.uuid || ')' AS program, e.curriculum_uuid AS curriculum, e.status,
            e.status_since AS since, {BY.format(entity="program_enrollment", row="e")} AS by,
@@ -73,7 +74,7 @@ COURSE_ROWS = f"""
                 THEN format('%s holds the seat since %s.', h.name, to_char(h.since, 'YYYY-MM-DD HH24:MI'))
                 ELSE 'Nobody holds the seat.' END AS because,
            coalesce((SELECT v.via FROM catalog.program_run v
-                     WHERE v.program_id = e.program_id AND v.course_run_id = r.id), 'no longer') AS in_program_by
+                     WHERE v.program_id = e.program_id AND v.course_run_id = r.id), 'no longer') AS via
     FROM catalog.program_course_enrollment c
     JOIN catalog.program_enrollment e ON e.id = c.program_enrollment_id
     JOIN catalog.program p ON p.id = e.program_id
