@@ -201,9 +201,10 @@ def _fail_for(loads: Sequence[EnterpriseLoad]) -> None:
         raise dg.Failure(
             "\n".join(told),
             metadata={"exit_code": max(int(load.exit_code) for load in loads)},
-            allow_retries=any(_may_recover(error) for error in errors),
+            allow_retries=any(may_recover(error) for error in errors),
         )
 
 
-def _may_recover(error: CatalogError) -> bool:
+def may_recover(error: CatalogError) -> bool:
+    """Whether what went wrong may be gone when it is tried again."""
     return isinstance(error, UnreachableError) and not isinstance(error, UpstreamRefusedError)

@@ -3,6 +3,7 @@
 UPSTREAM = "upstream"
 DISCOVERY = "discovery"
 LMS = "lms"
+ENROLLMENTS = "enrollments"
 ENTERPRISE = "enterprise"
 CONTENT = "enterprise_content"
 FEEDS = "partner_feeds"

@@ -10,6 +10,7 @@ from assets import groups
 from assets.assignments import assignment_expiration, expiration_checks
 from assets.catalog import publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
+from assets.enrollments import replicate_enrollments
 from assets.enterprise import refresh_enterprise_job, refresh_enterprise_services
 from assets.feeds import ingest_feeds
 from assets.learners import clear_pii, expire_enrollments, nudge_assignments
@@ -26,6 +27,11 @@ refresh_lms = dg.define_asset_job(
     "refresh_lms",
     AssetSelection.groups(groups.LMS),
     description="Crawl the LMS's course list and publish what discovery does not list.",
+)
+refresh_enrollments = dg.define_asset_job(
+    "refresh_enrollments",
+    AssetSelection.groups(groups.ENROLLMENTS),
+    description="Read the LMS's enrollments in programs and in their runs.",
 )
 replicate_records = dg.define_asset_job(
     "replicate_enterprise_records",
@@ -72,6 +78,7 @@ snapshot_catalog = dg.define_asset_job(
 JOBS = [
     refresh_discovery,
     refresh_lms,
+    refresh_enrollments,
     refresh_enterprise_job,
     replicate_records,
     replicate_content,
@@ -97,5 +104,6 @@ REBUILDING_OP = assignment_expiration.node_def.name
 """The op of `rebuild_expirations` that takes a RebuildConfig."""
 PUBLISH_DISCOVERY_OP = publish_discovery.node_def.name
 PUBLISH_LMS_OP = publish_lms.node_def.name
+REFRESH_ENROLLMENTS_OP = replicate_enrollments.node_def.name
 REFRESH_ENTERPRISE_OP = refresh_enterprise_services.name
-"""The ops of `refresh_discovery`, `refresh_lms` and `refresh_enterprise` that take a PublishConfig."""
+"""The ops of `refresh_discovery`, `_lms`, `_enrollments` and `_enterprise` that take a PublishConfig."""

@@ -17,6 +17,10 @@ UPSTREAM = [
     _upstream(["discovery", "programs"], "course-discovery's `/api/v1/programs/`, each with its courses."),
     _upstream(["lms", "course_list"], "The LMS's `/api/courses/v1/courses/`: one element a run."),
     _upstream(
+        ["lms", "program_enrollments"],
+        "The LMS's `/api/program_enrollments/v1/programs/<uuid>/`: `enrollments/`, and those of each of its runs.",
+    ),
+    _upstream(
         ["enterprise_catalog", "content"],
         "enterprise-catalog's `/api/v2/enterprise-catalogs/<uuid>/get_content_metadata/`: what each catalog has.",
     ),

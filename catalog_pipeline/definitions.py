@@ -7,6 +7,7 @@ import dagster as dg
 from assets.assignments import assignment_expiration, expiration_checks, expired_assignments
 from assets.catalog import go_live, publish_discovery, publish_lms, run_association
 from assets.checks import catalog_checks
+from assets.enrollments import replicate_enrollments
 from assets.enterprise import replicate_catalogs, replicate_records
 from assets.feeds import partner_feed
 from assets.jobs import JOBS
@@ -40,6 +41,7 @@ def build_defs(settings: Settings, **resources: Any) -> dg.Definitions:
             lms_documents,
             publish_discovery,
             publish_lms,
+            replicate_enrollments,
             replicate_records,
             replicate_catalogs,
             partner_feed,

@@ -14,7 +14,9 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunsFilter
 from assets import jobs
 from assets.catalog import PublishConfig
 from catalog_pipeline.errors import SettingsError
+from catalog_pipeline.replication.enrollments import are_replicated
 from catalog_pipeline.settings import Settings
+from catalog_pipeline.sources.enrollments import SOURCE as ENROLLMENTS
 from catalog_pipeline.sources.upstreams import configured_sources
 from resources.instance import CODE_LOCATION_TAG, UNFINISHED, process_tag
 
@@ -58,6 +60,7 @@ class Stage:
 NIGHT = (
     Stage(jobs.refresh_discovery.name, source="discovery", publishes=jobs.PUBLISH_DISCOVERY_OP),
     Stage(jobs.refresh_lms.name, source="lms", publishes=jobs.PUBLISH_LMS_OP),
+    Stage(jobs.refresh_enrollments.name, source=ENROLLMENTS, publishes=jobs.REFRESH_ENROLLMENTS_OP),
     Stage(jobs.refresh_enterprise_job.name, source="enterprise", publishes=jobs.REFRESH_ENTERPRISE_OP),
     Stage(jobs.ingest_feeds.name),
     Stage(jobs.publish_due_runs.name),
@@ -77,7 +80,7 @@ NIGHT = (
 
 def stages(settings: Settings) -> list[Stage]:
     """The night's stages, without those whose source is not configured."""
-    sources = configured_sources(settings)
+    sources = [*configured_sources(settings), *([ENROLLMENTS] if are_replicated(settings) else [])]
     return [stage for stage in NIGHT if stage.source is None or stage.source in sources]
 
 

@@ -15,7 +15,7 @@ import typer
 from catalog_pipeline.cli import (
     assigning,
     associations,
-    enrolled,
+    enrolling_lms,
     enterprise,
     mail,
     marts,
@@ -46,7 +46,7 @@ app.add_typer(questions.app)
 app.add_typer(query.app)
 app.add_typer(associations.app, name="associations")
 app.add_typer(assigning.app, name="assignments")
-app.add_typer(enrolled.app, name="enrollments")
+app.add_typer(enrolling_lms.app, name="enrollments")
 app.add_typer(enterprise.app, name="enterprise")
 app.add_typer(marts.app, name="marts")
 app.add_typer(site.app, name="site")

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from catalog_pipeline.cli.console import print_json, print_table, say
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from catalog_pipeline.database.rows import Row
     from catalog_pipeline.enrollments.changing import Changed
     from catalog_pipeline.enrollments.writing import Answers
 
@@ -56,3 +59,30 @@ def print_changes(changed: Changed, *, as_json: bool) -> None:
         say(f"The seat in {seat['run']} stays active, as it is since {seat['since']:%Y-%m-%d %H:%M} UTC.", "yellow")
     said = f"{len(rows)} changed." if rows else "It is so already: nothing changed."
     say(f"{said}{DRY if changed.dry_run else ''}")
+
+
+def print_conflicts(conflicts: Sequence[Row], titles: Mapping[str, str], *, as_json: bool) -> None:
+    """Print the open conflicts, a line each."""
+    if as_json:
+        print_json(conflicts)
+        return
+    if not conflicts:
+        say("No seat is active in several programs.")
+        return
+    print_table([conflict_line(conflict, titles) for conflict in conflicts[:SHOWN]], essential=4)
+    if len(conflicts) > SHOWN:
+        say(f"… and {len(conflicts) - SHOWN:,} more: --json prints them all.")
+    say("Make all but one of each inactive in the LMS, and refresh.")
+
+
+def conflict_line(conflict: Row, titles: Mapping[str, str]) -> Row:
+    """A conflict as a row of a table."""
+    by_counting = {counted: [titles[one["program"]] for one in conflict["programs"] if one["counted"] == counted]
+                   for counted in (True, False)}  # fmt: skip
+    return {
+        "learner": f"id:{conflict['learner_id']}",
+        "run": conflict["run"],
+        "counts": ", ".join(by_counting[True]),
+        "inactive": ", ".join(by_counting[False]),
+        "reason": conflict["reason"],
+    }

@@ -1,6 +1,7 @@
 """`make run`: the jobs of the night, run by Dagster in this process, and a summary for people."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from dagster_shared.error import SerializableErrorInfo
 from catalog_pipeline.assignments.expirations import causes, last_change
 from catalog_pipeline.assignments.sample import import_sample
 from catalog_pipeline.cli.console import complain, print_json, print_table, say
+from catalog_pipeline.cli.enrollments_output import conflict_line
 from catalog_pipeline.database.engine import connected, ensure_database, make_engine, serving
 from catalog_pipeline.database.rows import Row
 from catalog_pipeline.database.schema import migrate
@@ -17,10 +19,13 @@ from catalog_pipeline.errors import ExitCode
 from catalog_pipeline.models.vocabulary import ROW_OUTCOMES
 from catalog_pipeline.partner.report import feeds
 from catalog_pipeline.queries import status
+from catalog_pipeline.queries.enrollments import open_conflicts, titles
 from catalog_pipeline.settings import Settings
 from resources.instance import instance
 from sensors.nightly import run_night, stages
 
+MOST_CONFLICTS = 10
+"""How many conflicts the summary lists."""
 COUNTED = (("created", "updated"), ("rejected",))
 """The outcomes of rows that the summary adds up: what was changed, and what was rejected."""
 
@@ -60,6 +65,8 @@ class Summary:
     """For each table of the catalog its rows, and how many of them have each outcome."""
     feeds: list[Row]
     associations: dict[str, int]
+    conflicts: list[Row]
+    """The seats that the LMS has active in several programs: learner_id, run, programs, reason."""
     expirations_moved: list[Row]
     """How many expirations of assignments moved: cause, new_reason, expirations."""
     stages: list[Stage]
@@ -99,14 +106,16 @@ def walk_night(
                 tables=_tables(status.table_counts(connection), status.loaded_since(connection, before)),
                 feeds=[row for row in reversed(feeds(connection, 50)) if row["id"] > fed],
                 associations=status.association_outcomes(connection, before),
+                conflicts=open_conflicts(connection),
                 expirations_moved=causes(connection, moved),
                 stages=[Stage(run.job_name, run.status.value) for run in runs],
                 checks=checks,
                 failures=failures,
                 seconds=round(time.monotonic() - started, 1),
             )
+            names = titles(connection)
         engine.dispose()
-    print_json(asdict(summary)) if as_json else _print(summary)
+    print_json(asdict(summary)) if as_json else _print(summary, names)
     return ExitCode(failures[0].exit_code) if failures else ExitCode.DONE
 
 
@@ -167,7 +176,7 @@ def _feed_line(feed: Row) -> Row:
     return {"feed": f"{feed['source']}/{feed['product_type']}/{feed['name']}", "outcome": feed["outcome"], **counted}
 
 
-def _print(summary: Summary) -> None:
+def _print(summary: Summary, titles: Mapping[str, str]) -> None:
     always = ["table", "rows", "created", "updated", "unchanged", "rejected", "deferred"]
     some = [name for name in ("deleted", "duplicate") if any(row[name] for row in summary.tables)]
     say()
@@ -182,6 +191,11 @@ def _print(summary: Summary) -> None:
                 say(f"{feed['name']}, {feed['outcome']}: {feed['detail']}")
     outcomes = ", ".join(f"{n} {outcome}" for outcome, n in summary.associations.items())
     say(f"\nRuns and their courses: {outcomes}." if outcomes else "")
+    if summary.conflicts:
+        say()
+        shown = [conflict_line(conflict, titles) for conflict in summary.conflicts[:MOST_CONFLICTS]]
+        print_table(shown, "Active in several programs, says the LMS", essential=4)
+        say(f"{len(summary.conflicts)} in all: `catalog-pipeline enrollments conflicts` lists them.")
     if summary.expirations_moved:
         say()
         print_table(summary.expirations_moved, "Expirations that moved")
@@ -189,8 +203,8 @@ def _print(summary: Summary) -> None:
     say()
     failed = [check for check in summary.checks if not check.passed]
     say(f"Checks: {len(summary.checks) - len(failed)} passed, {len(failed)} failed.")
-    for check in failed:
-        say(f"  {check.severity.lower()}: {check.asset} {check.check}", style="yellow")
+    for told in dict.fromkeys(f"  {check.severity.lower()}: {check.asset} {check.check}" for check in failed):
+        say(told, style="yellow")
     for failure in summary.failures:
         complain(f"{failure.step} failed: {failure.message}", style="red")
     changed, rejected = (sum(row[name] for row in summary.tables for name in names) for names in COUNTED)

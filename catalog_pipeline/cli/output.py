@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what the verbs that only ask need not load
     from catalog_pipeline.loading.publication import LoadReport
     from catalog_pipeline.partner.columns import RawFeed, ValidatedFeed
     from catalog_pipeline.queries.doctor import Finding
+    from catalog_pipeline.replication.enrollments import EnrollmentLoad
     from catalog_pipeline.replication.enterprise_refresh import EnterpriseRefresh
     from catalog_pipeline.replication.refresh import Failure, Refresh
     from catalog_pipeline.replication.switching import Switch, SwitchPlan
@@ -60,17 +61,22 @@ def print_rows(rows: Sequence[Row], *, as_json: bool, as_csv: bool, columns: Seq
 
 
 def print_refreshes(
-    done: Sequence[Refresh], failed: Sequence[Failure], enterprise: EnterpriseRefresh | None = None, *, as_json: bool
+    done: Sequence[Refresh],
+    failed: Sequence[Failure],
+    enterprise: EnterpriseRefresh | None = None,
+    enrollments: Sequence[EnrollmentLoad] = (),
+    *,
+    as_json: bool,
 ) -> None:
     """Print each crawl, then the rows of each table by outcome; what failed, a line each on stderr."""
-    loaded = enterprise.loads if enterprise else []
-    for error in (*(failure.error for failure in failed), *(error for load in loaded for error in load.errors)):
+    loaded = [({"catalog": load.catalog}, load) for load in (enterprise.loads if enterprise else [])]
+    loaded += [({"program": load.program}, load) for load in enrollments]
+    for error in (*(failure.error for failure in failed), *(error for _, load in loaded for error in load.errors)):
         complain(f"error: {error}")
     crawls = [_crawl(crawl) for one in done for crawl in one.crawls]
-    crawls += [{**_crawl(crawl), "catalog": load.catalog} for load in loaded for crawl in load.crawls]
+    crawls += [{**_crawl(crawl), **named} for named, load in loaded for crawl in load.crawls]
     loads = [_load(one.report) for one in done]
-    ended = [{"catalog": load.catalog, "outcome": load.outcome, "detail": load.detail} for load in loaded]
-    loads += [{**_load(load.report), **told} for load, told in zip(loaded, ended, strict=True)]
+    loads += [{**_load(load.report), **named, "outcome": load.outcome, "detail": load.detail} for named, load in loaded]
     if as_json:
         failures = [{"source": one.source, "error": str(one.error)} for one in failed]
         rebuilt = {"rebuild": enterprise.rebuild} if enterprise else {}

@@ -55,13 +55,19 @@ def up() -> None:
 
 @app.command()
 def refresh(
-    source: Annotated[str, typer.Argument(help="discovery, lms, enterprise or all.")] = "all",
+    source: Annotated[str, typer.Argument(help="discovery, lms, enterprise, enrollments or all.")] = "all",
     full: Annotated[bool, typer.Option("--full", help="Read every document, so that removals are noticed.")] = False,
     accept_removals: AcceptRemovals = False,
     catalog: Annotated[
         list[UUID] | None,
         typer.Option(
             "--catalog", parser=parse_uuid, metavar="U", help="Of enterprise, only this catalog's content; repeatable."
+        ),
+    ] = None,
+    program: Annotated[
+        list[UUID] | None,
+        typer.Option(
+            "--program", parser=parse_uuid, metavar="P", help="Of enrollments, only this program's; repeatable."
         ),
     ] = None,
     wide: AsWide = False,
@@ -71,7 +77,8 @@ def refresh(
 
     Without --full, discovery is asked only for what was modified since
     the last crawl, and enterprise catalogs only for content that their list
-    has or assignments need. With --accept-removals all is read: what
+    has or assignments need. The LMS's enrollments are always read whole.
+    With --accept-removals all is read: what
     upstream lists again by now is not archived, nor what was not held back
     before.
 
@@ -82,22 +89,30 @@ def refresh(
     Example: catalog-pipeline refresh enterprise
     """
     from catalog_pipeline.cli.output import print_refreshes
+    from catalog_pipeline.replication.enrollments import are_replicated, refresh_enrollments
     from catalog_pipeline.replication.refresh import refresh_each
+    from catalog_pipeline.sources.enrollments import SOURCE as ENROLLMENTS
     from catalog_pipeline.sources.enterprise import SOURCE as ENTERPRISE
     from catalog_pipeline.sources.upstreams import SOURCES, upstreams
 
-    if source not in ("all", *SOURCES):
-        raise UsageError(f"{source!r} is no source; the sources are {', '.join(SOURCES)} and all.")
+    if source not in ("all", *SOURCES, ENROLLMENTS):
+        raise UsageError(f"{source!r} is no source; the sources are {', '.join([*SOURCES, ENROLLMENTS])} and all.")
     if catalog and source != ENTERPRISE:
         raise UsageError("--catalog is for `refresh enterprise`.")
+    if program and source != ENROLLMENTS:
+        raise UsageError("--program is for `refresh enrollments`.")
     options = {"full": full, "accept_removals": accept_removals}
     with database() as (settings, engine), upstreams(settings) as found:
         sources = found.configured() if source == "all" else [source]
-        others = [one for one in sources if one != ENTERPRISE]
+        others = [one for one in sources if one not in (ENTERPRISE, ENROLLMENTS)]
         done, failed = refresh_each(engine, found, others, **options)
         enterprise = _refresh_enterprise(engine, found, catalog or [], options) if ENTERPRISE in sources else None
-        print_refreshes(done, failed, enterprise, as_json=as_json)
-    ended = [*(one.report for one in done), *(one.error for one in failed), *(enterprise.loads if enterprise else [])]
+        enrolled = []
+        if source == ENROLLMENTS or (source == "all" and are_replicated(settings)):
+            enrolled = refresh_enrollments(engine, found, program or [], accept_removals=accept_removals)
+        print_refreshes(done, failed, enterprise, enrolled, as_json=as_json)
+    loads = [*(enterprise.loads if enterprise else []), *enrolled]
+    ended = [*(one.report for one in done), *(one.error for one in failed), *loads]
     raise SystemExit(max((int(one.exit_code) for one in ended), default=0))
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.database.rows import rows
+from catalog_pipeline.models.vocabulary import UNPAID_MODES
 
 Severity = Literal["error", "warn"]
 
@@ -93,6 +94,51 @@ CHECKS = (
         "An active program has at least one course.",
         """SELECT count(*) FROM catalog.program p WHERE status = 'active'
            AND NOT EXISTS (SELECT FROM catalog.program_course c WHERE c.program_id = p.id)""",
+        "warn",
+    ),
+    Check(
+        "program_course_enrollment",
+        "one_active_a_run",
+        "A learner is active in a run by one program at most.",
+        """SELECT count(*) FROM (
+               SELECT FROM catalog.program_course_enrollment c
+               JOIN catalog.course_enrollment s ON s.id = c.course_enrollment_id
+               WHERE c.status = 'active' GROUP BY s.learner_id, s.course_run_id HAVING count(*) > 1) AS twice""",
+    ),
+    Check(
+        "course_enrollment",
+        "is_active_follows",
+        "A seat is active if and only if a program's row on it is, or its mode is a paid one.",
+        f"""SELECT count(*) FROM catalog.course_enrollment s
+           WHERE s.is_active <> (s.mode NOT IN {UNPAID_MODES} OR EXISTS (
+               SELECT FROM catalog.program_course_enrollment c
+               WHERE c.course_enrollment_id = s.id AND c.status = 'active'))""",
+    ),
+    Check(
+        "program_enrollment",
+        "enrollments_have_learners",
+        "The rows of an enrollment are of one learner, who has the key that it is known by.",
+        """SELECT count(*) FROM catalog.program_enrollment e
+           LEFT JOIN catalog.learner_key k ON k.id = e.learner_key_id
+           WHERE k.learner_id IS DISTINCT FROM e.learner_id AND e.learner_key_id IS NOT NULL
+              OR NOT EXISTS (SELECT FROM catalog.learner l WHERE l.id = e.learner_id)
+              OR EXISTS (SELECT FROM catalog.program_course_enrollment c
+                         JOIN catalog.course_enrollment s ON s.id = c.course_enrollment_id
+                         WHERE c.program_enrollment_id = e.id AND s.learner_id <> e.learner_id)""",
+    ),
+    Check(
+        "program_course_enrollment",
+        "conflicts_told",
+        "The LMS has no learner active in a run by several programs: `catalog-pipeline enrollments conflicts` lists"
+        " those whom it has.",
+        """SELECT count(*) FROM (
+               SELECT learner_id, course_run_id FROM ops.enrollment_conflict WHERE cleared_at IS NULL
+               UNION
+               SELECT s.learner_id, s.course_run_id FROM catalog.program_course_enrollment c
+               JOIN catalog.program_enrollment e ON e.id = c.program_enrollment_id
+               JOIN catalog.program p ON p.id = e.program_id AND p.enrollments_owner = 'lms'
+               JOIN catalog.course_enrollment s ON s.id = c.course_enrollment_id
+               WHERE c.lms_status = 'active' GROUP BY 1, 2 HAVING count(*) > 1) AS conflict""",
         "warn",
     ),
     Check(

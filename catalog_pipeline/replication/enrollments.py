@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from catalog_pipeline.database.engine import connected
 from catalog_pipeline.database.rows import Row, rows
@@ -30,6 +31,9 @@ from catalog_pipeline.sources.upstreams import Upstreams
 
 logger = logging.getLogger(__name__)
 
+TRIES = 5
+LOST_RACES = ("23505", "23503", "40001", "40P01")
+"""SQLSTATEs where another session was faster: unique or foreign key violation, serialization failure, deadlock."""
 DOCUMENT = f"""
     SELECT d.id, d.payload, d.payload_hash, {PENDING} AS is_pending,
            p.enrollments_adopted_at IS NOT NULL AS is_adopted
@@ -40,6 +44,7 @@ CLEAR_REJECTS = """
     WHERE document_id = :document AND cleared_at IS NULL AND load_id <> :load"""
 OWN = """
     UPDATE catalog.program SET enrollments_owner = 'lms' WHERE id = :program AND enrollments_owner <> 'lms'"""
+FORGET = "DELETE FROM landing.document WHERE id = :document"
 SETTLE = """
     UPDATE landing.document SET settled_hash = payload_hash, settled_rules = :version
     WHERE id = :document AND id NOT IN (SELECT id FROM left_pending)
@@ -122,12 +127,26 @@ def publish_program(
 
     Raises LoadRefusedError where no organization authors the program: nobody says whose keys its learners have.
     """
+    for attempt in range(1, TRIES + 1):
+        try:
+            return _publish(engine, settings, program, refresh_began, accept=accept_removals)
+        except DBAPIError as error:
+            # Whoever writes by SQL does not wait for a load: where he was faster, all is decided anew.
+            if getattr(error.orig, "sqlstate", None) not in LOST_RACES or attempt == TRIES:
+                raise
+    raise AssertionError("every try returns or raises")
+
+
+def _publish(
+    engine: Engine, settings: Settings, program: LmsProgram, refresh_began: datetime, *, accept: bool
+) -> LoadReport:
     secret = retirement_secret(settings)
     with publishing(engine, _source(program), datetime.now(UTC), lock=ENROLLMENT_LOCK) as publication:
         publication.execute("SET LOCAL default_statistics_target = 10")  # as other loads do: only sizes are needed
         (document,) = rows(publication.connection, DOCUMENT, source=SOURCE, program=program.id)
-        if document["is_adopted"] or document["id"] is None:
-            return publication.report  # somebody has taken it over since it was read
+        if document["is_adopted"]:  # since it was read
+            publication.execute(FORGET, document=document["id"])
+            return publication.report
         if program.organization_id is None:
             raise LoadRefusedError(
                 f"program_without_organization: no organization authors {program.title} ({program.uuid}), so that"
@@ -135,7 +154,7 @@ def publish_program(
             )
         _stage(publication, program, document, secret)
         if document["is_pending"]:
-            find_removals(publication, program, settings, document["id"], accept=accept_removals)
+            find_removals(publication, program, settings, document["id"], accept=accept)
         enrollments_seats.write(publication, program, refresh_began)
         publication.execute(OWN, program=program.id)
         publication.execute(SETTLE, document=document["id"], version=VERSION)

@@ -3,20 +3,18 @@
 from catalog_pipeline.database.bulk import analyze, create_staging
 from catalog_pipeline.database.keys import folded
 from catalog_pipeline.learners import linking
-from catalog_pipeline.learners.retirement import stage_retired
 from catalog_pipeline.loading.publication import Publication
 from catalog_pipeline.replication.enrollments_staging import ENROLLMENTS
 
-NAMED = f"""
-    SELECT CAST(:organization AS bigint) AS organization_id, {folded("external_key")} AS folded
-    FROM staged_enrollment WHERE external_key IS NOT NULL
-    UNION SELECT NULL, {folded("user_name")} FROM staged_enrollment WHERE user_name IS NOT NULL"""
+# The landing has the hashes of retired learners, which they are known by.
 RETIRED = f"""
     CREATE TEMP TABLE retired_row ON COMMIT DROP AS
     SELECT s.place, s.who FROM staged_enrollment s
-    WHERE EXISTS (SELECT FROM retired_text r WHERE r.organization_id = :organization
-                  AND r.folded = {folded("s.external_key")})
-       OR EXISTS (SELECT FROM retired_text r WHERE r.organization_id IS NULL AND r.folded = {folded("s.user_name")})"""
+    WHERE EXISTS (SELECT FROM catalog.learner_key k JOIN catalog.learner l ON l.id = k.learner_id
+                  WHERE l.retired_at IS NOT NULL AND k.organization_id = :organization
+                    AND {folded("k.external_key")} = {folded("s.external_key")})
+       OR EXISTS (SELECT FROM catalog.learner l
+                  WHERE l.retired_at IS NOT NULL AND {folded("l.user_name")} = {folded("s.user_name")})"""
 REJECT_RETIRED = """
     SELECT CAST(:document AS bigint) AS document_id, 'row ' || place AS record_key, 'student_key' AS column_name,
            'retired' AS rule, NULL AS value, 'The learner was retired, and does not come back.' AS message
@@ -70,7 +68,7 @@ def find_people(publication: Publication, secret: bytes, organization_id: int | 
     would bring a retired learner back is rejected.
     """
     ids = {"organization": organization_id, "document": document_id}
-    _reject_retired(publication, secret, ids)
+    _reject_retired(publication, ids)
     _link(publication, secret, ids)
     publication.execute(PEOPLE, organization=organization_id)
     if publication.execute(GIVE_IDS):
@@ -80,9 +78,7 @@ def find_people(publication: Publication, secret: bytes, organization_id: int | 
     analyze(publication.connection, "person")
 
 
-def _reject_retired(publication: Publication, secret: bytes, ids: dict[str, int | None]) -> None:
-    named = NAMED.replace(":organization", str(ids["organization"] or "NULL"))
-    stage_retired(publication.connection, secret, named)
+def _reject_retired(publication: Publication, ids: dict[str, int | None]) -> None:
     if publication.execute(RETIRED, organization=ids["organization"]):
         publication.reject(ENROLLMENTS, REJECT_RETIRED, document=ids["document"])
         for statement in FORGET_RETIRED:

@@ -22,10 +22,12 @@ def test_run_materializes_everything_and_a_second_run_changes_nothing(command: C
     assert "rows created or updated" in first
     assert re.search(r"Runs and their courses: \d+ linked_by_discovery, .*\d+ course_created", first)
     assert "catalog-pipeline rejects" in first
+    assert "Active in several programs, says the LMS" in first
     assert command("run").stdout.count("Nothing changed.") == 1
     again = command.json("run")
     assert all(row["unchanged"] == row["rows"] for row in again["tables"])
     assert {row["table"] for row in again["tables"] if not row["rows"]} <= {"catalog.enterprise_learner"}
+    assert len(again["conflicts"]) == 3
     assert {stage["status"] for stage in again["stages"]} == {"SUCCESS"}
     assert {check["check"] for check in again["checks"]} >= {"documents_valid", "run_key_not_null", "key"}
     assert set(again["associations"]) == {"already_linked", "case_collision", "not_a_course"}

@@ -450,5 +450,7 @@ def test_a_retired_learner_does_not_come_back_and_is_known_by_the_hash(replica: 
         (key, "enrolled", False),
     ]
     assert [row[3] for row in replica.table(ROWS)] == ["active", "active"]
+    ((payload,),) = replica.table("SELECT payload FROM landing.document WHERE source = 'enrollments'")
+    assert not any(clear in decompress(payload).lower() for clear in (b'"a1"', b'"ann"'))
     with connected(replica.engine) as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM catalog.learner").scalar_one() == 2
