@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -307,6 +308,52 @@ def test_a_hundred_thousand_lines_of_which_three_are_wrong(programs: Programs, i
     assert report.counts == {"rows": 100_000, "created": 99_997, "updated": 0, "unchanged": 0, "rejected": 3}
     again = imported(*lines)
     assert again.counts == {"rows": 100_000, "created": 0, "updated": 0, "unchanged": 99_997, "rejected": 3}
+
+
+def test_a_program_whose_first_organization_is_another_by_now_is_imported_unchanged(
+    programs: Programs, imported: Imported
+) -> None:
+    imported(enrolled("A1", user_name="ann"), enrolled("A2", user_name="bob"))
+    other = programs.insert("organization", key="UTx", name="Other")
+    programs.run_sql("UPDATE catalog.program_organization SET organization_id = :other", other=other)
+    (ann,) = programs.rows("SELECT id FROM catalog.learner WHERE user_name = 'ann'")
+    programs.insert("learner_key", learner_id=ann["id"], organization_id=other, external_key="U1")
+    exported = imported.exported(1)
+    assert [json.loads(one)["student_key"] for one in exported.splitlines()] == ["U1", None]
+    before = imported.versions()
+    assert imported.told(exported) == ["unchanged", "unchanged"]
+    assert imported.versions() == before
+
+
+EVERYTHING = ("program_course_enrollment", "program_enrollment", "course_enrollment", "learner_key", "learner")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_file_does_what_its_lines_do_one_after_the_other(programs: Programs, imported: Imported, seed: int) -> None:
+    random = Random(seed)
+    two_keys = [enrolled("k0", user_name="ann"), enrolled("k1", program=2, user_name="ann")]
+    statuses = {(program, key): random.choice(["enrolled", "ended"]) for program in (1, 2) for key in range(3)}
+    places = [(program, key, run) for program in (1, 2) for key in range(3) for run in (None, 1, 1, 2, 3)]
+    lines = [
+        line(
+            f"k{key}",
+            program,
+            run=run,
+            status=random.choice([statuses[program, key], None]),
+            course_status=run and random.choice(["active", "active", "inactive", None]),
+            mode=random.choice([None, "verified", "audit"]) if run else None,
+        )
+        for program, key, run in dict.fromkeys(random.sample(places, 20))
+    ]
+    found = []
+    for one_by_one in (False, True):
+        for table in EVERYTHING:
+            programs.run_sql(f"DELETE FROM catalog.{table}")
+        imported(*two_keys)
+        told = [imported.told(one)[0] for one in lines] if one_by_one else imported.told(*lines)
+        found.append((told, imported.rows(), imported.exported(1), imported.exported(2)))
+    assert found[0] == found[1]
+    assert "created" in found[0][0]
 
 
 def test_the_commands_import_and_export(programs: Programs, command: Command) -> None:
