@@ -134,7 +134,7 @@ def test_a_row_that_the_lms_has_active_elsewhere_is_explained_by_the_reason(two:
         FROM catalog.program_course_enrollment c JOIN catalog.program_enrollment e ON e.id = c.program_enrollment_id
         JOIN catalog.course_enrollment s ON s.id = c.course_enrollment_id""")
     rows = explained(two, learner_of(two, "A1"))["course_enrollments"]
-    assert [row["because"].split(": ")[-1] for row in rows] == ["active_earlier."] * 2
+    assert [row["because"].split(": ")[-1] for row in rows] == ["it held the seat earlier (active_earlier)."] * 2
     assert "counts" in rows[1]["because"]
 
 
