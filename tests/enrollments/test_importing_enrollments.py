@@ -119,37 +119,37 @@ def test_another_curriculum_is_another_enrollment(programs: Programs, imported: 
     ]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "rule"),
-    [
-        ("[]", "not_an_object"),
-        ("{", "not_an_object"),
-        ({"student_key": "A1", "status": "enrolled"}, "missing"),
-        (enrolled(None), "missing"),
-        (enrolled("  "), "missing"),
-        (enrolled(course_status="active"), "missing"),
-        (enrolled(run=1), "missing"),
-        (enrolled("A" * 256), "bad_key"),
-        (enrolled("A\0"), "bad_key"),
-        (enrolled(user_name="a b"), "bad_user_name"),
-        ({**enrolled(), "program_uuid": "1"}, "not_a_uuid"),
-        (enrolled(curriculum_uuid="x"), "not_a_uuid"),
-        (enrolled(program=7), "unknown_program"),
-        (enrolled(run=9, course_status="active"), "unknown_run"),
-        (enrolled(run=3, course_status="active"), "run_not_in_program"),
-        (line(status="there"), "unknown_status"),
-        (enrolled(run=1, course_status="there"), "unknown_status"),
-        (enrolled(run=1, course_status="active", course_staff="perhaps"), "not_a_flag"),
-        (enrolled(run=1, course_status="active", mode="m" * 101), "bad_mode"),
-        (enrolled(curriculum_uuid=str(OTHER)), "curriculum_unknown"),
-        (line(), "not_enrolled"),
-        (line(run=1, course_status="active"), "not_enrolled"),
-    ],
-)
+WRONG = [
+    ("[]", "not_an_object"),
+    ("{", "not_an_object"),
+    ({"student_key": "A1", "status": "enrolled"}, "missing"),
+    (enrolled(None), "missing"),
+    (enrolled("  "), "missing"),
+    (enrolled(course_status="active"), "missing"),
+    (enrolled(run=1), "missing"),
+    (enrolled("A" * 256), "bad_key"),
+    (enrolled("A\0"), "bad_key"),
+    (enrolled(user_name="a b"), "bad_user_name"),
+    ({**enrolled(), "program_uuid": "1"}, "not_a_uuid"),
+    (enrolled(curriculum_uuid="x"), "not_a_uuid"),
+    (enrolled(program=7), "unknown_program"),
+    (enrolled(run=9, course_status="active"), "unknown_run"),
+    (enrolled(run=3, course_status="active"), "run_not_in_program"),
+    (line(status="there"), "unknown_status"),
+    (enrolled(run=1, course_status="there"), "unknown_status"),
+    (enrolled(run=1, course_status="active", course_staff="perhaps"), "not_a_flag"),
+    (enrolled(run=1, course_status="active", mode="m" * 101), "bad_mode"),
+    (enrolled(curriculum_uuid=str(OTHER)), "curriculum_unknown"),
+    (line(), "not_enrolled"),
+    (line(run=1, course_status="active"), "not_enrolled"),
+]
+
+
 def test_a_wrong_line_is_rejected_whole_and_keeps_no_other_from_being_applied(
-    programs: Programs, imported: Imported, wrong: Any, rule: str
+    programs: Programs, imported: Imported
 ) -> None:
-    assert imported.told(wrong, enrolled("A2", run=1, course_status="active")) == [rule, "created"]
+    good = enrolled("A2", run=1, course_status="active")
+    assert imported.told(*(wrong for wrong, _ in WRONG), good) == [*(rule for _, rule in WRONG), "created"]
     assert programs.rows("SELECT external_key FROM catalog.learner_key") == [{"external_key": "A2"}]
 
 
@@ -306,8 +306,6 @@ def test_a_hundred_thousand_lines_of_which_three_are_wrong(programs: Programs, i
         100_000: "unknown_program",
     }
     assert report.counts == {"rows": 100_000, "created": 99_997, "updated": 0, "unchanged": 0, "rejected": 3}
-    again = imported(*lines)
-    assert again.counts == {"rows": 100_000, "created": 0, "updated": 0, "unchanged": 99_997, "rejected": 3}
 
 
 def test_a_program_whose_first_organization_is_another_by_now_is_imported_unchanged(
