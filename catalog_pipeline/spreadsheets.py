@@ -48,10 +48,14 @@ def _may_be_formula(value: str) -> bool:
 
 def protected(text: str) -> str:
     """A text as a cell of CSV in which no spreadsheet runs it; `as_typed` gives it back."""
-    return f"'{text}" if _may_be_formula(text) or as_typed(text) != text else text
+    return f"'{text}" if _runs(text) or as_typed(text) != text else text
 
 
 def as_typed(cell: str) -> str:
     """A cell without the quote that keeps a spreadsheet from running it."""
     rest = cell[1:]
-    return rest if cell[:1] == "'" and rest and (rest[0] == "'" or _may_be_formula(rest)) else cell
+    return rest if cell[:1] == "'" and (rest[:1] == "'" or _runs(rest)) else cell
+
+
+def _runs(text: str) -> bool:
+    return _may_be_formula(UNSEEN.sub("", text))

@@ -13,7 +13,7 @@ from catalog_pipeline.enrollments.programs import find_program
 from catalog_pipeline.spreadsheets import protected
 
 CHUNK = 10_000
-# Where the program knows the learner by the user name, any key of its organization names the learner, too.
+# Where the program knows the learner by no key of its organization, any other such key does, else the user name.
 LINES = """
     SELECT p.uuid::text, coalesce(k.external_key, (
                SELECT min(o.external_key) FROM catalog.learner_key o
@@ -22,7 +22,7 @@ LINES = """
     FROM catalog.program_enrollment e
     JOIN catalog.program p ON p.id = e.program_id
     JOIN catalog.learner l ON l.id = e.learner_id
-    LEFT JOIN catalog.learner_key k ON k.id = e.learner_key_id
+    LEFT JOIN catalog.learner_key k ON k.id = e.learner_key_id AND k.organization_id = :organization
     LEFT JOIN catalog.program_course_enrollment c ON c.program_enrollment_id = e.id
     LEFT JOIN catalog.course_enrollment s ON s.id = c.course_enrollment_id
     LEFT JOIN catalog.course_run r ON r.id = s.course_run_id

@@ -89,9 +89,13 @@ PROGRAMS = """
                AS default
     FROM catalog.program p LEFT JOIN catalog.curriculum c ON c.program_id = p.id
     WHERE p.id IN (SELECT program_id FROM import_found) GROUP BY p.id"""
+# A key of an organization that is the program's first no longer says nothing about the key that a line has.
 ENROLLMENTS = """
-    SELECT e.id, e.learner_id, e.learner_key_id, e.program_id, e.curriculum_uuid, e.status
+    SELECT e.id, e.learner_id, k.id, e.program_id, e.curriculum_uuid, e.status
     FROM catalog.program_enrollment e
+    LEFT JOIN catalog.learner_key k
+        ON k.id = e.learner_key_id AND (e.program_id, k.organization_id) IN (
+            SELECT program_id, organization_id FROM import_found)
     WHERE e.learner_id IN (SELECT learner_id FROM import_who)
       AND e.program_id IN (SELECT program_id FROM import_found)
     ORDER BY e.created_at, e.curriculum_uuid"""

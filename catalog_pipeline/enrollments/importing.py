@@ -36,6 +36,7 @@ MESSAGES = {
     "curriculum_missing": "The program has not exactly one active curriculum: say which is meant.",
     "curriculum_unknown": "The program does not list the curriculum.",
     "not_enrolled": "status is missing: the learner has no enrollment in the program.",
+    "conflict": "The learner of the key and the user hold a run both, so they do not become one.",
     "two_keys_in_program": "The learner is enrolled in the curriculum by another key.",
     "duplicate": "An earlier line is about the same enrollment and run.",
     "contradicts": "An earlier line gives the same enrollment another status.",

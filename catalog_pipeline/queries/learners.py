@@ -47,8 +47,9 @@ LEARNER = """
            (SELECT count(*) FROM catalog.learner_key k WHERE k.learner_id = l.id) AS keys
     FROM catalog.learner l WHERE l.id = :learner"""
 BY = """
-    (SELECT c.actor FROM ops.column_change c
-     WHERE c.entity = '{entity}' AND c.entity_id = {row}.id AND c."column" = 'status' ORDER BY c.id DESC LIMIT 1)"""
+    (SELECT change.actor FROM ops.column_change AS change
+     WHERE change.entity = '{entity}' AND change.entity_id = {row}.id AND change."column" = 'status'
+     ORDER BY change.id DESC LIMIT 1)"""
 PROGRAM_ENROLLMENTS = f"""
     SELECT p.title || ' (' || p.uuid || ')' AS program, e.curriculum_uuid AS curriculum, e.status,
            e.status_since AS since, {BY.format(entity="program_enrollment", row="e")} AS by,
@@ -59,21 +60,25 @@ PROGRAM_ENROLLMENTS = f"""
                 ELSE 'It was set here, for a key of the program''s organization.' END AS because
     FROM catalog.program_enrollment e JOIN catalog.program p ON p.id = e.program_id
     WHERE e.learner_id = :learner ORDER BY p.uuid, e.curriculum_uuid"""
+REASON = """
+    CASE o.reason WHEN 'active_earlier' THEN 'it held the seat earlier'
+                  WHEN 'enrolled_there' THEN 'the learner''s status in that program goes first'
+                  ELSE 'its program has the lowest uuid' END || format(' (%s)', o.reason)"""
 COURSE_ROWS = f"""
     SELECT r.run_key AS run, p.title || ' (' || p.uuid || ')' AS program, c.status, c.status_since AS since,
            {BY.format(entity="program_course_enrollment", row="c")} AS by,
            CASE WHEN c.status = 'active' AND o.reason IS NOT NULL
-                THEN format('Of those that the LMS has active, it counts: %s.', o.reason)
+                THEN format('Of those that the LMS has active, it counts: %s.', {REASON})
                 WHEN c.status = 'active' THEN 'It holds the seat: no other program''s row may be active.'
                 WHEN c.missing_since IS NOT NULL
                 THEN format('The LMS has not listed it since %s.', to_char(c.missing_since, 'YYYY-MM-DD HH24:MI'))
                 WHEN o.reason IS NOT NULL
-                THEN format('The LMS has it active, but %s counts: %s.', h.name, o.reason)
+                THEN format('The LMS has it active, but %s counts: %s.', h.name, {REASON})
                 WHEN h.name IS NOT NULL
                 THEN format('%s holds the seat since %s.', h.name, to_char(h.since, 'YYYY-MM-DD HH24:MI'))
                 ELSE 'Nobody holds the seat.' END AS because,
            coalesce((SELECT v.via FROM catalog.program_run v
-                     WHERE v.program_id = e.program_id AND v.course_run_id = r.id), 'no longer') AS in_program_by
+                     WHERE v.program_id = e.program_id AND v.course_run_id = r.id), 'no longer') AS via
     FROM catalog.program_course_enrollment c
     JOIN catalog.program_enrollment e ON e.id = c.program_enrollment_id
     JOIN catalog.program p ON p.id = e.program_id

@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID
 
@@ -118,37 +119,37 @@ def test_another_curriculum_is_another_enrollment(programs: Programs, imported: 
     ]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "rule"),
-    [
-        ("[]", "not_an_object"),
-        ("{", "not_an_object"),
-        ({"student_key": "A1", "status": "enrolled"}, "missing"),
-        (enrolled(None), "missing"),
-        (enrolled("  "), "missing"),
-        (enrolled(course_status="active"), "missing"),
-        (enrolled(run=1), "missing"),
-        (enrolled("A" * 256), "bad_key"),
-        (enrolled("A\0"), "bad_key"),
-        (enrolled(user_name="a b"), "bad_user_name"),
-        ({**enrolled(), "program_uuid": "1"}, "not_a_uuid"),
-        (enrolled(curriculum_uuid="x"), "not_a_uuid"),
-        (enrolled(program=7), "unknown_program"),
-        (enrolled(run=9, course_status="active"), "unknown_run"),
-        (enrolled(run=3, course_status="active"), "run_not_in_program"),
-        (line(status="there"), "unknown_status"),
-        (enrolled(run=1, course_status="there"), "unknown_status"),
-        (enrolled(run=1, course_status="active", course_staff="perhaps"), "not_a_flag"),
-        (enrolled(run=1, course_status="active", mode="m" * 101), "bad_mode"),
-        (enrolled(curriculum_uuid=str(OTHER)), "curriculum_unknown"),
-        (line(), "not_enrolled"),
-        (line(run=1, course_status="active"), "not_enrolled"),
-    ],
-)
+WRONG = [
+    ("[]", "not_an_object"),
+    ("{", "not_an_object"),
+    ({"student_key": "A1", "status": "enrolled"}, "missing"),
+    (enrolled(None), "missing"),
+    (enrolled("  "), "missing"),
+    (enrolled(course_status="active"), "missing"),
+    (enrolled(run=1), "missing"),
+    (enrolled("A" * 256), "bad_key"),
+    (enrolled("A\0"), "bad_key"),
+    (enrolled(user_name="a b"), "bad_user_name"),
+    ({**enrolled(), "program_uuid": "1"}, "not_a_uuid"),
+    (enrolled(curriculum_uuid="x"), "not_a_uuid"),
+    (enrolled(program=7), "unknown_program"),
+    (enrolled(run=9, course_status="active"), "unknown_run"),
+    (enrolled(run=3, course_status="active"), "run_not_in_program"),
+    (line(status="there"), "unknown_status"),
+    (enrolled(run=1, course_status="there"), "unknown_status"),
+    (enrolled(run=1, course_status="active", course_staff="perhaps"), "not_a_flag"),
+    (enrolled(run=1, course_status="active", mode="m" * 101), "bad_mode"),
+    (enrolled(curriculum_uuid=str(OTHER)), "curriculum_unknown"),
+    (line(), "not_enrolled"),
+    (line(run=1, course_status="active"), "not_enrolled"),
+]
+
+
 def test_a_wrong_line_is_rejected_whole_and_keeps_no_other_from_being_applied(
-    programs: Programs, imported: Imported, wrong: Any, rule: str
+    programs: Programs, imported: Imported
 ) -> None:
-    assert imported.told(wrong, enrolled("A2", run=1, course_status="active")) == [rule, "created"]
+    good = enrolled("A2", run=1, course_status="active")
+    assert imported.told(*(wrong for wrong, _ in WRONG), good) == [*(rule for _, rule in WRONG), "created"]
     assert programs.rows("SELECT external_key FROM catalog.learner_key") == [{"external_key": "A2"}]
 
 
@@ -305,8 +306,52 @@ def test_a_hundred_thousand_lines_of_which_three_are_wrong(programs: Programs, i
         100_000: "unknown_program",
     }
     assert report.counts == {"rows": 100_000, "created": 99_997, "updated": 0, "unchanged": 0, "rejected": 3}
-    again = imported(*lines)
-    assert again.counts == {"rows": 100_000, "created": 0, "updated": 0, "unchanged": 99_997, "rejected": 3}
+
+
+def test_a_program_whose_first_organization_is_another_by_now_is_imported_unchanged(
+    programs: Programs, imported: Imported
+) -> None:
+    imported(enrolled("A1", user_name="ann"), enrolled("A2", user_name="bob"))
+    other = programs.insert("organization", key="UTx", name="Other")
+    programs.run_sql("UPDATE catalog.program_organization SET organization_id = :other", other=other)
+    (ann,) = programs.rows("SELECT id FROM catalog.learner WHERE user_name = 'ann'")
+    programs.insert("learner_key", learner_id=ann["id"], organization_id=other, external_key="U1")
+    exported = imported.exported(1)
+    assert [json.loads(one)["student_key"] for one in exported.splitlines()] == ["U1", None]
+    before = imported.versions()
+    assert imported.told(exported) == ["unchanged", "unchanged"]
+    assert imported.versions() == before
+
+
+EVERYTHING = ("program_course_enrollment", "program_enrollment", "course_enrollment", "learner_key", "learner")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_file_does_what_its_lines_do_one_after_the_other(programs: Programs, imported: Imported, seed: int) -> None:
+    random = Random(seed)
+    two_keys = [enrolled("k0", user_name="ann"), enrolled("k1", program=2, user_name="ann")]
+    statuses = {(program, key): random.choice(["enrolled", "ended"]) for program in (1, 2) for key in range(3)}
+    places = [(program, key, run) for program in (1, 2) for key in range(3) for run in (None, 1, 1, 2, 3)]
+    lines = [
+        line(
+            f"k{key}",
+            program,
+            run=run,
+            status=random.choice([statuses[program, key], None]),
+            course_status=run and random.choice(["active", "active", "inactive", None]),
+            mode=random.choice([None, "verified", "audit"]) if run else None,
+        )
+        for program, key, run in dict.fromkeys(random.sample(places, 20))
+    ]
+    found = []
+    for one_by_one in (False, True):
+        for table in EVERYTHING:
+            programs.run_sql(f"DELETE FROM catalog.{table}")
+        imported(*two_keys)
+        told = [imported.told(one)[0] for one in lines] if one_by_one else imported.told(*lines)
+        found.append((told, imported.rows(), imported.exported(1), imported.exported(2)))
+    assert found[0] == found[1]
+    assert "created" in found[0][0]
 
 
 def test_the_commands_import_and_export(programs: Programs, command: Command) -> None:

@@ -187,35 +187,33 @@ def test_two_keys_with_one_curriculum_of_a_program_do_not_become_one_learner(
     assert linked.learners() == {"ann": ["A1"], None: ["A2"]}
 
 
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ({"user_name": "ann"}, "missing"),
-        ({"external_key": " ", "user_name": "ann"}, "missing"),
-        ({"external_key": "A1"}, "missing"),
-        ("[1]", "missing"),
-        ("{", "missing"),
-        ({"external_key": "A" * 256, "user_name": "ann"}, "bad_key"),
-        ({"external_key": "A\0", "user_name": "ann"}, "bad_key"),
-        ('{"external_key": "A\\ud800", "user_name": "ann"}', "bad_key"),
-        ({"external_key": 7, "user_name": "ann"}, "bad_key"),
-        ({"external_key": "A1", "user_name": "a" * 151}, "bad_user_name"),
-        ({"external_key": "A1", "user_name": "ann lee"}, "bad_user_name"),
-        ({"external_key": "A1", "user_name": "ann\u2003lee"}, "bad_user_name"),
-        ({"external_key": "A1", "user_name": "ann", "organization": "None"}, "unknown_organization"),
-        ({"external_key": "A9", "user_name": "ann"}, "unknown_key"),
-    ],
-)
-def test_a_wrong_line_is_refused_and_keeps_no_other_from_being_linked(
-    programs: Programs, linked: Linked, line: Any, reason: str
-) -> None:
+WRONG: list[tuple[Any, str]] = [
+    ({"user_name": "ann"}, "missing"),
+    ({"external_key": " ", "user_name": "ann"}, "missing"),
+    ({"external_key": "A1"}, "missing"),
+    ("[1]", "missing"),
+    ("{", "missing"),
+    ({"external_key": "A" * 256, "user_name": "ann"}, "bad_key"),
+    ({"external_key": "A\0", "user_name": "ann"}, "bad_key"),
+    ('{"external_key": "A\\ud800", "user_name": "ann"}', "bad_key"),
+    ({"external_key": 7, "user_name": "ann"}, "bad_key"),
+    ({"external_key": "A1", "user_name": "a" * 151}, "bad_user_name"),
+    ({"external_key": "A1", "user_name": "ann lee"}, "bad_user_name"),
+    ({"external_key": "A1", "user_name": "ann\u2003lee"}, "bad_user_name"),
+    ({"external_key": "A1", "user_name": "ann", "organization": "None"}, "unknown_organization"),
+    ({"external_key": "A9", "user_name": "ann"}, "unknown_key"),
+]
+
+
+def test_a_wrong_line_is_refused_and_keeps_no_other_from_being_linked(programs: Programs, linked: Linked) -> None:
     programs.write(1, {"A1": "enrolled", "A2": "enrolled"})
-    report = linked(line, ("A2", "bob"))
+    report = linked(*(wrong for wrong, _ in WRONG), ("A2", "bob"))
+    rejected = [(row, "rejected", reason) for row, (_, reason) in enumerate(WRONG, 1)]
     assert [(row["row"], row["outcome"], row["reason"]) for row in report.rows] == [
-        (1, "rejected", reason),
-        (2, "linked", None),
+        *rejected,
+        (len(WRONG) + 1, "linked", None),
     ]
-    assert report.rows[0]["message"]
+    assert all(row["message"] for row in report.rows[:-1])
     assert report.exit_code == 3
 
 

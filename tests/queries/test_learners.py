@@ -107,8 +107,9 @@ def test_it_is_explained_who_holds_a_seat(two: Programs, tmp_path: Path) -> None
     assert found["learner"]["linked"] is True
     assert [(row["status"], row["by"]) for row in found["program_enrollments"]] == [("enrolled", "cli:ann")] * 2
     first, second = found["course_enrollments"]
-    assert (first["run"], first["status"], first["in_program_by"]) == (run_key(1), "active", "program")
+    assert (first["run"], first["status"], first["via"]) == (run_key(1), "active", "program")
     assert first["because"].startswith("It holds the seat")
+    assert [row["by"] for row in found["course_enrollments"]] == ["cli:ann"] * 2
     assert (second["status"], "Masters 1" in second["because"]) == ("inactive", True)
     (seat,) = found["seats"]
     assert (seat["is_active"], "Masters 1" in seat["because"]) == (True, True)
@@ -120,7 +121,7 @@ def test_it_is_explained_why_a_seat_is_active_without_a_program(two: Programs) -
     found = explained(two, learner_of(two, "A1"))
     assert [row["because"] for row in found["seats"]] == ["Its mode is a paid one."]
     (row,) = found["course_enrollments"]
-    assert (row["because"], row["in_program_by"]) == ("Nobody holds the seat.", "no longer")
+    assert (row["because"], row["via"]) == ("Nobody holds the seat.", "no longer")
 
 
 def test_a_row_that_the_lms_has_active_elsewhere_is_explained_by_the_reason(two: Programs, tmp_path: Path) -> None:
@@ -133,7 +134,7 @@ def test_a_row_that_the_lms_has_active_elsewhere_is_explained_by_the_reason(two:
         FROM catalog.program_course_enrollment c JOIN catalog.program_enrollment e ON e.id = c.program_enrollment_id
         JOIN catalog.course_enrollment s ON s.id = c.course_enrollment_id""")
     rows = explained(two, learner_of(two, "A1"))["course_enrollments"]
-    assert [row["because"].split(": ")[-1] for row in rows] == ["active_earlier."] * 2
+    assert [row["because"].split(": ")[-1] for row in rows] == ["it held the seat earlier (active_earlier)."] * 2
     assert "counts" in rows[1]["because"]
 
 
