@@ -62,14 +62,20 @@ NEXT_PENDING = f"""
       AND NOT EXISTS (SELECT FROM pending p WHERE p.id = d.id)
     ORDER BY d.id LIMIT :limit"""
 GIVEN_UP = f"""
-    SELECT d.id FROM catalog.content_run r JOIN pending p ON p.id = r.listed_by_id AND NOT p.rejected
-    JOIN landing.document d ON d.source = 'enterprise' AND d.kind = 'content' AND d.scope = :uuid
-    WHERE d.missing_since IS NULL AND NOT EXISTS (SELECT FROM pending o WHERE o.id = d.id)
-      AND NOT EXISTS (SELECT FROM staged_content_run s WHERE s.folded = {folded("r.run_key")})
-      AND (p.payload_hash IS NOT NULL AND {folded("d.key")} = {folded("r.run_key")}
-           OR d.id IN (SELECT c.document_id FROM ops.rejected_record c
-                       WHERE c.cleared_at IS NULL AND c.rule = '{RUN_CONFLICT}'
-                         AND {folded("c.record_key")} = {folded("r.run_key")}))"""
+    WITH given_up AS MATERIALIZED (
+        SELECT {folded("r.run_key")} AS folded, p.payload_hash IS NULL AS is_gone
+        FROM catalog.content_run r JOIN pending p ON p.id = r.listed_by_id AND NOT p.rejected
+        WHERE NOT EXISTS (SELECT FROM staged_content_run s WHERE s.folded = {folded("r.run_key")})),
+    -- What a course that is gone held stays, unless another course has it.
+    holding AS (
+        SELECT d.id FROM given_up g JOIN landing.document d ON {folded("d.key")} = g.folded AND NOT g.is_gone
+        WHERE d.source = 'enterprise' AND d.kind = 'content' AND d.scope = :uuid
+        UNION
+        SELECT c.document_id FROM given_up g JOIN ops.rejected_record c
+            ON {folded("c.record_key")} = g.folded AND c.cleared_at IS NULL AND c.rule = '{RUN_CONFLICT}')
+    SELECT d.id FROM holding h JOIN landing.document d USING (id)
+    WHERE d.source = 'enterprise' AND d.kind = 'content' AND d.scope = :uuid AND d.missing_since IS NULL
+      AND NOT EXISTS (SELECT FROM pending o WHERE o.id = d.id)"""
 """SQL of documents that have a run which stood in a course's document, and is there no longer: its own, or those of
 other courses that list it too."""
 

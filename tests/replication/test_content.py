@@ -124,6 +124,21 @@ def test_a_run_that_two_courses_list_is_that_ones_which_its_key_names_in_whateve
         assert replica.rejects() == [(R1, "parent_content_key", "run_conflict")]
 
 
+def test_a_run_of_a_course_whose_removal_is_held_back_stays_with_it(
+    replica: Replica, catalogs: EnterpriseCatalogs
+) -> None:
+    going = [content_course(f"A+{number}", content_run(f"course-v1:A+{number}+R1")) for number in range(1, 9)]
+    other = content_course("B+1", content_run(R1))
+    catalogs.listed[CATALOG] = [*going, other]
+    replica.loaded()
+    catalogs.listed[CATALOG] = [other]
+    assert replica.load().outcome == "held"
+    courses = "run_key, parent_content_key, missing_since"
+    assert (R1, "A+1", None) in replica.runs(courses)
+    assert replica.load(accept_removals=True).outcome == "applied"
+    assert (R1, "B+1", None) in replica.runs(courses)
+
+
 def test_a_run_that_its_key_does_not_decide_is_the_first_courses_by_key(
     replica: Replica, catalogs: EnterpriseCatalogs
 ) -> None:
