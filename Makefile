@@ -15,8 +15,9 @@ run: install  ## run the whole pipeline once, and print a summary
 up: install  ## serve the Dagster UI and its daemon, until Ctrl-C
 	@exec $(BIN)/catalog-pipeline up
 
+# Three at a time on two cores: many tests wait, for processes that they start and for deadlines.
 test: install  ## run the tests; PYTEST="tests/rules -k keys" runs some of them
-	@$(BIN)/pytest -n 2 --dist worksteal $(PYTEST)
+	@$(BIN)/pytest -n 3 --dist worksteal $(PYTEST)
 
 check: install  ## check style, formatting, types and import contracts
 	@$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from assets.checks import catalog_checks
 from assets.enrollments import replicate_enrollments
 from assets.enterprise import refresh_enterprise_job, refresh_enterprise_services
 from assets.feeds import ingest_feeds
-from assets.learners import clear_pii, nudge_assignments
+from assets.learners import clear_pii, expire_enrollments, nudge_assignments
 from assets.mail import send_mail
 from assets.retention import remove_old
 from assets.site import build_site
@@ -90,6 +90,7 @@ JOBS = [
     expire_assignments,
     nudge_assignments,
     clear_pii,
+    expire_enrollments,
     build_marts,
     snapshot_catalog,
     remove_old,

@@ -1,4 +1,4 @@
-"""The jobs that write to learners, and that forget them: nudges, and clearing personal data. They make no asset."""
+"""The jobs that write to learners, and that forget them: nudges, personal data, waiting enrollments. They make no asset."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -9,6 +9,8 @@ from dagster import OpExecutionContext
 from assets.failures import failures_say_why
 from catalog_pipeline.assignments.nudging import Ask, nudge_all
 from catalog_pipeline.assignments.privacy import clear_personal_data
+from catalog_pipeline.enrollments.asked import Asked
+from catalog_pipeline.enrollments.expiring import expire
 from catalog_pipeline.settings import Settings
 from resources.database import CatalogDatabase
 
@@ -44,3 +46,21 @@ def clear_addresses(context: OpExecutionContext, database: CatalogDatabase) -> N
 @dg.job(description="Clear the addresses of learners who let ninety days pass.")
 def clear_pii() -> None:
     clear_addresses()
+
+
+@dg.op(out=dg.Out(dg.Nothing), tags={"dagster/kind": "postgres"})
+@failures_say_why()
+def remove_waiting_enrollments(
+    context: OpExecutionContext, database: CatalogDatabase, settings: dg.ResourceParam[Settings]
+) -> None:
+    """Remove the enrollments that have waited for a user in vain, where CATALOG_WAITING_ENROLLMENT_DAYS says how long."""
+    if settings.waiting_enrollment_days is None:
+        context.log.info("CATALOG_WAITING_ENROLLMENT_DAYS is not set: enrollments wait for their users for ever.")
+        return
+    done = expire(database.engine, Asked(ACTOR, datetime.now(UTC), settings))
+    context.add_output_metadata({"expired": done.expired, "course_enrollments": done.course_enrollments})
+
+
+@dg.job(description="Remove enrollments that have waited for a user in vain, where a setting says how long they may.")
+def expire_enrollments() -> None:
+    remove_waiting_enrollments()

@@ -16,7 +16,9 @@ from dbt_like_sql.model import SqlModel, SqlModelError, read_model
 
 MODELS = Path(__file__).parent / "models"
 
-VIEWS = frozenset({"catalog.run", "ops.column_change", "ops.former_association", "ops.former_run_key"})
+VIEWS = frozenset(
+    {"catalog.program_run", "catalog.run", "ops.column_change", "ops.former_association", "ops.former_run_key"}
+)
 """Views that migrations make. Their columns are unknown here: Postgres checks them when a model is built."""
 
 

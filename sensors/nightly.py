@@ -69,6 +69,7 @@ NIGHT = (
     Stage(jobs.expire_assignments.name),
     Stage(jobs.nudge_assignments.name),
     Stage(jobs.clear_pii.name),
+    Stage(jobs.expire_enrollments.name),
     Stage(jobs.build_marts.name),
     Stage(jobs.snapshot_catalog.name, days=2),  # the day that ended, and today so far
     Stage(jobs.remove_old.name),

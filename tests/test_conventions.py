@@ -27,7 +27,6 @@ FRAME_MODULES = {
     "catalog_pipeline/partner/standing.py",
     "catalog_pipeline/partner/validation.py",
     "catalog_pipeline/partner/values.py",
-    "catalog_pipeline/queries/said.py",
     "catalog_pipeline/replication/content_staging.py",
     "catalog_pipeline/replication/enrollments_seats.py",
     "catalog_pipeline/replication/enrollments_staging.py",

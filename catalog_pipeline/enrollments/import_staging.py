@@ -34,21 +34,16 @@ FOUND = (
     SELECT program_id, course_run_id FROM catalog.program_run
     WHERE program_id IN (SELECT program_id FROM import_found)""",
 )
-# The same names may be of a learner who has them now, or had them once.
-WRONG = f"""
+WRONG = """
     SELECT row, rule, "column" FROM (
         SELECT f.row, w.* FROM import_found f
         CROSS JOIN LATERAL (VALUES
             (f.program_id IS NULL, 'unknown_program', 'program_uuid', 1),
             (f.run_key IS NOT NULL AND f.run_id IS NULL, 'unknown_run', 'run_key', 2),
             (f.program_id IS NOT NULL AND f.organization_id IS NULL, 'program_without_organization', 'program_uuid', 3),
-            (EXISTS (SELECT FROM retired_text r WHERE r.organization_id = f.organization_id AND r.folded = f.key)
-             OR EXISTS (SELECT FROM catalog.learner_key k JOIN catalog.learner l ON l.id = k.learner_id
-                        WHERE (k.organization_id, {folded("k.external_key")}) = (f.organization_id, f.key)
-                          AND l.retired_at IS NOT NULL), 'retired', 'student_key', 4),
-            (EXISTS (SELECT FROM retired_text r WHERE r.organization_id IS NULL AND r.folded = f.name)
-             OR EXISTS (SELECT FROM catalog.learner l
-                        WHERE {folded("l.user_name")} = f.name AND l.retired_at IS NOT NULL),
+            (EXISTS (SELECT FROM retired_text r WHERE r.organization_id = f.organization_id AND r.folded = f.key),
+             'retired', 'student_key', 4),
+            (EXISTS (SELECT FROM retired_text r WHERE r.organization_id IS NULL AND r.folded = f.name),
              'retired', 'user_name', 5),
             (f.owner = 'lms', 'owned_elsewhere', 'program_uuid', 6)
         ) AS w (holds, rule, "column", place)

@@ -7,9 +7,8 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Connection, text
 
-from catalog_pipeline.database.bulk import copy_rows, create_staging
 from catalog_pipeline.database.rows import rows
-from catalog_pipeline.learners.retirement import stage_retired
+from catalog_pipeline.learners.retirement import known_retired
 from catalog_pipeline.rules.course_keys import fold
 from catalog_pipeline.sources.documents import compress, content_hash, decode, decompress, encode
 
@@ -20,8 +19,7 @@ DOCUMENTS = """
     SELECT d.id, d.payload,
            (SELECT o.organization_id FROM catalog.program p JOIN catalog.program_organization o ON o.program_id = p.id
             WHERE starts_with(d.key, p.uuid::text) ORDER BY o.position LIMIT 1) AS organization_id
-    FROM landing.document d WHERE d.source = 'enrollments' AND d.payload <> ''
-    ORDER BY d.id"""
+    FROM landing.document d WHERE d.source = 'enrollments' AND d.payload <> '' ORDER BY d.id"""
 REPLACE = """
     UPDATE landing.document SET payload = :payload,
         settled_hash = CASE WHEN settled_hash = payload_hash THEN :hash ELSE settled_hash END,
@@ -60,25 +58,25 @@ def replace_in_documents(connection: Connection, keys: Sequence[RetiredKey], nam
     return replaced
 
 
-def hide_retired(connection: Connection, content: Any, secret: bytes, organization_id: int | None) -> None:
-    """Put the hashes into a document that was just read: a retired learner comes back by no way."""
-    create_staging(connection, "named", {"organization_id": "bigint", "folded": "text"})
-    texts = {field: {holder[field].strip() for holder in _objects(content) if _is_storable(holder.get(field))}
-             for field in (KEY, NAME)}  # fmt: skip
-    named = [(organization_id, text) for text in _folded(sorted(texts[KEY]))]
-    named += [(None, text) for text in _folded(sorted(texts[NAME]))]
-    copy_rows(connection, "named", {"organization_id": "bigint", "folded": "text"}, named)
-    stage_retired(connection, secret, "SELECT organization_id, folded FROM named")
-    forms: dict[str, dict[str, str]] = {KEY: {}, NAME: {}}
-    for row in rows(connection, "SELECT organization_id, folded, form FROM retired_text"):
-        forms[NAME if row["organization_id"] is None else KEY][row["folded"]] = row["form"]
+def hide_retired(connection: Connection, secret: bytes, organization_id: int | None, content: Any) -> None:
+    """Put hashes for the keys and names of retired learners into what the LMS lists of a program, before it is landed.
+
+    `organization_id`: the program's first authoring organization, whose keys are meant.
+    """
+    named: dict[str, set[str]] = {KEY: set(), NAME: set()}
+    for holder in _objects(content):
+        for field, texts in named.items():
+            if isinstance(holder.get(field), str):
+                texts.add(holder[field].strip())
+    forms = {NAME: _forms(known_retired(connection, secret, named[NAME])), KEY: {}}
+    if organization_id is not None:
+        forms[KEY] = _forms(known_retired(connection, secret, named[KEY], organization_id))
     if any(forms.values()):
         _replace(content, forms)
 
 
-def _is_storable(value: Any) -> bool:
-    """Whether a value is text that the database can hold: a name or key is never anything else."""
-    return isinstance(value, str) and not any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in value)
+def _forms(known: dict[str, str]) -> dict[str, str]:
+    return dict(zip(_folded(list(known)), known.values(), strict=True))
 
 
 def _folded(texts: Sequence[str]) -> list[str]:

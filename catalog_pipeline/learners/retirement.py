@@ -76,7 +76,11 @@ def stage_retired(connection: Connection, secret: bytes, query: str) -> None:
     ).scalar():
         return
     asked = rows(connection, f"SELECT DISTINCT organization_id, folded FROM ({query}) AS q WHERE folded IS NOT NULL")
-    forms = retired_forms(secret, [row["folded"] for row in asked])
+    # Who sends a hash means the learner, too.
+    forms = [
+        row["folded"] if row["folded"].startswith(PREFIX) else form
+        for row, form in zip(asked, retired_forms(secret, [row["folded"] for row in asked]), strict=True)
+    ]
     copy_rows(
         connection,
         "retired_text",
@@ -92,7 +96,7 @@ def known_retired(
     """Of some keys of an organization, or user names without one: those of retired learners, each with its hash."""
     if not _any_retired(connection):
         return {}
-    asked = list(dict.fromkeys(texts))
+    asked = [text for text in dict.fromkeys(texts) if _may_be_stored(text)]
     forms = retired_forms(secret, asked)
     found = rows(connection, KNOWN, forms=forms, organization=organization_id)
     known = {row["form"] for row in found}
@@ -101,3 +105,8 @@ def known_retired(
 
 def _any_retired(connection: Connection) -> bool:
     return bool(rows(connection, "SELECT id FROM catalog.learner WHERE retired_at IS NOT NULL LIMIT 1"))
+
+
+def _may_be_stored(text: str) -> bool:
+    """Whether Postgres takes the text: without NUL and halves of signs."""
+    return "\0" not in text and not any("\ud800" <= sign <= "\udfff" for sign in text)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Writer = Literal["discovery", "lms", "feed"]
+Kind = Literal["text", "instant", "money", "flag", "course_key"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Field:
     """Whether the LMS's documents say it."""
     feed: Literal["always", "unlisted"] | None = None
     """When a partner's current feed owns it: always, only while no upstream lists the row, or never (None)."""
+    kind: Kind = "text"
+    """How its value is read from what an upstream says."""
     schedule: bool = False
     """Whether it is part of the run's schedule, whose history `explain` shows."""
 
@@ -36,7 +39,7 @@ COURSE_FIELDS = (
     Field("course_type", discovery=True, feed="always"),
     Field("product_source", discovery=True, feed="always"),
     Field("product_status", discovery=True, feed="always"),
-    Field("key_for_reruns", discovery=True),
+    Field("key_for_reruns", kind="course_key", discovery=True),
     Field("external_identifier", discovery=True, feed="always"),
     Field("partner_attributes", feed="always"),
 )
@@ -45,16 +48,16 @@ RUN_FIELDS = (
     Field("status", discovery=True, lms=True, feed="unlisted", schedule=True),
     Field("pacing", discovery=True, lms=True, feed="unlisted"),
     Field("language", discovery=True, feed="unlisted"),
-    Field("start", discovery=True, lms=True, feed="always", schedule=True),
-    Field("end", discovery=True, lms=True, feed="always", schedule=True),
-    Field("enrollment_start", discovery=True, lms=True, schedule=True),
-    Field("enrollment_end", discovery=True, lms=True, feed="always", schedule=True),
-    Field("go_live", discovery=True, feed="always", schedule=True),
-    Field("upgrade_deadline", discovery=True, feed="always"),
+    Field("start", kind="instant", discovery=True, lms=True, feed="always", schedule=True),
+    Field("end", kind="instant", discovery=True, lms=True, feed="always", schedule=True),
+    Field("enrollment_start", kind="instant", discovery=True, lms=True, schedule=True),
+    Field("enrollment_end", kind="instant", discovery=True, lms=True, feed="always", schedule=True),
+    Field("go_live", kind="instant", discovery=True, feed="always", schedule=True),
+    Field("upgrade_deadline", kind="instant", discovery=True, feed="always"),
     Field("restriction_type", discovery=True, feed="always"),
-    Field("price", discovery=True, feed="always"),
+    Field("price", kind="money", discovery=True, feed="always"),
     Field("currency", discovery=True, feed="always"),
-    Field("has_seats", discovery=True),
+    Field("has_seats", kind="flag", discovery=True),
 )
 """A run's variant, which discovery and feeds say, is not here: it has a table of its own, `course_variant`."""
 

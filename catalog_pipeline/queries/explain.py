@@ -13,6 +13,7 @@ from catalog_pipeline.loading.ownership import CURRENT_FEEDS
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.models.fields import COURSE_FIELDS, RUN_FIELDS, Field, carried_by_feeds, schedule, written_by
 from catalog_pipeline.queries.learners import explain_learner, learner_of
+from catalog_pipeline.queries.said import said
 
 NOBODY = "nobody: made here"
 NOT_SAID = "nobody: the LMS does not say it"
@@ -64,7 +65,7 @@ def _run(connection: Connection, run: Row) -> Row:
         "association": association[0] if association else {"course_key": None, "reason": "It has no course."},
         "owners": _grouped({**owners, "course": association[0]["source"] if association else NOBODY}),
         "other_values": [
-            *_other_values(connection, "course_run", run, run["run_key"], owners),
+            *_other_values(connection, "course_run", run, owners),
             *_said_by_feeds(connection, run, owners),
         ],
         "schedule_history": events.of_columns(connection, "course_run", run["id"], schedule(RUN_FIELDS)),
@@ -87,7 +88,7 @@ def _course(connection: Connection, course: Row) -> Row:
             "product_number": course["external_identifier"] or _given_up_number(connection, course),
         },
         "owners": _grouped(owners),
-        "other_values": _other_values(connection, "catalog_course", course, course["key"], owners),
+        "other_values": _other_values(connection, "catalog_course", course, owners),
         "runs": rows(
             connection,
             """SELECT r.run_key, r.status, a.reason, a.source, a.decided_at
@@ -205,8 +206,9 @@ def _held_removals(connection: Connection, table: str, row_id: int) -> list[Row]
     )
 
 
-def _other_values(connection: Connection, table: str, row: Row, key: str, owners: dict[str, str]) -> list[Row]:
+def _other_values(connection: Connection, table: str, row: Row, owners: dict[str, str]) -> list[Row]:
     """The values that documents give for fields they do not own, where they differ; they are not written anywhere."""
+    fields, key = (RUN_FIELDS, row["run_key"]) if table == "course_run" else (COURSE_FIELDS, row["key"])
     documents = rows(
         connection,
         f"""SELECT source, kind, payload FROM landing.document d
@@ -216,14 +218,10 @@ def _other_values(connection: Connection, table: str, row: Row, key: str, owners
         id=row["listed_by_id"],
     )
     others = [document for document in documents if set(owners.values()) - {document["source"]}]
-    if not others:
-        return []
-    from catalog_pipeline.queries.said import said  # it takes a second to load what reads documents
-
     return [
         {"field": field, "value": row[field], "source": other["source"], "says": value}
         for other in others
-        for field, value in said(other, table, key).items()
+        for field, value in said(connection, other, table, key, fields).items()
         if field in owners and owners[field] != other["source"] and value is not None and value != row[field]
     ]
 

@@ -102,7 +102,7 @@ def land_program(connection: Connection, client: ApiClient, program: LmsProgram)
     crawl = _crawl(program, started_at, pages)
     with connection.begin():
         locks.take(connection, ENROLLMENT_LOCK)
-        hide_retired(connection, document, retirement_secret(client.settings), program.organization_id)
+        hide_retired(connection, retirement_secret(client.settings), program.organization_id, document)
         digest = content_hash(document)
         connection.execute(text(STAGING.format(kind=KIND).replace("PRESERVE ROWS", "DROP")))
         columns = {"key": "text", "payload_hash": "bytea", "payload": "bytea"}

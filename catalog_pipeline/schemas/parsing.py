@@ -18,16 +18,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog_pipeline.rules.course_keys import TEXT
+from catalog_pipeline.schemas.cells import INSTANT_PATTERN, MONEY_PATTERN, is_text
 
 INSTANT = pd.DatetimeTZDtype("us", "UTC")
 MONEY = pd.ArrowDtype(pa.decimal128(12, 2))
 FLAG = pd.ArrowDtype(pa.bool_())
 NUMBER = pd.ArrowDtype(pa.int64())
-
-# [0-9] and not \d, which is any script's digit as soon as one cell of the column is not ASCII.
-_2 = "[0-9]{2}"
-INSTANT_PATTERN = rf"[0-9]{{4}}-{_2}-{_2}T{_2}:{_2}:{_2}(\.[0-9]{{1,9}})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
-MONEY_PATTERN = r"-?[0-9]{1,10}(\.[0-9]{1,2})?"
 
 ACCEPTED = {
     "not_text": "text without NUL characters and without halves of surrogate pairs",
@@ -56,7 +52,7 @@ def parse_text(cells: Sequence[Any]) -> Column:
             values = pc.if_else(bad, pa.scalar(None, pa.large_string()), values)
         mask = np.asarray(bad)
     except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError):
-        mask = np.array([cell is not None and not _is_text(cell) for cell in cells], dtype=bool)
+        mask = np.array([cell is not None and not is_text(cell) for cell in cells], dtype=bool)
         values = pa.array([None if b else c for c, b in zip(cells, mask, strict=True)], pa.large_string())
     values = pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.large_string()), values)
     return Column(_text_series(values), mask, "not_text")
@@ -196,16 +192,6 @@ def _message(column: str, rule: str, check: str) -> str:
         "too_small": f"{column} must be at least {detail}.",
         "end_before_start": "end lies before start.",
     }.get(rule, f"{rule.replace('_', ' ')}.")
-
-
-def _is_text(cell: Any) -> bool:
-    if not isinstance(cell, str) or "\0" in cell:
-        return False
-    try:
-        cell.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _text_series(values: Any) -> pd.Series:

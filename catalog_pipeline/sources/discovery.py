@@ -5,8 +5,7 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from catalog_pipeline.schemas.catalog import FRAMES
-from catalog_pipeline.sources.listing import Cells, Document, Listing, Page, Picked, pick
+from catalog_pipeline.sources.listing import Cells, Document, Listing, Page, Picked, RowsOf, pick
 
 SOURCE = "discovery"
 
@@ -65,7 +64,8 @@ LISTINGS = (ORGANIZATIONS, COURSES, PROGRAMS)
 
 def pick_columns(kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
     """The cells of a kind's documents, by table and column. Owners of courses and programs are organizations too."""
-    rows_of = {"organization": _organization_rows, "course": _course_rows, "program": _program_rows}[kind]
+    from catalog_pipeline.schemas.catalog import FRAMES  # who reads one document need not wait for pandas
+
     tables = {
         "organization": ["organization"],
         "course": ["catalog_course", "course_run", "organization"],
@@ -74,7 +74,12 @@ def pick_columns(kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
             *("curriculum", "curriculum_course", "curriculum_program"),
         ],
     }[kind]
-    return pick(documents, {table: FRAMES[table].columns for table in tables}, rows_of)
+    return pick(documents, {table: FRAMES[table].columns for table in tables}, rows_of(kind))
+
+
+def rows_of(kind: str) -> RowsOf:
+    """What reads the rows of a kind's documents."""
+    return {"organization": _organization_rows, "course": _course_rows, "program": _program_rows}[kind]
 
 
 def _organization_rows(number: int, document: Document) -> Iterator[tuple[str, Cells]]:

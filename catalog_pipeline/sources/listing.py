@@ -11,6 +11,12 @@ from catalog_pipeline.sources.documents import NOT_KEPT
 Document = dict[str, Any]
 Cells = dict[str, Any]
 """The cells of one row, by column: JSON values, as a document has them."""
+RowsOf = Callable[[int, Document], Iterable[tuple[str, Cells]]]
+"""Reads the rows of a document of this number: table, cells by column."""
+
+
+class MisfitError(Exception):
+    """A document's shape is not what it must be."""
 
 
 def whole(document: Any) -> Any:
@@ -94,7 +100,7 @@ class Source(Protocol):
 def pick(
     documents: Iterable[tuple[int, Any]],
     columns: Mapping[str, Iterable[str]],
-    rows_of: Callable[[int, Document], Iterable[tuple[str, Cells]]],
+    rows_of: RowsOf,
 ) -> Picked:
     """Ask `rows_of` for each document's rows (table, cells by column). A column that a row lacks is null there.
 
@@ -104,13 +110,10 @@ def pick(
     rows: dict[str, list[Cells]] = {table: [] for table in columns}
     misfits = {}
     for number, document in documents:
-        if isinstance(document, dict) and NOT_KEPT in document:
-            misfits[number] = str(document[NOT_KEPT])
-            continue
         try:
-            found = list(rows_of(number, document))
-        except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError) as error:
-            misfits[number] = f"The document's shape is not what it must be ({error})."
+            found = read_rows(number, document, rows_of)
+        except MisfitError as error:
+            misfits[number] = str(error)
             continue
         for table, cells in found:
             rows[table].append(cells)
@@ -121,6 +124,16 @@ def pick(
         table: {name: [cells.get(name) for cells in rows[table]] for name in names} for table, names in columns.items()
     }
     return Picked(tables, misfits)
+
+
+def read_rows(number: int, document: Any, rows_of: RowsOf) -> list[tuple[str, Cells]]:
+    """The rows of one document: table, cells by column. Raises MisfitError."""
+    if isinstance(document, dict) and NOT_KEPT in document:
+        raise MisfitError(str(document[NOT_KEPT]))
+    try:
+        return list(rows_of(number, document))
+    except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError) as error:
+        raise MisfitError(f"The document's shape is not what it must be ({error}).") from error
 
 
 def modified_at(document: Document) -> datetime | None:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from catalog_pipeline.schemas.catalog import FRAMES
-from catalog_pipeline.sources.listing import Cells, Document, Listing, Page, Picked, pick
+from catalog_pipeline.sources.listing import Cells, Document, Listing, Page, Picked, RowsOf, pick
 
 SOURCE = "lms"
 PACINGS = {"instructor": "instructor_paced", "self": "self_paced"}
@@ -25,7 +24,14 @@ LISTINGS = (RUNS,)
 
 def pick_columns(_kind: str, documents: Iterable[tuple[int, Any]]) -> Picked:
     """The cells of the list's elements, by table and column: one run each."""
+    from catalog_pipeline.schemas.catalog import FRAMES  # who reads one document need not wait for pandas
+
     return pick(documents, {"course_run": FRAMES["course_run"].columns}, _rows)
+
+
+def rows_of(_kind: str) -> RowsOf:
+    """What reads the row of an element."""
+    return _rows
 
 
 def _rows(number: int, document: Document) -> Iterator[tuple[str, Cells]]:

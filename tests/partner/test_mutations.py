@@ -21,6 +21,7 @@ from catalog_pipeline.partner.configuration import load_rules
 from catalog_pipeline.partner.summary import summarizer
 from catalog_pipeline.sample.feeds import feed_files
 
+RULES = load_rules().model_copy(update={"recipients": {TYPE: {"2u": ["ann@example.org"]}}})
 COUNT, FIRST = int(os.environ.get("MUTATIONS", "40")), int(os.environ.get("MUTATIONS_FIRST", "0"))
 DEEP = 5_000
 NASTY = [
@@ -187,8 +188,7 @@ def mutant(number: int) -> bytes:
 
 def ends(fed_catalog: FedCatalog, data: bytes, *, dry_run: bool) -> str:
     """How a feed ends: its outcome, or the message that refuses it. Its report is good JSON."""
-    rules = load_rules().model_copy(update={"recipients": {TYPE: {"2u": ["ann@example.org"]}}})
-    summarize = summarizer(fed_catalog.settings, rules)
+    summarize = summarizer(fed_catalog.settings, RULES)
     try:
         report = fed_catalog.ingest(data=data, dry_run=dry_run, force=True, summarize=summarize)
     except FeedRefusedError as error:

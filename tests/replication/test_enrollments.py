@@ -14,6 +14,7 @@ from support.enrollments import CURRICULUM, Programs, run_key
 from werkzeug import Request, Response
 
 from catalog_pipeline.database.engine import connected
+from catalog_pipeline.enrollments.retiring import retire
 from catalog_pipeline.errors import UsageError
 from catalog_pipeline.learners.retirement import retired_forms, retirement_secret
 from catalog_pipeline.replication.enrollments import EnrollmentLoad, refresh_enrollments
@@ -414,6 +415,22 @@ def test_two_curricula_of_one_program_claim_a_seat(replica: Replica, lms: Lms) -
     replica.refresh()
     assert replica.table(CONFLICTS) == []
     assert sorted(row[3] for row in replica.table(ROWS)) == ["active", "inactive"]
+
+
+def test_what_the_lms_says_of_a_retired_learner_is_landed_with_hashes(replica: Replica, lms: Lms) -> None:
+    lms.has(1, {"Key4711/annabel": "enrolled", "B1/bob": "enrolled"}, run1={"key4711": "active"})
+    replica.refresh()
+    retire(replica.engine, "user:annabel", replica.programs.asked())
+    changed_at = "SELECT changed_at FROM landing.document"
+    before = replica.programs.rows(changed_at)
+    replica.refresh()
+    assert replica.programs.rows(changed_at) == before
+    lms.has(1, {"KEY4711/annabel": "ended", "B1/bob": "enrolled"}, run1={"key4711": "inactive"})
+    replica.refresh()
+    landed = [decompress(row["payload"]) for row in replica.programs.rows("SELECT payload FROM landing.document")]
+    assert [word in text.lower() for text in landed for word in (b"key4711", b"annabel", b"bob")] == [0, 0, 1]
+    assert replica.rejects() == [("row 1", "student_key", "retired")]
+    assert [row[3] for row in replica.table(ROWS)] == ["active"]
 
 
 def test_a_retired_learner_does_not_come_back_and_is_known_by_the_hash(replica: Replica, lms: Lms) -> None:

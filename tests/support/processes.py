@@ -32,7 +32,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 180) -> None:
     """Wait until a condition holds; fails after that many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -26,6 +26,26 @@ OWNER = (
     "COMMENT ON COLUMN catalog.program.enrollments_adopted_at IS"
     " 'When its enrollments were taken over from the LMS, which is no longer read for it.'",
 )
+FIRST_EVENT = (
+    # As marts.first_event(), for the same reasons.
+    """CREATE FUNCTION marts.first_enrollment_event() RETURNS bigint LANGUAGE plpgsql STABLE AS $$
+       DECLARE
+           first_day date := (SELECT min(day) FROM marts.days() AS days (day));
+           frozen date := (SELECT max(before_day) FROM ops.history_archive);
+           until timestamptz := (first_day + 1)::timestamp AT TIME ZONE 'UTC';
+       BEGIN
+           IF first_day < frozen THEN
+               RAISE EXCEPTION 'The history before % is archived: snapshots of days before it are not built again.',
+                   frozen;
+           END IF;
+           RETURN (
+               SELECT min(e.id + 0) FROM ops.change_event e
+               WHERE e.at >= until AND e.at <= now()
+                 AND e.entity IN ('program_enrollment', 'course_enrollment', 'program_course_enrollment'));
+       END $$""",
+    """COMMENT ON FUNCTION marts.first_enrollment_event() IS
+       'Of the change events of enrollments, the first after the end of the first of marts.days().'""",
+)
 LEARNER = "'learner:' || {row}.learner_id"
 PROGRAM = "(SELECT p.uuid::text FROM catalog.program p WHERE p.id = {row}.program_id)"
 CURRICULUM = (
@@ -48,3 +68,4 @@ def upgrade() -> None:
     for table in ("curriculum_course", "curriculum_program"):
         track(connection, f"catalog.{table}", key=CURRICULUM)
     install_enrollment_triggers(connection)
+    execute(connection, FIRST_EVENT)
