@@ -22,7 +22,6 @@ from catalog_pipeline.settings import Settings
 from catalog_pipeline.sources.documents import decompress
 from catalog_pipeline.sources.upstreams import upstreams
 
-Row = dict[str, Any]
 ROWS = """
     SELECT coalesce(k.external_key, l.user_name) AS who, right(p.uuid::text, 1)::int AS program,
            right(r.key_course, 1)::int AS run, c.status, c.lms_status, c.missing_since IS NOT NULL AS is_missing
@@ -59,9 +58,9 @@ class Lms:
         self.answer: Callable[[str], Response | None] = lambda path: None
         server.expect_request(PATHS).respond_with_handler(self._respond)
 
-    def has(self, program: int, statuses: dict[str, str], *, curriculum: UUID | None = None, **seats: Row) -> None:
+    def has(self, program: int, statuses: dict[str, str], **seats: dict[str, str]) -> None:
         """Let a program's list be so: status by `key` or `key/user name`; `runN`: status by key."""
-        uuid = str(curriculum or CURRICULUM.get(program) or UUID(int=100 + program))
+        uuid = str(CURRICULUM.get(program) or UUID(int=100 + program))
         self.enrolled[program] = [
             {
                 "student_key": who.partition("/")[0],
