@@ -1,4 +1,4 @@
-"""The jobs that write to learners, and that forget them: nudges, personal data, waiting enrollments. They make no asset."""
+"""Jobs that write to learners or forget them: nudges, personal data, waiting enrollments. They make no asset."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -53,7 +53,7 @@ def clear_pii() -> None:
 def remove_waiting_enrollments(
     context: OpExecutionContext, database: CatalogDatabase, settings: dg.ResourceParam[Settings]
 ) -> None:
-    """Remove the enrollments that have waited for a user in vain, where CATALOG_WAITING_ENROLLMENT_DAYS says how long."""
+    """Remove enrollments that waited for a user in vain, where CATALOG_WAITING_ENROLLMENT_DAYS says how long."""
     if settings.waiting_enrollment_days is None:
         context.log.info("CATALOG_WAITING_ENROLLMENT_DAYS is not set: enrollments wait for their users for ever.")
         return

@@ -15,7 +15,7 @@ ECHO = re.compile(r"echo '(.*)' > (\S+)")
 def test_the_story_of_two_programs_can_be_replayed(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command.env["CATALOG_SAMPLE_COURSES"] = "40"
+    command.env |= {"CATALOG_SAMPLE_COURSES": "40", "COLUMNS": "300"}
     command("refresh", "discovery", status=3)
     monkeypatch.chdir(tmp_path)
     said = ""
@@ -29,9 +29,9 @@ def test_the_story_of_two_programs_can_be_replayed(
     assert "is active in Cybersecurity" in said
     assert "To free a seat: catalog-pipeline enrollments move id:1" in said
     assert "2 changed." in said
-    assert re.search(r"program_course_enrollment updated +status: active → inactive", said)
+    assert re.search(r"program_course_enrollment updated +Cybersecurity .* status: active → inactive", said)
     assert said.count("program_course_enrollment created") == 2
-    assert "course_enrollment updated  is_active" not in said
+    assert " course_enrollment updated" not in said
 
 
 def _here(argument: str) -> str:
