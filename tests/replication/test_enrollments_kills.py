@@ -7,7 +7,7 @@ from pytest_httpserver import HTTPServer
 from sqlalchemy import Engine
 from support.enrollments import Programs
 from support.killing import killed
-from test_enrollments import CONFLICTS, ENROLLMENTS, ROWS, Lms, Replica
+from support.lms_enrollments import CONFLICTS, ENROLLMENTS, ROWS, Lms, Replica
 
 from catalog_pipeline.loading.pending import PENDING
 from catalog_pipeline.settings import Settings

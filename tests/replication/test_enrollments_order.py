@@ -9,7 +9,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from support.databases import Databases
 from support.enrollments import Programs
-from test_enrollments import ROWS, Lms, Replica
+from support.lms_enrollments import ROWS, Lms, Replica
 
 from catalog_pipeline.database.engine import make_engine
 from catalog_pipeline.loading.checks import CHECKS
