@@ -186,7 +186,15 @@ def test_one_user_with_two_keys_is_one_learner_and_two_keys_of_one_program_are_n
     lms.has(1, {"A1/ann": "enrolled", "A2": "pending"}, run1={"A1": "active", "A2": "active"})
     lms.has(2, {"A3/ann": "enrolled"}, run1={"A3": "active"})
     replica.refresh()
-    assert [row[:3] for row in replica.table(ENROLLMENTS)] == [("A2", "ann", 1), ("A3", "ann", 2)]
+    lms.has(2, {"A3/ann": "enrolled", "A4": "enrolled"}, run1={"A3": "active"})
+    replica.refresh()
+    lms.has(2, {"A3/ann": "enrolled", "A4/ann": "enrolled"}, run1={"A3": "active"})
+    assert int(max(load.exit_code for load in replica.refresh())) == 3
+    assert ("row 2", "username", "two_keys_in_program") in replica.rejects()  # its learner waits on
+    lms.has(2, {"A3/ann": "enrolled"}, run1={"A3": "active"})
+    replica.refresh()
+    standing = [row[:3] for row in replica.table(ENROLLMENTS) if not row[4]]
+    assert standing == [("A2", "ann", 1), ("A3", "ann", 2)]
     assert replica.table(CONFLICTS) == [(1, True, "active_earlier"), (2, False, "active_earlier")]
 
 
