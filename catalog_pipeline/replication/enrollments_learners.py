@@ -90,4 +90,4 @@ def _link(publication: Publication, secret: bytes, ids: dict[str, int | None]) -
     if publication.execute(TO_LINK, organization=ids["organization"]):
         analyze(publication.connection, "link_row")
         linking.link(publication, secret, create=True)
-        publication.reject(ENROLLMENTS, REJECT_LINKS, rows=False, document=ids["document"])
+        publication.reject(ENROLLMENTS, REJECT_LINKS, document=ids["document"])

@@ -72,7 +72,9 @@ CLAIMS = """
     LEFT JOIN ops.enrollment_conflict o
         ON (o.learner_id, o.course_run_id, o.program_id, o.curriculum_uuid)
          = (t.learner_id, t.course_run_id, p.id, e.curriculum_uuid)
-        AND o.cleared_at IS NULL AND o.counted AND o.found_at < :refresh_began
+        -- It counted before this refresh, in a conflict that was open then.
+        AND o.counted AND greatest(o.since, o.found_at) < :refresh_began
+        AND coalesce(o.cleared_at, 'infinity') >= :refresh_began
     WHERE CASE WHEN p.enrollments_owner = 'here' AND p.id <> :program THEN c.status = 'active'
                ELSE t.lms_status = 'active' AND t.missing_since IS NULL END"""
 CONTESTED = """
@@ -134,6 +136,12 @@ CLEAR = """
       AND EXISTS (SELECT FROM seat_row t WHERE (t.learner_id, t.course_run_id) = (o.learner_id, o.course_run_id))
       AND NOT EXISTS (SELECT FROM told t WHERE (t.learner_id, t.course_run_id, t.program_id, t.curriculum_uuid)
                                              = (o.learner_id, o.course_run_id, o.program_id, o.curriculum_uuid))"""
+# Loads of one refresh may clear a conflict and find it again: it was open all along.
+REOPEN = """
+    UPDATE ops.enrollment_conflict o SET cleared_at = NULL FROM told t
+    WHERE (t.learner_id, t.course_run_id, t.program_id, t.curriculum_uuid)
+        = (o.learner_id, o.course_run_id, o.program_id, o.curriculum_uuid)
+      AND o.cleared_at >= :refresh_began"""
 TELL = """
     INSERT INTO ops.enrollment_conflict AS o
         (learner_id, course_run_id, program_id, curriculum_uuid, since, counted, reason)
@@ -161,7 +169,7 @@ def write(publication: Publication, program: LmsProgram, refresh_began: datetime
     publication.execute(FINAL)
     analyze(publication.connection, "final_row")
     _write_rows(publication)
-    _tell_conflicts(publication)
+    _tell_conflicts(publication, refresh_began)
 
 
 def _decide(publication: Publication) -> None:
@@ -183,7 +191,8 @@ def _write_rows(publication: Publication) -> None:
     publication.count(ROWS, {"created": made["rows"], "updated": updated, "unchanged": max(0, unchanged)})
 
 
-def _tell_conflicts(publication: Publication) -> None:
+def _tell_conflicts(publication: Publication, refresh_began: datetime) -> None:
     publication.execute(TOLD)
     publication.execute(CLEAR)
+    publication.execute(REOPEN, refresh_began=refresh_began)
     publication.execute(TELL)
