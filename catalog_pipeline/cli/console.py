@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -81,6 +81,11 @@ def print_json_lines(rows: Sequence[Row]) -> None:
 def print_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print CSV that is safe to open in a spreadsheet: see `write_csv`."""
     write_csv(sys.stdout, columns, rows)
+
+
+def standard_output() -> TextIO:
+    """Where a file is written that may be too long to be held."""
+    return sys.stdout
 
 
 def print_file(content: bytes) -> None:

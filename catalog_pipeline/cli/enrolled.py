@@ -167,10 +167,9 @@ def export(
     Example: catalog-pipeline enrollments export \\
         00000000-0000-4000-8000-000000000001 --csv > enrollments.csv
     """
-    import sys
-
+    from catalog_pipeline.cli.console import standard_output
     from catalog_pipeline.database.engine import connected
     from catalog_pipeline.enrollments.exporting import export_enrollments
 
     with database() as (_, engine), connected(engine) as connection:
-        export_enrollments(connection, program, sys.stdout, as_csv=as_csv)
+        export_enrollments(connection, program, standard_output(), as_csv=as_csv)

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from catalog_pipeline.embedded.postgres import EmbeddedPostgres
@@ -128,6 +128,7 @@ def make_engine(server: Server, actor: str | None = None) -> Engine:
         server.url(), connect_args=connect_args, pool_pre_ping=True, pool_size=5, hide_parameters=True
     )
     event.listen(engine, "connect", _speak_plainly)
+    event.listen(engine, "handle_error", _hide_values)
     return engine
 
 
@@ -137,6 +138,15 @@ def _speak_plainly(session: psycopg.Connection, _record: object) -> None:
         if session.info.parameter_status(name) != value:
             session.execute(sql.SQL("SELECT set_config({}, {}, false)").format(name, value))
             session.commit()
+
+
+def _hide_values(context: ExceptionContext) -> None:
+    """Leave out of the violation of a constraint the row that it was: its values may be personal data, too."""
+    error = context.original_exception
+    if isinstance(error, psycopg.IntegrityError) and error.diag.message_detail:
+        for shown in (error, context.sqlalchemy_exception):
+            if shown is not None:
+                shown.args = tuple(str(part).replace(error.diag.message_detail, "(not told)") for part in shown.args)
 
 
 @contextmanager

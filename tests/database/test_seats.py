@@ -1,5 +1,6 @@
 """Seats and programs' runs as the database keeps them, whoever writes."""
 
+import traceback
 from itertools import product
 from uuid import UUID
 
@@ -158,6 +159,16 @@ def test_events_of_enrollments_have_the_learner_as_key_and_nothing_personal(
     for row in found:
         assert "secret-7" not in row["whole"]
         assert "ann" not in row["whole"]
+
+
+def test_an_error_of_the_database_tells_no_key_of_a_learner(programs: Programs, seat: dict[str, int]) -> None:
+    key = {"learner_id": seat["learner"], "organization_id": programs.organization, "external_key": "secret-7"}
+    programs.insert("learner_key", **key)
+    with pytest.raises(IntegrityError) as refused:
+        programs.insert("learner_key", **key)
+    told = "".join(traceback.format_exception(refused.value))
+    assert "learner_key_organization_id_external_key_key" in told
+    assert "secret-7" not in told
 
 
 def program_runs(programs: Programs, number: int) -> list[tuple[str, str, list[int]]]:
