@@ -261,6 +261,8 @@ def places(desk: Desk, address: str) -> set[str]:
 def test_a_cleared_address_stands_nowhere(desk: Desk) -> None:
     ann = {"state": "expired", "expired_reason": "NINETY_DAYS_PASSED", "expired_at": NOW}
     uuid = desk.assign("ann@acme.example")
+    learner = {"enterprise_customer_id": desk.budget.customer, "lms_user_id": 7}
+    desk.budget.insert("enterprise_learner", **learner, email="Ann@acme.example")
     desk.remind(uuid)
     desk.end_mails(sent=False)
     with connected(desk.engine) as connection:
@@ -272,14 +274,28 @@ def test_a_cleared_address_stands_nowhere(desk: Desk) -> None:
             text("INSERT INTO catalog.assignment_action (content_assignment_id, action_type, completed_at)"
                  " SELECT id, 'expired', now() FROM catalog.content_assignment")
         )  # fmt: skip
-    assert places(desk, "ann@acme.example") == {"catalog.content_assignment", "ops.outbox", "ops.outbox.content"}
+    tables = {"catalog.content_assignment", "catalog.enterprise_learner", "ops.outbox", "ops.outbox.content"}
+    assert places(desk, "ann@acme.example") == tables
     assert desk.clear(dry_run=True).assignments == [uuid]
     assert "catalog.content_assignment" in places(desk, "ann@acme.example")
     assert desk.clear().assignments == [uuid]
     assert places(desk, "ann@acme.example") == set()
     (row,) = desk.budget.rows("SELECT learner_email FROM catalog.content_assignment")
     assert len(row["learner_email"]) == len("retired_user0123456789abcdef@retired.invalid")
+    learners = desk.budget.rows("SELECT lms_user_id, email ILIKE 'ann%' AS is_ann FROM catalog.enterprise_learner")
+    assert learners == [{"lms_user_id": 7, "is_ann": False}]
     assert desk.clear().assignments == []
+
+
+def test_the_list_of_learners_keeps_an_address_that_another_assignment_has(desk: Desk) -> None:
+    assignment = desk.budget.assign(state="expired", expired_reason="NINETY_DAYS_PASSED", expired_at=NOW)
+    desk.budget.insert("assignment_action", content_assignment_id=assignment, action_type="expired", completed_at=NOW)
+    desk.budget.assign(content_key="AcmeX+OTHER")
+    (kept,) = desk.budget.rows("SELECT DISTINCT learner_email AS email FROM catalog.content_assignment")
+    learner = {"enterprise_customer_id": desk.budget.customer, "lms_user_id": 7}
+    desk.budget.insert("enterprise_learner", **learner, **kept)
+    assert len(desk.clear().assignments) == 1
+    assert desk.budget.rows("SELECT email FROM catalog.enterprise_learner") == [kept]
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,11 @@ from support.enrollments import Programs, run_key
 
 from catalog_pipeline.database.engine import Server, make_engine
 from catalog_pipeline.enrollments.cancelling import cancel
+from catalog_pipeline.enrollments.linking import LinkOptions, link_file
 from catalog_pipeline.enrollments.moving import Move, move
 from catalog_pipeline.enrollments.requests import make_items
 from catalog_pipeline.enrollments.writing import Request, write
+from catalog_pipeline.folders import make_private
 
 SECONDS, SESSIONS = float(os.environ.get("RACE_SECONDS", "6")), int(os.environ.get("RACE_SESSIONS", "12"))
 LEARNERS, PROGRAMS, RUNS = [f"k{number}" for number in range(6)], (1, 2, 3, 4), (1, 2)
@@ -57,11 +59,12 @@ class Session:
     def __init__(self, programs: Programs, server: Server, number: int) -> None:
         self.programs, self.random = programs, Random(number)
         self.engine: Engine = make_engine(server)
+        self.file = programs.settings.folder / f"links-{number}.csv"
         self.told: Counter[str] = Counter()
 
     def run(self, until: Event) -> Counter[str]:
         """Act until it is time."""
-        acts: list[Callable[[], str]] = [*[self.enroll] * 6, *[self.move] * 2, self.cancel, self.by_sql]
+        acts: list[Callable[[], str]] = [*[self.enroll] * 6, *[self.move] * 2, self.cancel, self.link, self.by_sql]
         while not until.is_set():
             try:
                 self.told[self.random.choice(acts)()] += 1
@@ -91,6 +94,12 @@ class Session:
         run = self.random.choice([None, run_key(self.random.choice(RUNS))])
         wish = Move(self.random.choice(LEARNERS), UUID(int=source), UUID(int=target), run)
         return "moved" if move(self.engine, wish, self.programs.asked()).applied else "not moved"
+
+    def link(self) -> str:
+        user = f"user{self.random.randrange(8)}"
+        self.file.write_text(f"external_key,user_name\n{self.random.choice(LEARNERS)},{user}\n")
+        (row,) = link_file(self.engine, self.file, LinkOptions("GTx"), self.programs.asked()).rows
+        return row["outcome"]
 
     def cancel(self) -> str:
         program, cascade = UUID(int=self.random.choice(PROGRAMS)), self.random.random() < 0.5
@@ -132,6 +141,7 @@ def crowded(programs: Programs) -> Programs:
 
 
 def test_no_seat_is_ever_active_twice_whoever_writes_and_whoever_is_killed(crowded: Programs, server: Server) -> None:
+    make_private(crowded.settings.folder)
     until = Event()
     sessions = [Session(crowded, server, number) for number in range(SESSIONS)]
     with ThreadPoolExecutor(SESSIONS) as pool:
