@@ -141,9 +141,9 @@ def _speak_plainly(session: psycopg.Connection, _record: object) -> None:
 
 
 def _hide_values(context: ExceptionContext) -> None:
-    """Leave out of the violation of a constraint the row that it was: its values may be personal data, too."""
+    """Leave out of an error which row of the catalog broke a constraint: its values may be personal data, too."""
     error = context.original_exception
-    if isinstance(error, psycopg.IntegrityError) and error.diag.message_detail:
+    if isinstance(error, psycopg.IntegrityError) and error.diag.schema_name == "catalog" and error.diag.message_detail:
         for shown in (error, context.sqlalchemy_exception):
             if shown is not None:
                 shown.args = tuple(str(part).replace(error.diag.message_detail, "(not told)") for part in shown.args)
