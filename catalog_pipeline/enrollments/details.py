@@ -52,8 +52,8 @@ def describe(
 ) -> dict[int, Row]:
     """The detail of each decision that has a reason, by its position."""
     told = decisions.loc[decisions["reason"].notna(), ["result", "reason"]].join(standing)
-    canceled = told[told["result"] == "canceled"]
-    found = rows(connection, ACTIVE_RUNS, enrollments=[int(number) for number in canceled["enrollment"]])
+    canceled = [int(number) for number in told.loc[told["result"] == "canceled", "enrollment"]]
+    found = rows(connection, ACTIVE_RUNS, enrollments=canceled) if canceled else []
     runs = {row["enrollment"]: row["runs"] for row in found}
     return {
         position: _detail(cells, program, run, runs.get(cells["enrollment"]))
