@@ -66,13 +66,15 @@ class Nights:
         """The keys of the runs that a tick of the schedule at that hour of 1 March requests, and starts."""
         schedule = nightly.nightly_schedule(SETTINGS)
         at = datetime(2026, 3, 1, hour, 15, tzinfo=UTC)
-        context = dg.build_schedule_context(self.instance, scheduled_execution_time=at)
-        return self._start(schedule.evaluate_tick(context).run_requests)
+        with dg.build_schedule_context(self.instance, scheduled_execution_time=at) as context:
+            return self._start(schedule.evaluate_tick(context).run_requests)
 
     def sensor(self) -> list[str | None]:
         """The keys of the runs that a tick of the sensor requests, and starts."""
-        context = build_sensor_context(instance=self.instance, definitions=defs, resources={"settings": SETTINGS})
-        return self._start(nightly.night.evaluate_tick(context).run_requests)
+        with build_sensor_context(
+            instance=self.instance, definitions=defs, resources={"settings": SETTINGS}
+        ) as context:
+            return self._start(nightly.night.evaluate_tick(context).run_requests)
 
     def end(self, *, failed: bool = False) -> None:
         """End the newest run."""
